@@ -1,0 +1,41 @@
+# Every target sets up what it needs: a virtualenv, packages, services, the Go oracle. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup services lint test unit bench demo demo-go demo-redpanda proto lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+$(VENV)/.ready: pyproject.toml requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+setup: $(VENV)/.ready  ## make the virtualenv with the locked packages
+
+services: setup  ## install or build what the tests start: Redis, Apache Kafka, the Go programs
+	@$(BIN)/python -m tests.services all
+
+lint: setup  ## style, types and import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy
+
+unit: setup  ## the tests that need no service, in seconds
+	@$(BIN)/python -m pytest -q tests/unit
+
+test: services  ## all tests, against real Redis, Kafka and Go
+	@$(BIN)/python -m pytest -q
+
+lock: setup  ## renew requirements.lock from pyproject.toml
+	@$(BIN)/python -m pip install --quiet pip-tools
+	@$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra dev --extra fast --output-file requirements.lock pyproject.toml
+
+clean:  ## remove what the targets made
+	@rm -rf $(VENV) .svc .hypothesis .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""How does an asyncio program hand over tasks?"""

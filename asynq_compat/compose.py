@@ -1,0 +1,1 @@
+"""How do a task and its options become one request?"""

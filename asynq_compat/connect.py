@@ -1,0 +1,1 @@
+"""Which broker does a program get, and what chose it?"""

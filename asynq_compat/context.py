@@ -1,0 +1,1 @@
+"""What does a handler know about its run?"""

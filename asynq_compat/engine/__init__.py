@@ -1,0 +1,4 @@
+"""What runs inside a server?
+
+Contract: one duty a file, named as in Go; speaks to ports only.
+"""

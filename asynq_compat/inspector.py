@@ -1,0 +1,1 @@
+"""How does a program look at queues and tasks, and change them?"""

@@ -1,0 +1,1 @@
+"""How is a journal kept in a Kafka topic?"""

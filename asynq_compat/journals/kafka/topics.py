@@ -1,0 +1,1 @@
+"""Which topics does a journal need, and are they as they should be?"""

@@ -1,0 +1,1 @@
+"""Which options can a task have?"""

@@ -1,0 +1,44 @@
+"""What is a broker?
+
+Contract: a frozen record of ports. What wraps a broker replaces the ports that it changes (`dataclasses.replace`) and passes the
+rest through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from asynq_compat.ports.administering import Administering
+from asynq_compat.ports.consuming import Consuming
+from asynq_compat.ports.inspecting import Inspecting
+from asynq_compat.ports.maintaining import Duty, Maintaining
+from asynq_compat.ports.producing import Producing
+from asynq_compat.ports.registering import Registering
+from asynq_compat.ports.signalling import Signalling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """The ports of one broker, opened.
+
+    Attributes:
+        family: "redis" or "journal".
+        address: Where it is, for logs and errors; never a password.
+        duties: What the engine has to do for it.
+        ping: Ask the broker whether it answers; raises BrokerUnavailableError.
+        close: Let go of its connections, threads and files. Legal twice.
+    """
+
+    family: str
+    address: str
+    producing: Producing
+    consuming: Consuming
+    maintaining: Maintaining
+    registering: Registering
+    signalling: Signalling
+    inspecting: Inspecting
+    administering: Administering
+    duties: frozenset[Duty]
+    ping: Callable[[], None]
+    close: Callable[[], None]

@@ -1,0 +1,1 @@
+"""What is a task, and what is known about one?"""

@@ -1,0 +1,1 @@
+"""Installs or builds what the tests start."""
