@@ -1,0 +1,81 @@
+"""Which real services does a test find running?
+
+Contract: a service starts with the first test that asks for it and ends with the session. Where one cannot be started the test is
+skipped, naming what is missing; in CI (environment variable CI) it fails. A test that uses a fixture of a service carries its marker.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import redis
+
+from tests.services import golang
+from tests.services.installing import ServiceMissingError
+from tests.services.kafka import KafkaCluster
+from tests.services.redis import RedisServer
+
+_T = TypeVar("_T")
+_MARKED_BY = {"redis_server": "redis", "kafka_cluster": "kafka", "go_program": "go"}
+# Databases 0 and 13 to 15 are left to tests that choose one themselves.
+_databases = itertools.cycle(range(1, 13))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test the markers of the services that it uses."""
+    for item in items:
+        for fixture, marker in _MARKED_BY.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
+
+
+def _or_skip(start: Callable[[], _T]) -> _T:
+    try:
+        return start()
+    except ServiceMissingError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis for the whole session; a test that kills or restarts one starts a `RedisServer` of its own."""
+    server = _or_skip(RedisServer)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The URL of an emptied database, another one for each test."""
+    url = f"{redis_server.url}/{next(_databases)}"
+    with redis.Redis.from_url(url) as connection:
+        connection.flushdb()
+    return url
+
+
+@pytest.fixture(scope="session")
+def kafka_cluster() -> Iterator[KafkaCluster]:
+    """An Apache Kafka for the whole session; a test that kills or restarts one starts a `KafkaCluster` of its own."""
+    cluster = _or_skip(KafkaCluster)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def kafka_namespace() -> str:
+    """A namespace that no other test has."""
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def go_program() -> Callable[[str], Path]:
+    """Return ``go_program(name)``: the path of the program in tests/interop/<name>, built."""
+    return lambda name: _or_skip(lambda: golang.build(name))

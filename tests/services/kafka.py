@@ -1,0 +1,170 @@
+"""How does a test get an Apache Kafka of its own?
+
+Contract: `install()` brings the jars through Maven, makes a class archive that halves the start and a formatted data folder to copy;
+`KafkaCluster` runs one node (broker and controller) on free loopback ports.
+Not obvious: `broker.session.timeout.ms` is short, or a killed broker takes its first append ten seconds after its return.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.services.installing import (
+    SVC,
+    ServiceMissingError,
+    digest_of,
+    install_lock,
+    is_made_from,
+    need_tool,
+    run,
+    say,
+)
+from tests.services.ports import free_ports
+from tests.services.process import Process
+
+JAVA_VERSION_MIN = 17
+_HOME = SVC / "kafka"
+_LIBS = _HOME / "libs"
+_ARCHIVE = _HOME / "kafka.jsa"
+_FORMATTED = _HOME / "formatted"
+_STAMP = _HOME / "made-from"
+_POM = Path(__file__).parent / "kafka_jars" / "pom.xml"
+_CLUSTER_ID = "YXN5bnEtY29tcGF0LTAwMQ"  # any 16 bytes in base64
+_LAYOUT = "1"  # raise it when the archive or the formatted folder must be made anew
+_JVM = (
+    "-Xms64m",
+    "-Xmx256m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+)
+
+
+def install() -> None:
+    """Bring what a broker needs, once.
+
+    Raises:
+        ServiceMissingError: Java or Maven is missing and cannot be installed from here; the text names the package.
+    """
+    digest = digest_of([_POM], _LAYOUT)
+    if is_made_from(_STAMP, digest):
+        return
+    with install_lock("kafka"):
+        if is_made_from(_STAMP, digest):
+            return
+        _need_java()
+        maven = need_tool("mvn", "maven")
+        shutil.rmtree(_HOME, ignore_errors=True)
+        say("fetching Apache Kafka with Maven (44 MB)")
+        run(
+            [
+                maven,
+                "-q",
+                "-B",
+                "-f",
+                _POM,
+                "dependency:copy-dependencies",
+                "-DincludeScope=runtime",
+                f"-DoutputDirectory={_LIBS}",
+            ]
+        )
+        say("formatting a data folder and archiving Kafka's classes")
+        _format()
+        _archive_classes()
+        _STAMP.write_text(digest)
+
+
+def _need_java() -> Path:
+    java = need_tool("java", "default-jre-headless")
+    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', answer)
+    if version is None or int(version[1]) < JAVA_VERSION_MIN:
+        raise ServiceMissingError(
+            f"Java {JAVA_VERSION_MIN} or newer is needed, {java} is {answer.splitlines()[:1]}; install a newer one"
+        )
+    return java
+
+
+def _format() -> None:
+    _FORMATTED.mkdir(parents=True)
+    settings = _FORMATTED / "server.properties"
+    settings.write_text(_properties(19092, 19093, {}))
+    arguments = ("format", "-t", _CLUSTER_ID, "-c", str(settings), "--ignore-formatted")
+    run([*_java(), "kafka.tools.StorageTool", *arguments], cwd=_FORMATTED)
+
+
+def _archive_classes() -> None:
+    node = KafkaCluster(jvm=(f"-XX:ArchiveClassesAtExit={_ARCHIVE}",), installed=True)
+    node.end()
+    node.stop()
+
+
+def _java(*options: str) -> list[str | Path]:
+    # The class path is spelt out: the archive needs the same one every time.
+    class_path = ":".join(map(str, sorted(_LIBS.glob("*.jar"))))
+    return ["java", *_JVM, *options, "-cp", class_path]
+
+
+def _properties(broker_port: int, controller_port: int, more: Mapping[str, str]) -> str:
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{broker_port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker_port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "log.dirs": "data",
+        "auto.create.topics.enable": "false",
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "1",
+        "broker.heartbeat.interval.ms": "250",
+        "broker.session.timeout.ms": "1500",
+        "log.cleaner.dedupe.buffer.size": "8388608",
+        "log.cleaner.backoff.ms": "1000",
+        **more,
+    }
+    return "".join(f"{key}={value}\n" for key, value in settings.items())
+
+
+class KafkaCluster(Process):
+    """Apache Kafka, one node, on a free loopback port, started by the constructor.
+
+    Attributes:
+        bootstrap: "127.0.0.1:<port>".
+    """
+
+    name = "kafka"
+
+    def __init__(
+        self, properties: Mapping[str, str] | None = None, *, jvm: Sequence[str] = (), installed: bool = False
+    ) -> None:
+        """Start it.
+
+        Args:
+            properties: Settings of server.properties that differ from ours.
+            jvm: Options of the Java machine.
+            installed: Do not look whether something must be installed.
+        """
+        if not installed:
+            install()
+        broker_port, controller_port = free_ports(2)
+        super().__init__(broker_port)
+        self.bootstrap = self.addr
+        shutil.copytree(_FORMATTED, self.folder, dirs_exist_ok=True)
+        (self.folder / "server.properties").write_text(_properties(broker_port, controller_port, properties or {}))
+        archive = (f"-XX:SharedArchiveFile={_ARCHIVE}",) if _ARCHIVE.exists() else ()
+        self._command = [*_java(*archive, *jvm), "kafka.Kafka", "server.properties"]
+        self.start()
+
+    def command(self) -> Sequence[str | Path]:
+        """Return the broker's command line."""
+        return self._command
