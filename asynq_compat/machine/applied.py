@@ -1,0 +1,131 @@
+"""What does the machine answer?
+
+Contract: plain values. `Applied` belongs to one entry; views are copies of the state at the time of the question.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from asynq_compat.rules.task_state import TaskState
+from asynq_compat.wire.hot_record import hot_record
+
+# Of one command: 0, or one code an item. For commands over ranges an item is a range: its one code, or a list with one code a task.
+Outcome = int | list[int | list[int]]
+
+
+class Verdict(Enum):
+    """What an entry was taken for."""
+
+    APPLIED = "applied"  # a frame, in its writer's order
+    DUPLICATE = "duplicate"  # a frame that was applied before; nothing has changed
+    REFUSED = "refused"  # a frame out of its writer's order, or with other bytes than the first time
+    BARE = "bare"  # one task from a foreign producer; `outcomes` has its one outcome
+    UNREADABLE = "unreadable"  # neither; skipped
+
+
+@hot_record
+class AssignedTasks:
+    """Tasks that an entry gave to a session; a task's index is its place in the lists. The lists must not be changed."""
+
+    session: int
+    ids: list[str]
+    messages: list[bytes]
+
+
+@hot_record
+class Applied:
+    """What one entry has done.
+
+    Attributes:
+        position: Of the entry; the `position` of each assignment it made, the name of a session it opened.
+        writer_id, sequence: Of a frame; None and 0 otherwise.
+        outcomes: One a command, in order; empty unless `verdict` is APPLIED or BARE.
+        assignments: Made at the end of this entry, at most one a session.
+        ended: Sessions that this entry ended: their lease ran out, or they were closed.
+        notes: What an operator should hear of, whole sentences.
+    """
+
+    position: int
+    writer_id: bytes | None
+    sequence: int
+    verdict: Verdict
+    outcomes: list[Outcome]
+    assignments: list[AssignedTasks]
+    ended: list[int]
+    notes: list[str]
+
+
+@hot_record
+class SessionView:
+    """A live session.
+
+    Attributes:
+        session: Its name: the position of its OPEN.
+        last_frame_ms: Lease clock at its last frame.
+        expires_ms: Lease clock at which it ends without another frame.
+        assigned_count: Tasks it holds, unsettled.
+        rank: 0 for the keeper; None while it is dormant.
+    """
+
+    session: int
+    server_id: str
+    writer_id: bytes
+    slots: int
+    credit: int
+    assigned_count: int
+    last_frame_ms: int
+    expires_ms: int
+    rank: int | None
+
+
+@hot_record
+class OrphanedTask:
+    """A started task whose session ended; (session, position, index) names it in RECOVER commands."""
+
+    session: int
+    position: int
+    index: int
+    task_id: str
+    message: bytes
+
+
+@hot_record
+class TaskView:
+    """One task.
+
+    Attributes:
+        due_at: Unix seconds: scheduled, retry: when; archived: since when; completed: until when; else None.
+        pending_since_ms: Pending: since when, Unix ms; None when not known (requeued, run by hand).
+        session: Active: who has it, or had it when orphaned; else None.
+    """
+
+    task_id: str
+    message: bytes
+    state: TaskState
+    due_at: int | None = None
+    pending_since_ms: int | None = None
+    result: bytes | None = None
+    session: int | None = None
+    is_orphaned: bool = False
+
+
+@hot_record
+class QueueCounts:
+    """Counts of a queue partition; `processed` and `failed` are of the clock's UTC day, processed includes failed."""
+
+    pending: int
+    active: int
+    scheduled: int
+    retry: int
+    archived: int
+    completed: int
+    aggregating: int
+    groups: int
+    processed: int
+    failed: int
+    processed_total: int
+    failed_total: int
+    is_paused: bool
+    oldest_pending_since_ms: int | None
+    memory_usage_bytes: int
