@@ -1,1 +1,163 @@
-"""What is a journal?"""
+"""What is a journal?
+
+Contract: an append-only, totally ordered, durable sequence of entries. `Journal` is one of them, `JournalStore` the place where they
+stand. Implementations are thread-safe, translate every foreign exception into one of `asynq_compat.errors`, and serve a forked child
+by opening their connections anew.
+Not obvious: positions grow but need not be contiguous, so a reader is told how far it has read (`Batch.upto`) and never waits for an
+entry at a given position. An append whose answer was lost may stand in the log all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from asynq_compat.errors import PayloadTooLargeError
+from asynq_compat.wire.hot_record import hot_record
+
+BEFORE_THE_FIRST = -1
+"""The position to read after in order to read from the beginning; what `end` gives for an empty journal."""
+
+FRAME_BYTES_MAX = 16 * 1024 * 1024 - 1024
+"""The largest frame: 16 MiB, the topics' max.message.bytes, less room for what a record is wrapped in."""
+
+READ_COUNT_MAX = 10_000
+READ_BYTES_MAX = 1024 * 1024
+
+CONTROL = "control"
+"""The name of the journal that all queues share."""
+
+
+def queue_journal_name(queue: str) -> str:
+    """Return the name of a queue's journal."""
+    return f"queue.{queue}"
+
+
+def check_frame_size(frame: bytes) -> None:
+    """Refuse a frame that no journal takes.
+
+    Raises:
+        PayloadTooLargeError: It is larger than `FRAME_BYTES_MAX`.
+    """
+    if len(frame) > FRAME_BYTES_MAX:
+        raise PayloadTooLargeError(
+            f"a frame of {len(frame)} bytes is larger than a journal takes, {FRAME_BYTES_MAX} bytes; send less at once",
+            size_bytes=len(frame),
+            size_bytes_max=FRAME_BYTES_MAX,
+        )
+
+
+@hot_record
+class Entry:
+    """One entry of a journal.
+
+    Attributes:
+        position: Larger than that of every entry before it.
+        timestamp_ms: Unix milliseconds.
+        is_log_time: The log itself took the time; False where it kept the time that its writer told.
+        data: A frame or a bare record; empty where a record without a value was written.
+    """
+
+    position: int
+    timestamp_ms: int
+    is_log_time: bool
+    data: bytes
+
+
+@hot_record
+class Batch:
+    """What one read gave.
+
+    Attributes:
+        entries: In order; empty when nothing came in time or the read was interrupted.
+        upto: Every entry up to and including this position has been read: the next read goes on after it.
+    """
+
+    entries: Sequence[Entry]
+    upto: int
+
+
+class Journal(Protocol):
+    """One journal, opened: any number of appending threads, one reading thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """`CONTROL`, or the name of a queue's journal."""
+
+    def append(self, frame: bytes) -> int:
+        """Store a frame behind everything stored before; return its position, durable on return.
+
+        Raises:
+            PayloadTooLargeError: The frame is larger than `FRAME_BYTES_MAX`; nothing was sent.
+            BrokerUnavailableError: No answer; `may_have_happened` says whether the frame may be in the log.
+            ServerStateError: The journal is closed.
+        """
+
+    def read(
+        self,
+        after: int,
+        *,
+        wait_s: float,
+        max_count: int = READ_COUNT_MAX,
+        max_bytes: int = READ_BYTES_MAX,
+    ) -> Batch:
+        """Return the entries behind position `after`, waiting up to `wait_s` for the first one.
+
+        Args:
+            after: The `upto` of the read before, or `BEFORE_THE_FIRST`.
+            wait_s: How long to wait if there is nothing yet.
+            max_count: At most so many entries.
+            max_bytes: Stop behind the entry that reaches this; a first entry is given however large it is.
+
+        Raises:
+            BrokerUnavailableError: Nothing can be read now; the same read may be tried again.
+            CorruptDataError: What stands at that position cannot be read, or `after` is not in the journal any more.
+            ServerStateError: The journal is closed.
+        """
+
+    def end(self) -> int:
+        """Return the position up to which entries stand now: whoever has read up to it has read all that were durable at this call.
+
+        Raises:
+            BrokerUnavailableError: No answer.
+            ServerStateError: The journal is closed.
+        """
+
+    def interrupt(self) -> None:
+        """Let the waiting read return now or, if none waits, the next read return without waiting."""
+
+    def close(self) -> None:
+        """Interrupt and let go of connections, threads and files. Legal twice."""
+
+
+class JournalStore(Protocol):
+    """A place where journals stand: a process, a file, a namespace of a Kafka cluster. Thread-safe."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, for logs and errors; never a password."""
+
+    def open(self, name: str) -> Journal:
+        """Open the journal of that name, made if it does not exist: `CONTROL` or a `queue_journal_name`.
+
+        Raises:
+            InvalidArgumentError: The name cannot be one, or what stands there is no journal of ours; says what to do.
+            BrokerUnavailableError: No answer.
+        """
+
+    def names(self) -> Sequence[str]:
+        """Return the names of the journals that exist, sorted.
+
+        Raises:
+            BrokerUnavailableError: No answer.
+        """
+
+    def ping(self) -> None:
+        """Ask whether it answers.
+
+        Raises:
+            BrokerUnavailableError: It does not; names the address and the cause.
+        """
+
+    def close(self) -> None:
+        """Close every journal opened here. Legal twice."""
