@@ -33,6 +33,15 @@ unit: setup  ## the tests that need no service, in seconds
 test: services  ## all tests, against real Redis, Kafka and Go
 	@$(BIN)/python -m pytest -q
 
+# protoc of grpcio-tools 1.76 writes code for protobuf 6.31 and later. Python's descriptors get a package of their own, so that a program
+# with generated code of its own for Asynq's messages can hold both.
+proto: $(VENV)/.ready  ## generate asynq_compat/wire/_pb from proto/asynq.proto
+	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT \
+	&& $(PYTHON) -m venv $$work/venv && $$work/venv/bin/python -m pip install --quiet grpcio-tools==1.76.0 \
+	&& mkdir -p $$work/in/asynq_compat/wire/_pb \
+	&& sed 's/^package asynq;/package asynq_compat.wire;/' proto/asynq.proto > $$work/in/asynq_compat/wire/_pb/asynq.proto \
+	&& $$work/venv/bin/python -m grpc_tools.protoc -I$$work/in --python_out=. --pyi_out=. asynq_compat/wire/_pb/asynq.proto
+
 lock: setup  ## renew requirements.lock from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools
 	@$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra dev --extra fast --output-file requirements.lock pyproject.toml

@@ -1,1 +1,1 @@
-
+"""Generated from proto/asynq.proto by `make proto`."""

@@ -1,0 +1,184 @@
+"""Do messages become Go's bytes, and back?
+
+The hex strings are what asynq v0.26.0 writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asynq_compat.errors import CorruptDataError, InvalidArgumentError
+from asynq_compat.wire._pb import asynq_pb2
+from asynq_compat.wire.message import (
+    TaskMessage,
+    amend_message,
+    decode_message,
+    encode_message,
+    encode_new,
+    split_message,
+    valid_text,
+)
+from asynq_compat.wire.parsing import parse_message
+from tests.unit.wire.strategies import messages
+
+FULL = TaskMessage(
+    type="t", payload=b"p", id="i", queue="q", retry=25, retried=-1, timeout=1800, group_key="g", headers={"k": "v"}
+)
+USUAL = TaskMessage(
+    type="email", payload=b"{}", id="550e8400-e29b-41d4-a716-446655440000", queue="default", retry=25, timeout=1800
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (TaskMessage(), ""),
+        (TaskMessage(headers={}), ""),
+        (TaskMessage(payload=b""), ""),
+        (FULL, "0a01741201701a0169220171281930ffffffffffffffffff0140880e7201677a060a016b120176"),
+        (TaskMessage(headers={"": ""}), "7a040a001200"),
+    ],
+)
+def test_go_s_bytes(message: TaskMessage, expected: str) -> None:
+    assert encode_message(message).hex() == expected
+
+
+@given(messages())
+def test_what_was_encoded_decodes_to_itself(message: TaskMessage) -> None:
+    encoded = encode_message(message)
+
+    decoded = decode_message(encoded)
+
+    assert decoded == replace(message, payload=message.payload or None, headers=message.headers or None)
+    assert decode_message(encoded) == decoded, "the second time it comes from the cache"
+    assert parse_message(encoded) == decoded
+
+
+@given(messages())
+def test_protobuf_reads_the_same(message: TaskMessage) -> None:
+    read = asynq_pb2.TaskMessage.FromString(encode_message(message))
+
+    for name in (field.name for field in fields(TaskMessage) if field.name not in {"unknown", "headers", "payload"}):
+        assert getattr(read, name) == getattr(message, name), name
+    assert read.payload == (message.payload or b"")
+    assert dict(read.headers) == dict(message.headers or {})
+
+
+@given(messages())
+def test_the_parts_of_a_split_message_are_the_message(message: TaskMessage) -> None:
+    task_type, payload, task_id, rest = split_message(encode_message(message))
+
+    assert (task_type, payload, task_id) == (message.type, message.payload or None, message.id)
+    assert rest == replace(message, type="", payload=None, id="", headers=message.headers or None)
+
+
+@given(messages(), st.integers(0, 300))
+def test_a_message_cut_short_is_read_as_by_the_parser(message: TaskMessage, size: int) -> None:
+    cut = encode_message(message)[:size]
+
+    try:
+        expected: TaskMessage | None = parse_message(cut)
+    except CorruptDataError:
+        expected = None
+
+    if expected is None:
+        with pytest.raises(CorruptDataError):
+            decode_message(cut)
+    else:
+        assert decode_message(cut) == expected
+
+
+def test_a_new_task_has_the_same_bytes_without_a_record() -> None:
+    encoded = encode_new(
+        USUAL.type,
+        USUAL.payload,
+        USUAL.id,
+        USUAL.queue,
+        retry=USUAL.retry,
+        timeout=USUAL.timeout,
+        deadline=0,
+        retention=0,
+    )
+
+    assert encoded == encode_message(USUAL)
+
+
+def test_fields_of_a_newer_asynq_survive() -> None:
+    foreign = bytes.fromhex("a20103616263") + encode_message(FULL) + bytes.fromhex("98012a")
+
+    decoded = decode_message(foreign)
+
+    assert decoded == replace(FULL, unknown=bytes.fromhex("a2010361626398012a"))
+    assert encode_message(decoded) == encode_message(FULL) + decoded.unknown
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        (replace(FULL, type="\udc80"), r"type .*'\\udc80'"),
+        (replace(USUAL, id="\ud800"), "id must be text"),
+        (replace(USUAL, queue="\ud800"), "queue must be text"),
+        (replace(FULL, error_msg="x" * 200 + "\ud800"), "error_msg must be text .*xxx…"),
+        (replace(FULL, headers={"\ud800": ""}), "a key of headers"),
+        (replace(FULL, headers={"k": "\ud800"}), r"headers\['k'\]"),
+        (replace(USUAL, retry=2**31), "retry must be an integer from -2147483648 to 2147483647, got 2147483648"),
+        (replace(FULL, retried=-(2**31) - 1), "retried must be an integer"),
+        (replace(USUAL, timeout=2**63), "timeout must be an integer"),
+        (replace(FULL, last_failed_at=-(2**63) - 1), "last_failed_at must be an integer"),
+    ],
+)
+def test_what_go_cannot_read_is_refused_by_field_and_value(message: TaskMessage, named: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=named) as refused:
+        encode_message(message)
+
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("payload", ["text", bytearray(b"x"), {"a": 1}, 7])
+def test_a_payload_that_is_not_bytes_is_refused(payload: object) -> None:
+    for message in (replace(USUAL, payload=payload), replace(FULL, payload=payload)):  # type: ignore[arg-type] # on purpose
+        with pytest.raises(InvalidArgumentError, match=r"payload must be bytes or None, got .*encode it first"):
+            encode_message(message)
+
+
+@pytest.mark.parametrize("message", [FULL, USUAL, replace(USUAL, unknown=b"\x98\x01\x2a"), replace(USUAL, id="")])
+def test_amending_changes_the_named_fields_alone(message: TaskMessage) -> None:
+    for _ in range(2):
+        encoded = encode_message(message)
+
+        failed = amend_message(encoded, retried=3, error_msg="bóom", last_failed_at=1_700_000_000)
+        completed = amend_message(encoded, completed_at=1_700_000_001)
+
+        expected = replace(message, retried=3, error_msg="bóom", last_failed_at=1_700_000_000)
+        assert failed == encode_message(expected)
+        assert completed == encode_message(replace(message, completed_at=1_700_000_001))
+        assert amend_message(failed, error_msg="again") == encode_message(replace(expected, error_msg="again"))
+
+
+def test_a_tail_that_overrides_the_head_is_not_taken_from_the_cache() -> None:
+    encoded = encode_message(USUAL) + b"\x0a\x05other"
+    twin = encode_message(replace(USUAL, type="other")) + b"\x0a\x05other"
+
+    for _ in range(2):
+        assert decode_message(twin) == replace(USUAL, type="other")
+        assert decode_message(encoded) == replace(USUAL, type="other")
+        assert amend_message(twin, retried=1) == encode_message(replace(USUAL, type="other", retried=1))
+        assert amend_message(encoded, retried=1) == encode_message(replace(USUAL, type="other", retried=1))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain", "plain"),
+        ("a\ud800b", "a\ufffdb"),
+        ("\udc80", "\ufffd"),
+        ("😀", "😀"),
+        ("a\udcff\udcfe", "a\ufffd\ufffd"),
+    ],
+)
+def test_text_that_utf8_cannot_express_is_made_valid(text: str, expected: str) -> None:
+    assert valid_text(text) == expected
