@@ -23,6 +23,9 @@
     ├── BrokerUnavailableError               outage; says if it may have happened   → try again
     ├── CorruptDataError                     bytes we cannot read; says where       → report
     ├── PanicError                           the outcome of a handler that panicked
+    ├── ContextError                         a handler's context is over
+    │   ├── ContextCanceledError             cancelled by id, or its worker ended    (Go: context.Canceled)
+    │   └── ContextDeadlineError(TimeoutError)   its deadline has passed             (Go: context.DeadlineExceeded)
     ├── SkipRetry                            raised by a handler: archive at once   (Go: SkipRetry)
     └── RevokeTask                           raised by a handler: drop the task     (Go: RevokeTask)
 
@@ -146,6 +149,24 @@ class CorruptDataError(AsynqError):
 
 class PanicError(AsynqError):
     """A handler ended in what corresponds to a Go panic; the text begins ``panic error cause by: ``."""
+
+
+class ContextError(AsynqError):
+    """The context of a handler is over; the handler should stop."""
+
+
+class ContextCanceledError(ContextError):
+    """The context was cancelled: by the task's id, or because its worker ended (Go: context.Canceled)."""
+
+    def __init__(self, message: str = "context canceled") -> None:
+        super().__init__(message)
+
+
+class ContextDeadlineError(ContextError, TimeoutError):
+    """The deadline of the context has passed (Go: context.DeadlineExceeded)."""
+
+    def __init__(self, message: str = "context deadline exceeded") -> None:
+        super().__init__(message)
 
 
 class SkipRetry(AsynqError):
