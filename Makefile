@@ -42,6 +42,21 @@ proto: $(VENV)/.ready  ## generate asynq_compat/wire/_pb from proto/asynq.proto
 	&& sed 's/^package asynq;/package asynq_compat.wire;/' proto/asynq.proto > $$work/in/asynq_compat/wire/_pb/asynq.proto \
 	&& $$work/venv/bin/python -m grpc_tools.protoc -I$$work/in --python_out=. --pyi_out=. asynq_compat/wire/_pb/asynq.proto
 
+bench: services  ## rates, CPU and latency beside Go Asynq in one run -> docs/benchmarks.md
+	@$(BIN)/python -m tests.bench
+
+demo: setup  ## a small real job on a SQLite file: one producer, two workers
+	@$(BIN)/python -m examples.demo
+
+demo-go: services  ## the same on Redis, with a Go producer and a Go worker on the same queues
+	@rm -rf .demo-go
+	@$(BIN)/python -m tests.services.beside redis -- $(BIN)/python -m examples.demo --state .demo-go --go '{go:evening}'
+
+demo-redpanda: services  ## the same on Redis, then on the Kafka API, where Go adds bare records
+	@rm -rf .demo-redis .demo-redpanda
+	@$(BIN)/python -m tests.services.beside redis -- $(BIN)/python -m examples.demo --state .demo-redis
+	@$(BIN)/python -m tests.services.beside kafka -- $(BIN)/python -m examples.demo --state .demo-redpanda --bare '{go:evening}'
+
 lock: setup  ## renew requirements.lock from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools
 	@$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra dev --extra fast --output-file requirements.lock pyproject.toml
