@@ -1,1 +1,117 @@
-"""Which broker does a program get, and what chose it?"""
+"""Which broker does a program get, and what chose it?
+
+Contract: the only composition root: nothing else builds a broker or reads the environment. `ASYNQ_COMPAT_BROKER` wins over the code, so
+that a program moves to another broker without a change; with nothing said, it is a file in the user's state folder, and a warning says
+so once. Every start logs one line: which broker, and what chose it.
+Not obvious: a `Broker` that is passed in is used as it is, whatever the environment says, and is not closed by who uses it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from asynq_compat.errors import InvalidArgumentError, UnsupportedByBroker
+from asynq_compat.ports.broker import Broker
+from asynq_compat.rules.clock import Clock
+from asynq_compat.rules.limits import shown
+from asynq_compat.targets import (
+    SCHEMES,
+    EmbeddedOpt,
+    MemoryOpt,
+    RedisClientOpt,
+    RedisClusterClientOpt,
+    RedisFailoverClientOpt,
+    RedpandaOpt,
+    Target,
+    parse_url,
+)
+
+VARIABLE = "ASYNQ_COMPAT_BROKER"
+
+_log = logging.getLogger("asynq_compat")
+_TARGETS = (RedisClientOpt, RedisFailoverClientOpt, RedisClusterClientOpt, RedpandaOpt, EmbeddedOpt, MemoryOpt)
+_has_warned = False
+
+
+def open_broker(target: object = None, *, clock: Clock | None = None) -> Broker:
+    """Return the broker that `target` stands for, opened.
+
+    Args:
+        target: An option object (`RedisClientOpt`, `RedpandaOpt`, `EmbeddedOpt`, ...), a URL, a `Broker`, or None for the default file.
+        clock: Who says what time it is; None for the machine's clocks.
+
+    Raises:
+        InvalidArgumentError: It stands for no broker.
+        UnsupportedByBroker: This kind of broker cannot be opened yet.
+        BrokerUnavailableError: It does not answer, or is not usable; the message says where and why.
+    """
+    if isinstance(target, Broker):
+        return target
+    chosen, chosen_by = choose(target, os.environ)
+    broker = _open(chosen, clock)
+    _log.info("broker: %s, chosen by %s", broker.address, chosen_by)
+    return broker
+
+
+def choose(target: object, environment: Mapping[str, str]) -> tuple[Target, str]:
+    """Return what to open, and what chose it.
+
+    Raises:
+        InvalidArgumentError: The environment's URL, or `target`, stands for no broker.
+    """
+    url = environment.get(VARIABLE, "")
+    if url:
+        try:
+            return parse_url(url), f"the environment variable {VARIABLE}"
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"{VARIABLE}: {error}") from None
+    if target is None:
+        return _default(environment), f"default, since neither the code nor {VARIABLE} says which"
+    if isinstance(target, str):
+        return parse_url(target), "a URL in the code"
+    if isinstance(target, _TARGETS):
+        return target, f"{type(target).__name__} in the code"
+    raise InvalidArgumentError(
+        f"a broker is given as a URL, RedisClientOpt, RedpandaOpt or EmbeddedOpt, got {type(target).__name__}; "
+        f"URLs begin with {SCHEMES}"
+    )
+
+
+def _default(environment: Mapping[str, str]) -> EmbeddedOpt:
+    global _has_warned
+    path = default_path(environment)
+    if not _has_warned:
+        _has_warned = True
+        _log.warning(
+            "no broker is configured: tasks go to the file %s; pass a broker to the constructor or set %s, "
+            "for example to redis://localhost:6379",
+            path,
+            VARIABLE,
+        )
+    return EmbeddedOpt(str(path))
+
+
+def default_path(environment: Mapping[str, str]) -> Path:
+    """Return the file that is used when nothing is configured: one per user, in the folder meant for a program's state."""
+    state = environment.get("XDG_STATE_HOME") or environment.get("LOCALAPPDATA")
+    if state and Path(state).is_absolute():
+        folder = Path(state)
+    elif sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Application Support"
+    else:
+        folder = Path.home() / ".local" / "state"
+    return folder / "asynq_compat" / "asynq.db"
+
+
+def _open(target: Target, clock: Clock | None) -> Broker:
+    match target:
+        case RedisFailoverClientOpt() | RedisClusterClientOpt():
+            raise UnsupportedByBroker(
+                f"{type(target).__name__} cannot be opened yet, it comes with a later version; use RedisClientOpt with the master's address"
+            )
+        case _:
+            raise UnsupportedByBroker(f"{shown(type(target).__name__)} cannot be opened yet {clock}")

@@ -30,7 +30,9 @@ LONG_MODULES: dict[str, tuple[int, str]] = {}
 LONG_FUNCTIONS: dict[str, tuple[int, str]] = {}
 
 # Folder -> (its files at most, why they stay together).
-FULL_FOLDERS: dict[str, tuple[int, str]] = {}
+FULL_FOLDERS: dict[str, tuple[int, str]] = {
+    "asynq_compat": (16, "its files are the public modules, one for each thing that a user holds"),
+}
 
 # Paths of one machine, and hosts of package registries or mirrors: neither means anything to a reader elsewhere.
 MACHINE_PATH = re.compile(r"(?<![\w.*~})\]/-])/(?:work|root|home|opt|tmp/h)/")

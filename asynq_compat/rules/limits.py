@@ -1,0 +1,46 @@
+"""Which names and numbers does Asynq take?
+
+Contract: pure.
+Not obvious: Go's "blank" is narrower than Python's: U+001C to U+001F are ordinary characters there, so one of them alone is a legal task type.
+Source: asynq v0.26.0 `isBlank`, Go's `unicode.IsSpace`; docs/semantics.md, "options".
+"""
+
+from __future__ import annotations
+
+INT32_MAX = 2**31 - 1
+INT64_MAX = 2**63 - 1
+# A Go duration is an int64 of nanoseconds: about 292 years either way.
+DURATION_NS_MAX = INT64_MAX
+# The instants that a datetime can hold: the years 1 to 9999.
+INSTANT_S_MIN = -62_135_596_800
+INSTANT_S_MAX = 253_402_300_799
+
+NS_PER_S = 1_000_000_000
+
+_GO_WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_SHOWN_CHARACTERS_MAX = 80
+
+
+def is_blank(text: str) -> bool:
+    """Return True for an empty text and one of nothing but what Go calls white space."""
+    return not text.strip(_GO_WHITE_SPACE)
+
+
+def is_utf8(text: str) -> bool:
+    """Return True when `text` has a UTF-8 form, that is, no lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def truncated_s(duration_ns: int) -> int:
+    """Return whole seconds, the fraction cut off towards zero, as Go stores durations."""
+    return duration_ns // NS_PER_S if duration_ns >= 0 else -(-duration_ns // NS_PER_S)
+
+
+def shown(value: object) -> str:
+    """Return `value` for an error message: its repr, cut at 80 characters."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS_MAX else f"{text[: _SHOWN_CHARACTERS_MAX - 1]}…"
