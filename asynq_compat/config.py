@@ -1,1 +1,276 @@
-"""How is a server configured?"""
+"""How is a server configured?
+
+Contract: a `Config` is checked when it is made and not changed afterwards. Its fields are Go's in snake_case; what is left out, or
+is zero as in Go, has Asynq's default. Durations are seconds or `timedelta` going in and seconds coming out.
+Not obvious: a negative interval is refused (in Go that duty spins); a negative shutdown timeout hands running tasks back at once.
+Source: asynq v0.26.0 `Config`; docs/semantics.md, "config".
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from enum import IntEnum
+from numbers import Real
+from typing import Protocol, TypeVar
+
+from asynq_compat.context import Context, background
+from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.rules.limits import is_blank, shown
+from asynq_compat.rules.retry import JITTER_END, default_retry_delay_s
+from asynq_compat.task import Task
+
+Duration = float | timedelta
+_F = TypeVar("_F")
+
+RetryDelayFunc = Callable[[int, BaseException, Task], Duration]
+IsFailureFunc = Callable[[BaseException], bool]
+BaseContextFunc = Callable[[], Context]
+HealthCheckFunc = Callable[[Exception | None], object]
+ErrorHandlerFunc = Callable[[Context, Task, BaseException], object]
+GroupAggregatorFunc = Callable[[str, Sequence[Task]], Task]
+
+# Asynq's limits and defaults, in seconds where they are durations.
+JANITOR_BATCH_SIZE = 100
+QUEUE_DEFAULT = "default"
+PRIORITY_MAX = 2**31 - 1  # int32 in ServerInfo
+
+
+class SupportsHandleError(Protocol):
+    """An object told of every failure (Go: ErrorHandler); the method may be `async def`."""
+
+    def handle_error(self, ctx: Context, task: Task, err: BaseException, /) -> object:
+        """Take note of `err`."""
+
+
+class SupportsAggregate(Protocol):
+    """An object that makes one task of a group's (Go: GroupAggregator)."""
+
+    def aggregate(self, group: str, tasks: Sequence[Task], /) -> Task:
+        """Return the task to enqueue in place of `tasks`."""
+
+
+class Logger(Protocol):
+    """Five levels of text, as Go's Logger has them. A `logging.Logger` may stand in its place."""
+
+    def debug(self, text: str, /) -> object:
+        """Log for developers."""
+
+    def info(self, text: str, /) -> object:
+        """Log what an operator would note."""
+
+    def warn(self, text: str, /) -> object:
+        """Log what an operator may have to act on."""
+
+    def error(self, text: str, /) -> object:
+        """Log what went wrong."""
+
+    def fatal(self, text: str, /) -> object:
+        """Log what ends the process."""
+
+
+class LogLevel(IntEnum):
+    """From which level on lines are logged; the values are Go's."""
+
+    DEBUG = 1
+    INFO = 2
+    WARN = 3
+    ERROR = 4
+    FATAL = 5
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    @classmethod
+    def parse(cls, text: str) -> LogLevel:
+        """Return the level named by `text`, in any case; ``warning`` is ``warn`` (Go: LogLevel.Set).
+
+        Raises:
+            InvalidArgumentError: No level has this name.
+        """
+        word = str(text).lower()
+        for level in cls:
+            if word == str(level) or (word == "warning" and level is cls.WARN):
+                return level
+        raise InvalidArgumentError(f'asynq: unsupported log level "{text}"')
+
+    def as_logging(self) -> int:
+        """Return the level's number in the standard library's logging."""
+        return int(self) * 10
+
+
+def default_retry_delay_func(retried: int, err: BaseException, task: Task) -> float:
+    """Return Asynq's wait in seconds before retry number `retried` + 1 (Go: DefaultRetryDelayFunc)."""
+    del err, task
+    return float(default_retry_delay_s(retried, random.randrange(JITTER_END)))
+
+
+def every_error_is_a_failure(err: BaseException) -> bool:
+    """Return True: Asynq's default for `Config.is_failure`."""
+    del err
+    return True
+
+
+class Config:
+    """What a server does, and how.
+
+    Attributes:
+        concurrency: How many tasks run at a time; the number of CPUs when below 1.
+        base_context: Called once per task; the parent of the context its handler gets.
+        task_check_interval: How long an idle server waits before it asks again where it cannot be woken.
+        retry_delay_func: (retries so far, error, task) -> wait before the next attempt.
+        is_failure: Whether an error counts; one that does not is retried without being counted.
+        queues: Queue name to priority. Blank names and priorities below 1 are dropped; ``{"default": 1}`` when none is left.
+        strict_priority: Serve a queue only while all of higher priority are empty.
+        error_handler: Told (ctx, task, error) of every failure before it is written.
+        logger: A `logging.Logger`, or an object with Go's five methods; None for the logger "asynq".
+        log_level: None leaves it to `logging`, or INFO where nothing is configured there.
+        shutdown_timeout: How long `shutdown` waits for running tasks before it hands them back.
+        health_check_func: Told None, or the error of a ping, every `health_check_interval`.
+        delayed_task_check_interval: How long a due task may wait at most for the forwarder.
+        group_grace_period, group_max_delay, group_max_size, group_aggregator: When and how groups are aggregated.
+        janitor_interval, janitor_batch_size: How often, and how many at a time, expired completed tasks are deleted.
+
+    Names are Go's, so durations carry no unit: they are seconds, as floats.
+    """
+
+    def __init__(
+        self,
+        *,
+        concurrency: int = 0,
+        base_context: BaseContextFunc | None = None,
+        task_check_interval: Duration = 0,
+        retry_delay_func: RetryDelayFunc | None = None,
+        is_failure: IsFailureFunc | None = None,
+        queues: Mapping[str, int] | None = None,
+        strict_priority: bool = False,
+        error_handler: ErrorHandlerFunc | SupportsHandleError | None = None,
+        logger: logging.Logger | Logger | None = None,
+        log_level: LogLevel | int | str | None = None,
+        shutdown_timeout: Duration = 0,
+        health_check_func: HealthCheckFunc | None = None,
+        health_check_interval: Duration = 0,
+        delayed_task_check_interval: Duration = 0,
+        group_grace_period: Duration = 0,
+        group_max_delay: Duration = 0,
+        group_max_size: int = 0,
+        group_aggregator: GroupAggregatorFunc | SupportsAggregate | None = None,
+        janitor_interval: Duration = 0,
+        janitor_batch_size: int = 0,
+    ) -> None:
+        """Check and complete the fields.
+
+        Raises:
+            InvalidArgumentError: A field is not what it should be; the message names it, its value and what to do.
+        """
+        cpu_count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.concurrency = max(_integer("concurrency", concurrency), 0) or cpu_count
+        self.queues: Mapping[str, int] = _queues(queues)
+        self.strict_priority = bool(strict_priority)
+        self.log_level = _log_level(log_level)
+        self.logger = logger
+
+        self.base_context = _function("base_context", base_context) or background
+        self.retry_delay_func = _function("retry_delay_func", retry_delay_func) or default_retry_delay_func
+        self.is_failure = _function("is_failure", is_failure) or every_error_is_a_failure
+        self.health_check_func = _function("health_check_func", health_check_func)
+        self.error_handler = _error_handler(error_handler)
+        self.group_aggregator = _group_aggregator(group_aggregator)
+
+        self.task_check_interval = max(_seconds("task_check_interval", task_check_interval), 0.0) or 1.0
+        self.shutdown_timeout = _seconds("shutdown_timeout", shutdown_timeout) or 8.0
+        self.health_check_interval = _interval("health_check_interval", health_check_interval) or 15.0
+        self.delayed_task_check_interval = _interval("delayed_task_check_interval", delayed_task_check_interval) or 5.0
+        self.janitor_interval = _interval("janitor_interval", janitor_interval) or 8.0
+        self.janitor_batch_size = _integer("janitor_batch_size", janitor_batch_size) or JANITOR_BATCH_SIZE
+        if self.janitor_batch_size < 1:
+            raise InvalidArgumentError(f"janitor_batch_size must be at least 1, got {janitor_batch_size}; use 100")
+
+        self.group_grace_period = _seconds("group_grace_period", group_grace_period) or 60.0
+        if self.group_grace_period < 1:
+            raise InvalidArgumentError("GroupGracePeriod cannot be less than a second")
+        self.group_max_delay = _interval("group_max_delay", group_max_delay)
+        self.group_max_size = _integer("group_max_size", group_max_size)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"Config({shown})"
+
+
+def _integer(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidArgumentError(f"{name} must be an integer, got {shown(value)}; leave it out for Asynq's default")
+    return value
+
+
+def _seconds(name: str, value: object) -> float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not math.isfinite(seconds):
+        raise InvalidArgumentError(f"{name} must be a finite number of seconds or a timedelta, got {shown(value)}")
+    return float(seconds)
+
+
+def _interval(name: str, value: object) -> float:
+    seconds = _seconds(name, value)
+    if seconds < 0:
+        raise InvalidArgumentError(f"{name} must not be negative, got {shown(value)}; leave it out for Asynq's default")
+    return seconds
+
+
+def _function(name: str, value: _F | None) -> _F | None:
+    if value is not None and not callable(value):
+        raise InvalidArgumentError(f"{name} must be callable, got {shown(value)}")
+    return value
+
+
+def _queues(queues: object) -> dict[str, int]:
+    if queues is None:
+        return {QUEUE_DEFAULT: 1}
+    if not isinstance(queues, Mapping):
+        raise InvalidArgumentError(
+            f'queues must map names to priorities, such as {{"default": 1}}, got {shown(queues)}'
+        )
+    kept: dict[str, int] = {}
+    for name, priority in queues.items():
+        if not isinstance(name, str):
+            raise InvalidArgumentError(f"the name of a queue must be text, got {shown(name)}")
+        if _integer(f"the priority of queue {shown(name)}", priority) > PRIORITY_MAX:
+            raise InvalidArgumentError(
+                f"the priority of queue {shown(name)} must be up to {PRIORITY_MAX}, got {priority}"
+            )
+        if not is_blank(name) and priority > 0:
+            kept[name] = priority
+    return kept or {QUEUE_DEFAULT: 1}
+
+
+def _log_level(level: object) -> LogLevel | None:
+    if level is None or (level == 0 and not isinstance(level, bool)):
+        return None
+    if isinstance(level, str):
+        return LogLevel.parse(level)
+    try:
+        return LogLevel(_integer("log_level", level))
+    except ValueError:
+        raise InvalidArgumentError(f"asynq: unexpected log level: {level}") from None
+
+
+def _error_handler(handler: ErrorHandlerFunc | SupportsHandleError | None) -> ErrorHandlerFunc | None:
+    if handler is None or callable(handler):
+        return handler
+    method: ErrorHandlerFunc | None = getattr(handler, "handle_error", None)
+    if method is None:
+        raise InvalidArgumentError(f"error_handler must be callable or have handle_error, got {shown(handler)}")
+    return method
+
+
+def _group_aggregator(aggregator: GroupAggregatorFunc | SupportsAggregate | None) -> GroupAggregatorFunc | None:
+    if aggregator is None or callable(aggregator):
+        return aggregator
+    method: GroupAggregatorFunc | None = getattr(aggregator, "aggregate", None)
+    if method is None:
+        raise InvalidArgumentError(f"group_aggregator must be callable or have aggregate, got {shown(aggregator)}")
+    return method

@@ -1,1 +1,187 @@
-"""Which handler runs a task?"""
+"""Which handler runs a task?
+
+Contract: register before or while the server runs; lookups are thread-safe. An exact pattern wins, else the longest one that is a
+prefix of the type, by plain string prefix: ``img`` matches ``imgur:x``. The pattern "" matches what nothing else does (ours: Go
+refuses it; white space alone is refused by both).
+Not obvious: each middleware is called once per dispatch, to build the chain, also around the not-found handler. What it is given as
+`next` suits its colour: called in a coroutine it returns an awaitable, called in plain code it runs to the end and returns the result,
+whatever the handler behind it is. So one plain middleware serves both kinds of handler (it costs an async one a thread's hop).
+Source: asynq v0.26.0 `ServeMux`; docs/semantics.md, "mux".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+
+from asynq_compat.context import Context
+from asynq_compat.errors import HandlerNotFoundError, InvalidPatternError
+from asynq_compat.rules.go_text import go_quoted
+from asynq_compat.rules.limits import is_blank
+from asynq_compat.task import Task
+
+# What it returns is not looked at, unless it is an awaitable: that is awaited. It fails by raising.
+HandlerFunc = Callable[[Context, Task], object]
+
+
+@runtime_checkable
+class SupportsProcessTask(Protocol):
+    """An object that handles tasks (Go: Handler); the method may be `async def`."""
+
+    def process_task(self, ctx: Context, task: Task, /) -> object:
+        """Handle one task; raise when it failed."""
+
+
+Handler = HandlerFunc | SupportsProcessTask
+MiddlewareFunc = Callable[[HandlerFunc], Handler]
+_F = TypeVar("_F", bound=HandlerFunc)
+
+# How many task types are remembered with their handler; types may be made up without end, patterns are not.
+_REMEMBERED_TYPES_MAX = 1024
+
+
+def as_function(handler: Handler | None) -> HandlerFunc:
+    """Return what is called with (ctx, task).
+
+    Raises:
+        InvalidPatternError: It is neither callable nor has `process_task`.
+    """
+    if isinstance(handler, SupportsProcessTask):
+        return handler.process_task
+    if callable(handler):
+        return handler
+    raise InvalidPatternError("asynq: nil handler")
+
+
+def is_async(function: HandlerFunc) -> bool:
+    """Return True when calling `function` gives a coroutine, as far as can be told without a call."""
+    inner: Any = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004 - its colour is asked for, not whether it is callable
+
+
+def not_found(ctx: Context, task: Task) -> None:
+    """Fail because no handler is registered for the type.
+
+    Raises:
+        HandlerNotFoundError: Always.
+    """
+    del ctx
+    raise HandlerNotFoundError(f"handler not found for task {go_quoted(task.type)}")
+
+
+def not_found_handler() -> HandlerFunc:
+    """Return the handler of tasks that no pattern matches."""
+    return not_found
+
+
+class ServeMux:
+    """Routes tasks to handlers by type. It is a handler itself and may stand inside another mux."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # One registration at a time; lookups read what was there before or after.
+        self._handlers: dict[str, Handler] = {}
+        self._longest_first: tuple[str, ...] = ()
+        self._middlewares: tuple[MiddlewareFunc, ...] = ()
+        self._remembered: dict[str, tuple[HandlerFunc, str]] = {}
+
+    def handle(self, pattern: str, handler: Handler) -> None:
+        """Let `handler` (a callable, or an object with `process_task`) run the types that begin with `pattern`.
+
+        Raises:
+            InvalidPatternError: The pattern is no text, white space, registered already, or there is no handler.
+        """
+        with self._lock:
+            _check_pattern(pattern)
+            as_function(handler)
+            if pattern in self._handlers:
+                raise InvalidPatternError(f"asynq: multiple registrations for {pattern}")
+            self._handlers[pattern] = handler
+            self._longest_first = tuple(sorted(self._handlers, key=len, reverse=True))
+            self._remembered = {}
+
+    def handle_func(self, pattern: str, function: HandlerFunc) -> None:
+        """Let `function`, a `def` or `async def` of (ctx, task), run the types that begin with `pattern`.
+
+        Raises:
+            InvalidPatternError: As for `handle`.
+        """
+        as_function(function)
+        self.handle(pattern, function)
+
+    def on(self, pattern: str) -> Callable[[_F], _F]:
+        """Decorate a function: `handle_func` written above it."""
+
+        def register(function: _F) -> _F:
+            self.handle_func(pattern, function)
+            return function
+
+        return register
+
+    def use(self, *middlewares: MiddlewareFunc) -> None:
+        """Wrap every handler, whenever it is registered; the first middleware is outermost."""
+        with self._lock:
+            self._middlewares += middlewares
+
+    def handler(self, task: Task) -> tuple[HandlerFunc, str]:
+        """Return the handler of `task`, wrapped, and the pattern it was registered for; "" when none matches."""
+        function, pattern = self._find(task)
+        for middleware in reversed(self._middlewares):
+            function = as_function(middleware(_suited(function)))
+        return function, pattern
+
+    def process_task(self, ctx: Context, task: Task) -> object:
+        """Run the handler of `task`. An `async def` one gives an awaitable, which the caller awaits."""
+        return self.handler(task)[0](ctx, task)
+
+    def _find(self, task: Task) -> tuple[HandlerFunc, str]:
+        found = self._remembered.get(task.type)
+        if found is not None:
+            return found
+        pattern = task.type if task.type in self._handlers else self._longest_prefix(task.type)
+        handler = not_found if pattern is None else self._handlers[pattern]
+        if isinstance(handler, ServeMux):
+            return handler.handler(task)[0], pattern or ""
+        found = as_function(handler), pattern or ""
+        remembered = self._remembered
+        if len(remembered) < _REMEMBERED_TYPES_MAX:
+            remembered[task.type] = found
+        return found
+
+    def _longest_prefix(self, type_name: str) -> str | None:
+        return next((pattern for pattern in self._longest_first if type_name.startswith(pattern)), None)
+
+
+def _check_pattern(pattern: object) -> None:
+    if not isinstance(pattern, str) or (pattern and is_blank(pattern)):
+        raise InvalidPatternError("asynq: invalid pattern")
+
+
+def _suited(function: HandlerFunc) -> HandlerFunc:
+    """Return `function` as a middleware's `next`: awaitable in a coroutine, run to its end in plain code."""
+
+    def next_handler(ctx: Context, task: Task) -> object:
+        if _inside_a_loop():
+            return function(ctx, task) if is_async(function) else _off_the_loop(function, ctx, task)
+        result = function(ctx, task)
+        return ctx.run_async(cast("Awaitable[object]", result)) if inspect.isawaitable(result) else result
+
+    return next_handler
+
+
+async def _off_the_loop(function: HandlerFunc, ctx: Context, task: Task) -> object:
+    result = await ctx.run_plain(function, ctx, task)
+    return await result if inspect.isawaitable(result) else result
+
+
+def _inside_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

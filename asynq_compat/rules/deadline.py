@@ -8,7 +8,7 @@ Source: asynq v0.26.0 `processor.computeDeadline`; docs/semantics.md, "task cont
 
 from __future__ import annotations
 
-NS_PER_S = 1_000_000_000
+from asynq_compat.rules.limits import NS_PER_S
 
 # Asynq's defaultTimeout; it holds when a message carries neither timeout nor deadline.
 DEFAULT_TIMEOUT_S = 30 * 60

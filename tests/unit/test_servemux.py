@@ -1,0 +1,216 @@
+"""Does a mux route as Go's, whatever the colours of handlers and middlewares?"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import pytest
+
+from asynq_compat.context import Context
+from asynq_compat.errors import HandlerNotFoundError, InvalidPatternError
+from asynq_compat.servemux import HandlerFunc, ServeMux, is_async, not_found_handler
+from asynq_compat.task import Task
+
+
+def dispatch(mux: ServeMux, type_name: str) -> object:
+    """Run a task as a program without a server would."""
+    result = mux.process_task(Context(), Task(type_name))
+    if inspect.isawaitable(result):
+
+        async def whole() -> object:
+            return await cast("Awaitable[object]", result)
+
+        return asyncio.run(whole())
+    return result
+
+
+def recorder(calls: list[str], name: str, *, asynchronous: bool = False) -> HandlerFunc:
+    if asynchronous:
+
+        async def handle_async(ctx: Context, task: Task) -> None:
+            await asyncio.sleep(0)
+            calls.append(f"{name}({task.type})")
+
+        return handle_async
+
+    def handle(ctx: Context, task: Task) -> None:
+        calls.append(f"{name}({task.type})")
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("type_name", "pattern"),
+    [
+        ("img", "img"),
+        ("imgur:x", "img"),
+        ("img:thumb", "img:thumb"),
+        ("img:thumb:small", "img:thumb"),
+        ("email:send", "email:"),
+        ("im", ""),
+    ],
+)
+def test_exact_then_longest_prefix(type_name: str, pattern: str) -> None:
+    calls: list[str] = []
+    mux = ServeMux()
+    for known in ("img", "email:", "img:thumb"):
+        mux.handle(known, recorder(calls, known))
+
+    handler, found = mux.handler(Task(type_name))
+
+    assert found == pattern
+    if pattern:
+        handler(Context(), Task(type_name))
+        assert calls == [f"{pattern}({type_name})"]
+    else:
+        with pytest.raises(HandlerNotFoundError):
+            handler(Context(), Task(type_name))
+
+
+def test_the_empty_pattern_takes_the_rest() -> None:
+    calls: list[str] = []
+    mux = ServeMux()
+    mux.handle("", recorder(calls, "rest"))
+    mux.handle("a", recorder(calls, "a"))
+
+    dispatch(mux, "abc")
+    dispatch(mux, "xyz")
+
+    assert calls == ["a(abc)", "rest(xyz)"]
+
+
+def test_an_unknown_type_is_named() -> None:
+    with pytest.raises(HandlerNotFoundError, match='handler not found for task "nope"'):
+        dispatch(ServeMux(), "nope")
+    with pytest.raises(HandlerNotFoundError):
+        not_found_handler()(Context(), Task("nope"))
+
+
+def test_wrong_registrations_are_refused_with_gos_words() -> None:
+    mux = ServeMux()
+    mux.handle_func("a", lambda ctx, task: None)
+
+    with pytest.raises(InvalidPatternError, match="asynq: invalid pattern"):
+        mux.handle(" ", lambda ctx, task: None)
+    with pytest.raises(InvalidPatternError, match="asynq: nil handler"):
+        mux.handle("b", cast("Any", None))
+    with pytest.raises(InvalidPatternError, match="asynq: nil handler"):
+        mux.handle_func(" ", cast("Any", None))
+    with pytest.raises(InvalidPatternError, match="asynq: multiple registrations for a"):
+        mux.handle("a", lambda ctx, task: None)
+
+
+def test_on_decorates_and_leaves_the_function_alone() -> None:
+    mux = ServeMux()
+
+    @mux.on("a")
+    def handle(ctx: Context, task: Task) -> str:
+        return "ran"
+
+    assert handle(Context(), Task("a")) == "ran"
+    assert dispatch(mux, "a") == "ran"
+
+
+def test_objects_and_muxes_are_handlers() -> None:
+    class Greeter:
+        async def process_task(self, ctx: Context, task: Task) -> str:
+            return "hello"
+
+    inner, outer = ServeMux(), ServeMux()
+    inner.handle("a:greet", Greeter())
+    outer.handle("a:", inner)
+
+    assert dispatch(outer, "a:greet") == "hello"
+    with pytest.raises(HandlerNotFoundError):
+        dispatch(outer, "a:other")
+
+
+def test_a_pattern_registered_later_is_seen() -> None:
+    calls: list[str] = []
+    mux = ServeMux()
+    mux.handle("a", recorder(calls, "a"))
+    dispatch(mux, "ab")
+
+    mux.handle("ab", recorder(calls, "ab"))
+    dispatch(mux, "ab")
+
+    assert calls == ["a(ab)", "ab(ab)"]
+
+
+def plain_middleware(calls: list[str], name: str) -> Callable[[HandlerFunc], HandlerFunc]:
+    def wrap(next_handler: HandlerFunc) -> HandlerFunc:
+        calls.append(f"build {name}")
+
+        def handle(ctx: Context, task: Task) -> None:
+            calls.append(f"> {name}")
+            next_handler(ctx, task)
+            calls.append(f"< {name}")
+
+        return handle
+
+    return wrap
+
+
+def async_middleware(calls: list[str], name: str) -> Callable[[HandlerFunc], HandlerFunc]:
+    def wrap(next_handler: HandlerFunc) -> HandlerFunc:
+        calls.append(f"build {name}")
+
+        async def handle(ctx: Context, task: Task) -> None:
+            calls.append(f"> {name}")
+            await cast("Awaitable[object]", next_handler(ctx, task))
+            calls.append(f"< {name}")
+
+        return handle
+
+    return wrap
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("outer", [plain_middleware, async_middleware])
+@pytest.mark.parametrize("inner", [plain_middleware, async_middleware])
+def test_middlewares_of_any_colour_wrap_handlers_of_any_colour(outer: Any, inner: Any, asynchronous: bool) -> None:
+    calls: list[str] = []
+    mux = ServeMux()
+    mux.use(outer(calls, "outer"), inner(calls, "inner"))
+    mux.handle("t", recorder(calls, "handler", asynchronous=asynchronous))
+
+    dispatch(mux, "t")
+
+    assert calls == [
+        "build inner",
+        "build outer",
+        "> outer",
+        "> inner",
+        "handler(t)",
+        "< inner",
+        "< outer",
+    ]
+
+
+def test_middlewares_are_called_once_per_dispatch_and_around_not_found() -> None:
+    calls: list[str] = []
+    mux = ServeMux()
+    mux.handle("t", recorder(calls, "handler"))
+    mux.use(plain_middleware(calls, "m"))
+
+    dispatch(mux, "t")
+    dispatch(mux, "t")
+    with pytest.raises(HandlerNotFoundError):
+        dispatch(mux, "unknown")
+
+    assert calls.count("build m") == 3
+    assert calls.count("> m") == 3
+
+
+def test_colours_are_told_without_a_call() -> None:
+    class AsyncCall:
+        async def __call__(self, ctx: Context, task: Task) -> None: ...
+
+    assert is_async(recorder([], "x", asynchronous=True))
+    assert is_async(functools.partial(recorder([], "x", asynchronous=True)))
+    assert is_async(AsyncCall())
+    assert not is_async(recorder([], "x"))
