@@ -37,6 +37,7 @@ LONG_FUNCTIONS: dict[str, tuple[int, str]] = {
 # Folder -> (its files at most, why they stay together).
 FULL_FOLDERS: dict[str, tuple[int, str]] = {
     "asynq_compat": (16, "its files are the public modules, one for each thing that a user holds"),
+    "asynq_compat/testing/conformance": (26, "one file a transition, and what they share"),
 }
 
 # Paths of one machine, and hosts of package registries or mirrors: neither means anything to a reader elsewhere.

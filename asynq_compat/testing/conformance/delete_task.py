@@ -1,0 +1,61 @@
+"""What does it mean to delete a task?
+
+Source: docs/semantics.md, "inspector writes on one task".
+"""
+
+from __future__ import annotations
+
+from asynq_compat.ports.administering import AdminOutcome
+from asynq_compat.ports.inspecting import Missing
+from asynq_compat.ports.producing import EnqueueStatus
+from asynq_compat.testing.conformance.harness import QueueHarness
+
+
+def whatever_is_not_active_is_gone(queue: QueueHarness) -> None:
+    """Pending, scheduled, retried, archived, completed."""
+    ids = [queue.finish(), queue.fail(), queue.bury(), queue.enqueue(), queue.enqueue(in_s=600)]
+
+    for task_id in ids:
+        assert queue.broker.administering.delete_task(queue.queue, task_id) is AdminOutcome.OK
+        assert queue.state(task_id) is Missing.TASK, task_id
+
+    stats = queue.stats()
+    assert (stats.completed, stats.retry, stats.archived, stats.pending, stats.scheduled) == (0, 0, 0, 0, 0)
+
+
+def its_neighbours_stay_in_order(queue: QueueHarness) -> None:
+    """Only the one that was named."""
+    first, second, third = queue.enqueue_many(3)
+
+    queue.broker.administering.delete_task(queue.queue, second)
+
+    assert [lease.task_id for lease in queue.worker().take(2)] == [first, third]
+
+
+def its_id_is_free_again(queue: QueueHarness) -> None:
+    """Ids are not remembered."""
+    queue.enqueue(task_id="again")
+
+    queue.broker.administering.delete_task(queue.queue, "again")
+
+    assert queue.try_enqueue(task_id="again") is EnqueueStatus.ENQUEUED
+
+
+def an_active_task_stays(queue: QueueHarness) -> None:
+    """Its worker would not notice."""
+    active = queue.enqueue()
+    queue.worker(capacity=1).take_one()
+
+    assert queue.broker.administering.delete_task(queue.queue, active) is AdminOutcome.TASK_IS_ACTIVE
+
+    assert queue.stats().active == 1
+
+
+def what_is_missing_is_told(queue: QueueHarness) -> None:
+    """The queue or the task; a task that was deleted is missing."""
+    task_id = queue.enqueue()
+    administering = queue.broker.administering
+    administering.delete_task(queue.queue, task_id)
+
+    assert administering.delete_task(queue.queue, task_id) is AdminOutcome.TASK_NOT_FOUND
+    assert administering.delete_task(f"{queue.queue}-none", "nobody") is AdminOutcome.QUEUE_NOT_FOUND

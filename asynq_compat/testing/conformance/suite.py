@@ -1,0 +1,63 @@
+"""Which scenarios make up the suite?
+
+Contract: the table of all of it, in the order of a task's life. A broker is conformant when each scenario returns.
+"""
+
+from __future__ import annotations
+
+from asynq_compat.testing.conformance import (
+    archive_task,
+    cancelations,
+    delete_expired_completed,
+    delete_task,
+    enqueue,
+    enqueue_unique,
+    expired_leases,
+    extend,
+    forward_due,
+    list_tasks,
+    pause_queue,
+    queue_stats,
+    run_task,
+    server_state,
+    settle_archive,
+    settle_complete,
+    settle_done,
+    settle_requeue,
+    settle_retry,
+    take,
+    write_result,
+)
+from asynq_compat.testing.conformance.scenario import PATIENCE_S, Scenario, scenarios_of
+from asynq_compat.testing.conformance.traits import BrokerTraits
+
+TRANSITIONS = (
+    enqueue,
+    enqueue_unique,
+    take,
+    settle_done,
+    settle_complete,
+    settle_retry,
+    settle_archive,
+    settle_requeue,
+    extend,
+    write_result,
+    forward_due,
+    expired_leases,
+    delete_expired_completed,
+    run_task,
+    archive_task,
+    delete_task,
+    pause_queue,
+    list_tasks,
+    queue_stats,
+    cancelations,
+    server_state,
+)
+
+SCENARIOS: tuple[Scenario, ...] = scenarios_of(TRANSITIONS)
+
+
+def scenarios_for(traits: BrokerTraits) -> tuple[Scenario, ...]:
+    """Return what a broker with these traits has to pass: everything that its time allows."""
+    return tuple(scenario for scenario in SCENARIOS if traits.has_virtual_time or scenario.passes_s <= PATIENCE_S)

@@ -1,0 +1,168 @@
+"""Who is given which task?
+
+Source: docs/semantics.md, "take".
+"""
+
+from __future__ import annotations
+
+import threading
+
+from asynq_compat.ports.consuming import Lease
+from asynq_compat.rules.task_state import TaskState
+from asynq_compat.testing.conformance.harness import QueueHarness
+
+
+def a_taken_task_is_active(queue: QueueHarness) -> None:
+    """And nobody else's."""
+    task_id = queue.enqueue("email", payload=b"x")
+
+    lease = queue.worker().take_one()
+
+    assert (lease.queue, lease.task_id) == (queue.queue, task_id)
+    assert lease.term.is_valid()
+    assert queue.state(task_id) is TaskState.ACTIVE
+    assert (queue.stats().active, queue.stats().pending) == (1, 0)
+
+
+def no_task_is_given_twice(queue: QueueHarness) -> None:
+    """However many take."""
+    ids = queue.enqueue_many(30)
+    workers = [queue.worker(capacity=10) for _ in range(3)]
+
+    taken = [lease.task_id for worker in workers for lease in worker.take(10)]
+
+    assert sorted(taken) == sorted(ids)
+
+
+def a_worker_is_given_no_more_than_it_has_room_for(queue: QueueHarness) -> None:
+    """The rest stays for others."""
+    queue.enqueue_many(5)
+    worker = queue.worker(capacity=2)
+
+    worker.take(2)
+
+    assert worker.is_given_nothing()
+    assert queue.stats().pending == 3
+    assert len(queue.worker(capacity=10).take(3)) == 3
+
+
+def a_freed_slot_is_filled_again(queue: QueueHarness) -> None:
+    """Settling frees it."""
+    ids = queue.enqueue_many(3)
+    worker = queue.worker(capacity=1)
+
+    taken = []
+    for _ in ids:
+        lease = worker.take_one()
+        taken.append(lease.task_id)
+        worker.done(lease)
+
+    assert taken == ids
+
+
+def a_slot_whose_lease_was_lost_is_filled_again(queue: QueueHarness) -> None:
+    """A slot can be freed without a settlement."""
+    queue.enqueue_many(2)
+    worker = queue.worker(capacity=1)
+    worker.take_one()
+
+    assert list(worker.intake.settle([], 1)) == []
+
+    worker.take_one()
+
+
+def an_empty_queue_gives_nothing(queue: QueueHarness) -> None:
+    """`take` comes back after its time."""
+    assert queue.worker().is_given_nothing()
+
+
+def a_waiting_worker_is_woken_by_a_task(queue: QueueHarness) -> None:
+    """It need not ask again."""
+    worker = queue.worker()
+    taken: list[Lease] = []
+    waiting = threading.Thread(target=lambda: taken.extend(worker.intake.take(10)))
+
+    waiting.start()
+    task_id = queue.enqueue()
+    waiting.join(10)
+
+    assert [lease.task_id for lease in taken] == [task_id]
+
+
+def a_stopped_worker_is_given_nothing_more(queue: QueueHarness) -> None:
+    """A blocked `take` returns, later ones give nothing; stopping twice is legal."""
+    worker = queue.worker()
+    waiting = threading.Thread(target=lambda: worker.intake.take(60))
+    waiting.start()
+
+    worker.intake.stop()
+    worker.intake.stop()
+    waiting.join(10)
+    task_id = queue.enqueue()
+
+    assert not waiting.is_alive()
+    assert worker.is_given_nothing()
+    assert queue.state(task_id) is TaskState.PENDING
+
+
+def a_stopped_worker_may_finish_what_it_has(queue: QueueHarness) -> None:
+    """Stopping is about new work."""
+    task_id = queue.enqueue()
+    worker = queue.worker()
+    lease = worker.take_one()
+
+    worker.intake.stop()
+    worker.done(lease)
+
+    assert queue.listed(TaskState.ACTIVE) == []
+    assert task_id not in queue.listed(TaskState.PENDING)
+
+
+def what_a_closing_worker_has_not_started_goes_back_in_order(queue: QueueHarness) -> None:
+    """At its old place, and nothing is counted."""
+    ids = queue.enqueue_many(4)
+    worker = queue.worker(capacity=3)
+    worker.take_unstarted(3)
+
+    worker.intake.stop()
+    worker.intake.close()
+    worker.intake.close()
+
+    assert queue.listed(TaskState.PENDING) == ids
+    assert queue.message(ids[0]).retried == 0
+    assert queue.stats().processed == 0
+
+
+def strict_order_serves_the_higher_priority_first(queue: QueueHarness) -> None:
+    """A lower queue gets what the higher ones leave."""
+    low = f"{queue.queue}-low"
+    for _ in range(2):
+        queue.enqueue(queue=low)
+    for _ in range(2):
+        queue.enqueue()
+    worker = queue.worker(capacity=1, queues={low: 1, queue.queue: 9}, strict=True)
+
+    taken = []
+    for _ in range(4):
+        lease = worker.take_one()
+        taken.append(lease.queue)
+        worker.done(lease)
+
+    assert taken == [queue.queue, queue.queue, low, low]
+
+
+def weighted_order_starves_nobody(queue: QueueHarness) -> None:
+    """With one slot and forty tasks each, the lower queue gets some of the first thirty."""
+    low = f"{queue.queue}-low"
+    queue.enqueue_many(40)
+    for _ in range(40):
+        queue.enqueue(queue=low)
+    worker = queue.worker(capacity=1, queues={queue.queue: 3, low: 1})
+
+    taken = []
+    for _ in range(30):
+        lease = worker.take_one()
+        taken.append(lease.queue)
+        worker.done(lease)
+
+    assert 0 < taken.count(low) < taken.count(queue.queue)

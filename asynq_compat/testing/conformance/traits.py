@@ -1,0 +1,40 @@
+"""In what may brokers lawfully differ?
+
+Contract: each difference has a name, and every scenario that meets it asserts one side or the other; nothing is left open. Redis keeps
+what another process on the same Redis can see of Go; a journal is better where it can be (docs/journal.md, docs/semantics.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerTraits:
+    """The lawful differences.
+
+    Attributes:
+        has_virtual_time: The broker's time is the clock it was opened with, so that an hour passes at once.
+        keeps_lock_on_id_conflict: A unique task refused for its id leaves its lock behind (G4).
+        lets_stale_worker_settle: Whoever knows the id settles an active task, also one that was given to another since (G12).
+        counts_unstarted_as_taken: A lost worker's tasks all count as tried; otherwise only those that it had started do.
+    """
+
+    has_virtual_time: bool
+    keeps_lock_on_id_conflict: bool
+    lets_stale_worker_settle: bool
+    counts_unstarted_as_taken: bool
+
+
+REDIS = BrokerTraits(
+    has_virtual_time=True,
+    keeps_lock_on_id_conflict=True,
+    lets_stale_worker_settle=True,
+    counts_unstarted_as_taken=True,
+)
+JOURNAL = BrokerTraits(
+    has_virtual_time=True,
+    keeps_lock_on_id_conflict=False,
+    lets_stale_worker_settle=False,
+    counts_unstarted_as_taken=False,
+)
