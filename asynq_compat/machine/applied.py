@@ -5,6 +5,7 @@ Contract: plain values. `Applied` belongs to one entry; views are copies of the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 from asynq_compat.rules.task_state import TaskState
@@ -33,9 +34,9 @@ class AssignedTasks:
     messages: list[bytes]
 
 
-@hot_record
+@dataclass(slots=True)
 class Applied:
-    """What one entry has done.
+    """What one entry has done; filled in by the machine, not changed afterwards.
 
     Attributes:
         position: Of the entry; the `position` of each assignment it made, the name of a session it opened.

@@ -6,14 +6,47 @@ equal states. Time and chance come with the entries. One thread at a time, for q
 
 from __future__ import annotations
 
+from asynq_compat.machine import admin, credit, describe, digest, due, enqueue, session, settle, views
 from asynq_compat.machine.applied import (
     Applied,
     OrphanedTask,
+    Outcome,
     QueueCounts,
     SessionView,
     TaskView,
+    Verdict,
 )
+from asynq_compat.machine.bare import enqueue_bare
+from asynq_compat.machine.state import State
+from asynq_compat.machine.step import Step, Transition
+from asynq_compat.machine.writer import Turn
 from asynq_compat.rules.task_state import TaskState
+from asynq_compat.wire import command as c
+from asynq_compat.wire.frame import decode_frame, is_frame
+
+TRANSITIONS: dict[int, Transition] = {
+    c.GENESIS: session.genesis,
+    c.OPEN: session.open_session,
+    c.SESSION: session.renew_session,
+    c.CLOSE: session.close_session,
+    c.ENQUEUE: enqueue.enqueue,
+    c.ENQUEUE_MORE: enqueue.enqueue_more,
+    c.SETTLE_DONE: settle.settle_done,
+    c.SETTLE_COMPLETE: settle.settle_complete,
+    c.SETTLE_RETRY: settle.settle_retry,
+    c.SETTLE_ARCHIVE: settle.settle_archive,
+    c.SETTLE_REQUEUE: settle.settle_requeue,
+    c.HAND_BACK: settle.hand_back,
+    c.WRITE_RESULT: settle.write_result,
+    c.RECOVER_RETRY: settle.recover_retry,
+    c.RECOVER_ARCHIVE: settle.recover_archive,
+    c.RUN: admin.run,
+    c.ARCHIVE: admin.archive,
+    c.DELETE: admin.delete,
+    c.PAUSE: admin.pause,
+    c.UNPAUSE: admin.unpause,
+    c.TICK: admin.tick,
+}
 
 
 class Machine:
@@ -27,8 +60,9 @@ class Machine:
     def __init__(self, queue: str, *, accepts_issuer_time: bool = False) -> None:
         self.queue = queue
         self._accepts_issuer_time = accepts_issuer_time
+        self._state = State()
 
-    def apply(self, position: int, timestamp_ms: int, is_log_time: bool, data: bytes) -> Applied:  # noqa: FBT001 - hot
+    def apply(self, position: int, timestamp_ms: int, is_log_time: bool, data: bytes) -> Applied:  # noqa: FBT001 - called once an entry, mirrors its fields
         """Take the next entry.
 
         Args:
@@ -37,87 +71,144 @@ class Machine:
             is_log_time: Whether the log gave the timestamp (LogAppendTime), not the writer.
             data: A frame or a bare record.
         """
-        raise NotImplementedError
+        state = self._state
+        if position <= state.position:
+            note = f"entry {position} came after entry {state.position}: ignored"
+            return Applied(position, None, 0, Verdict.REFUSED, [], [], [], [note])
+        state.position = position
+        step = Step(position)
+        note_of_clock = state.clocks.advance(timestamp_ms, counts=is_log_time or self._accepts_issuer_time)
+        if note_of_clock:
+            step.notes.append(f"entry {position}: {note_of_clock}")
+        due.pass_time(state, step)
+        applied = Applied(position, None, 0, Verdict.UNREADABLE, [], [], step.ended, step.notes)
+        if is_frame(data):
+            self._apply_frame(step, applied, data)
+        else:
+            outcome = enqueue_bare(state, step, self.queue, data)
+            if outcome is not None:
+                applied.verdict = Verdict.BARE
+                applied.outcomes = [[outcome] if outcome else 0]
+        applied.assignments = credit.assign(state)
+        return applied
+
+    def _apply_frame(self, step: Step, applied: Applied, data: bytes) -> None:
+        state = self._state
+        frame = decode_frame(data)
+        if isinstance(frame, str):
+            step.notes.append(f"entry {step.position} was skipped: {frame}")
+            return
+        applied.writer_id = frame.writer_id
+        applied.sequence = frame.sequence
+        turn = state.writers.take(frame.writer_id, frame.sequence, data, state.clocks.lease_ms)
+        if turn is Turn.DUPLICATE:
+            applied.verdict = Verdict.DUPLICATE
+        elif turn is Turn.NEXT:
+            applied.verdict = Verdict.APPLIED
+            step.writer_id = frame.writer_id
+            applied.outcomes = [self._apply_command(step, command) for command in frame.commands]
+        else:
+            applied.verdict = Verdict.REFUSED
+            step.notes.append(f"entry {step.position} was refused: {turn.value}, writer {frame.writer_id.hex()}")
+
+    def _apply_command(self, step: Step, command: c.Command) -> Outcome:
+        code = command[0]
+        transition = TRANSITIONS.get(code) if isinstance(code, int) else None
+        is_known = self._state.version == c.MACHINE_VERSION or code == c.GENESIS
+        outcome = transition(self._state, step, command) if transition is not None and is_known else None
+        if outcome is None:
+            step.notes.append(f"entry {step.position}: a command with code {code} was rejected")
+            return [c.REJECTED]
+        return outcome
 
     @property
     def position(self) -> int:
         """Position of the last entry applied; -1 before the first."""
-        raise NotImplementedError
+        return self._state.position
 
     @property
     def genesis(self) -> tuple[bytes, int, int] | None:
         """journal_id, partition, partition_count of the genesis that counts; None before it."""
-        raise NotImplementedError
+        return self._state.genesis
 
     @property
     def clock_ms(self) -> int:
         """The queue's time, Unix ms; 0 before the first entry."""
-        raise NotImplementedError
+        return self._state.clocks.clock_ms
 
     @property
     def lease_clock_ms(self) -> int:
         """The lease clock, ms since the first entry, without outages."""
-        raise NotImplementedError
+        return self._state.clocks.lease_ms
 
     def next_due_ms(self) -> int | None:
         """Clock at which a tick would change something or has to keep leases moving; None while nothing is due ever."""
-        raise NotImplementedError
+        return due.next_due_ms(self._state)
 
     def unsupported_version(self) -> int | None:
         """The journal's machine version if this release does not know it: stop, "upgrade this process"."""
-        raise NotImplementedError
+        version = self._state.version
+        return None if version == c.MACHINE_VERSION else version
 
     def writer_sequence(self, writer_id: bytes) -> int:
         """Sequence of the writer's last applied frame; 0 for a writer that is not known (any more)."""
-        raise NotImplementedError
+        writer = self._state.writers.known.get(writer_id)
+        return writer.sequence if writer is not None else 0
 
     def session(self, name: int) -> SessionView | None:
         """Return a live session; None when it has ended or never was."""
-        raise NotImplementedError
+        found = self._state.sessions.get(name)
+        return None if found is None else views.session_view(self._state, found)
 
     def sessions(self) -> list[SessionView]:
         """Return all live sessions, oldest first."""
-        raise NotImplementedError
+        return [views.session_view(self._state, found) for found in self._state.sessions.values()]
 
     def rank(self, name: int) -> int | None:
         """Return 0 for the keeper, 1 for the next, ...; None for a session that is dormant or has ended."""
-        raise NotImplementedError
+        ranks = views.ranking(self._state)
+        return ranks.index(name) if name in ranks else None
 
     def keeper(self) -> int | None:
         """Return the session whose turn it is to look after the journal."""
-        raise NotImplementedError
+        return next(iter(views.ranking(self._state)), None)
 
     def orphans(self, rank: int) -> list[OrphanedTask]:
         """Return the orphans that the session of this rank should settle now: all for 0, else those older than rank x 30 s."""
-        raise NotImplementedError
+        return views.orphans(self._state, rank)
 
     def is_paused(self) -> bool:
         """Return whether the queue is paused."""
-        raise NotImplementedError
+        return self._state.is_paused
 
     def counts(self) -> QueueCounts:
         """Return the queue's statistics."""
-        raise NotImplementedError
+        return views.counts(self._state)
 
     def history(self, day: int) -> tuple[int, int]:
         """Return (processed, failed) of a UTC day, counted in days since 1970-01-01."""
-        raise NotImplementedError
+        return self._state.counters.day(day, self._state.clocks.clock_ms)
 
     def task(self, task_id: str) -> TaskView | None:
         """Return one task."""
-        raise NotImplementedError
+        return views.task_view(self._state, task_id)
 
     def list_tasks(self, state: TaskState, start: int = 0, count: int | None = None) -> list[TaskView]:
         """Return tasks in `state`, skipping `start`, at most `count`.
 
         Order: pending: next first; active: oldest first; scheduled, retry, archived, completed: by (due_at, id).
         """
-        raise NotImplementedError
+        return views.list_tasks(self._state, state, start, count)
+
+    def lock_holder(self, unique_key: str) -> str | None:
+        """Return the id of the task that holds a uniqueness lock."""
+        lock = self._state.locks.held.get(unique_key)
+        return lock[0] if lock is not None else None
 
     def digest(self) -> bytes:
         """Return 32 bytes that are equal for equal states. Walks everything."""
-        raise NotImplementedError
+        return digest.digest(self._state)
 
     def describe(self) -> str:
         """Return the state in words, for logs and failing tests."""
-        raise NotImplementedError
+        return describe.describe(self._state, self.queue)

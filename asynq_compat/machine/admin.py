@@ -1,0 +1,116 @@
+"""What can an operator change?
+
+Contract: each id stands for itself. Active tasks cannot be touched: their worker has them.
+"""
+
+from __future__ import annotations
+
+from asynq_compat.machine.applied import Outcome
+from asynq_compat.machine.archive import archive_task
+from asynq_compat.machine.indexes import Segment, TimedTask
+from asynq_compat.machine.state import Assignment, Container, State
+from asynq_compat.machine.step import Step, is_text_column, summary
+from asynq_compat.rules.task_state import TaskState
+from asynq_compat.wire.command import (
+    IS_ACTIVE,
+    IS_ARCHIVED,
+    IS_NOT_PAUSED,
+    IS_PAUSED,
+    IS_PENDING,
+    NO_SUCH_TASK,
+    OK,
+    Command,
+)
+
+
+def run(state: State, _: Step, command: Command) -> Outcome | None:
+    """Tasks become pending now, at the end of the line."""
+    if len(command) != 2 or not is_text_column(command[1]):
+        return None
+    return summary([_run_one(state, task_id) for task_id in command[1]])
+
+
+def archive(state: State, _: Step, command: Command) -> Outcome | None:
+    """Tasks go to the archive; message and counters stay."""
+    if len(command) != 2 or not is_text_column(command[1]):
+        return None
+    return summary([_archive_one(state, task_id) for task_id in command[1]])
+
+
+def delete(state: State, _: Step, command: Command) -> Outcome | None:
+    """Tasks are deleted, their locks freed."""
+    if len(command) != 2 or not is_text_column(command[1]):
+        return None
+    return summary([_delete_one(state, task_id) for task_id in command[1]])
+
+
+def pause(state: State, _: Step, command: Command) -> Outcome | None:
+    """Nothing is assigned any more."""
+    if len(command) != 1:
+        return None
+    if state.is_paused:
+        return [IS_PAUSED]
+    state.is_paused = True
+    return 0
+
+
+def unpause(state: State, _: Step, command: Command) -> Outcome | None:
+    """Tasks are assigned again."""
+    if len(command) != 1:
+        return None
+    if not state.is_paused:
+        return [IS_NOT_PAUSED]
+    state.is_paused = False
+    return 0
+
+
+def tick(_state: State, _: Step, command: Command) -> Outcome | None:
+    """Only time passes."""
+    return 0 if len(command) == 1 else None
+
+
+def _run_one(state: State, task_id: str) -> int:
+    container = state.tasks.get(task_id)
+    if container is None:
+        return NO_SUCH_TASK
+    if isinstance(container, Assignment):
+        return IS_ACTIVE
+    if isinstance(container, Segment):
+        return IS_PENDING
+    state.make_pending([task_id], [_take_out(state, task_id, container)], None)
+    return OK
+
+
+def _archive_one(state: State, task_id: str) -> int:
+    container = state.tasks.get(task_id)
+    if container is None:
+        return NO_SUCH_TASK
+    if isinstance(container, Assignment):
+        return IS_ACTIVE
+    if isinstance(container, TimedTask) and container.state is TaskState.ARCHIVED:
+        return IS_ARCHIVED
+    archive_task(state, task_id, _take_out(state, task_id, container))
+    return OK
+
+
+def _delete_one(state: State, task_id: str) -> int:
+    container = state.tasks.get(task_id)
+    if container is None:
+        return NO_SUCH_TASK
+    if isinstance(container, Assignment):
+        return IS_ACTIVE
+    _take_out(state, task_id, container)
+    state.forget([task_id], frees_locks=True)
+    return OK
+
+
+def _take_out(state: State, task_id: str, container: Container) -> bytes:
+    """Take a task that is not active from its container; return its message."""
+    if isinstance(container, TimedTask):
+        state.timed[container.state].discard(container)
+        return container.message
+    index = container.ids.index(task_id)
+    message = container.messages[index]
+    if isinstance(container, Segment):
+        state.pending.remove(container, index)
+    return message

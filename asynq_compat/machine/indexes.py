@@ -1,0 +1,260 @@
+"""In which order do tasks wait?
+
+Contract: pure containers. `PendingQueue` orders by ordinal, `DueIndex` by (second, id), `Locks` by expiry. Each answers in the order of
+its keys, whatever the order in which they came.
+Not obvious: no record per task. A `Segment` is what one frame enqueued; what waits of it are `Run`s, slices of the segment.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+
+from asynq_compat.rules.task_state import TaskState
+
+# Small frames share a segment up to this size: one container for many single tasks.
+SEGMENT_LENGTH_AIM = 512
+_COMPACT_FROM = 64
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """Tasks enqueued one behind the other; the task at `index` has ordinal `ordinal + index`.
+
+    Attributes:
+        since: (first index, clock in ms): from when the tasks from this index on have been pending; None: not known.
+    """
+
+    ids: list[str]
+    messages: list[bytes]
+    ordinal: int
+    since: list[tuple[int, int | None]]
+
+    def since_ms(self, index: int) -> int | None:
+        """Return from when the task at `index` has been pending."""
+        return self.since[bisect_right(self.since, index, key=_first) - 1][1]
+
+
+Part = tuple[Segment, int, int]
+
+
+def _first(mark: tuple[int, int | None]) -> int:
+    return mark[0]
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """Pending tasks `lo` to `hi - 1` of a segment."""
+
+    segment: Segment
+    lo: int
+    hi: int
+
+
+def _start(run: Run) -> int:
+    return run.segment.ordinal + run.lo
+
+
+@dataclass(slots=True, eq=False)
+class PendingQueue:
+    """The tasks that wait for a worker, by ordinal."""
+
+    runs: deque[Run] = field(default_factory=deque)
+    count: int = 0
+    next_ordinal: int = 0
+    front_ordinal: int = 0
+
+    def append(self, ids: list[str], messages: list[bytes], since_ms: int | None) -> Segment:
+        """Put tasks at the end; the lists become the queue's."""
+        size = len(ids)
+        ordinal = self.next_ordinal
+        self.next_ordinal += size
+        self.count += size
+        if self.runs:
+            last = self.runs[-1]
+            segment = last.segment
+            length = len(segment.ids)
+            if last.hi == length and length + size <= SEGMENT_LENGTH_AIM and segment.ordinal + length == ordinal:
+                segment.ids += ids
+                segment.messages += messages
+                last.hi += size
+                if segment.since[-1][1] != since_ms:
+                    segment.since.append((length, since_ms))
+                return segment
+        segment = Segment(ids, messages, ordinal, [(0, since_ms)])
+        self.runs.append(Run(segment, 0, size))
+        return segment
+
+    def push_front(self, ids: list[str], messages: list[bytes]) -> Segment:
+        """Put tasks before all others, the first of the lists first."""
+        self.front_ordinal -= len(ids)
+        self.count += len(ids)
+        segment = Segment(ids, messages, self.front_ordinal, [(0, None)])
+        self.runs.appendleft(Run(segment, 0, len(ids)))
+        return segment
+
+    def take(self, count: int) -> list[Part]:
+        """Remove the first `count` tasks (there must be as many)."""
+        parts: list[Part] = []
+        self.count -= count
+        while count:
+            run = self.runs[0]
+            size = run.hi - run.lo
+            if size <= count:
+                self.runs.popleft()
+                parts.append((run.segment, run.lo, run.hi))
+                count -= size
+            else:
+                parts.append((run.segment, run.lo, run.lo + count))
+                run.lo += count
+                break
+        return parts
+
+    def restore(self, segment: Segment, lo: int, hi: int) -> None:
+        """Put tasks back to the place of their ordinals."""
+        self.count += hi - lo
+        runs = self.runs
+        at = bisect_left(runs, segment.ordinal + lo, key=_start)
+        before = runs[at - 1] if at else None
+        after = runs[at] if at < len(runs) else None
+        joins_before = before is not None and before.segment is segment and before.hi == lo
+        if after is not None and after.segment is segment and after.lo == hi:
+            if joins_before and before is not None:
+                before.hi = after.hi
+                del runs[at]
+            else:
+                after.lo = lo
+        elif joins_before and before is not None:
+            before.hi = hi
+        else:
+            runs.insert(at, Run(segment, lo, hi))
+
+    def remove(self, segment: Segment, index: int) -> None:
+        """Take one task out of the middle."""
+        runs = self.runs
+        at = bisect_right(runs, segment.ordinal + index, key=_start) - 1
+        run = runs[at]
+        self.count -= 1
+        if run.lo == index:
+            run.lo += 1
+            if run.lo == run.hi:
+                del runs[at]
+        elif run.hi == index + 1:
+            run.hi -= 1
+        else:
+            runs.insert(at + 1, Run(segment, index + 1, run.hi))
+            run.hi = index
+
+    def parts(self) -> Iterator[Part]:
+        """Give what waits, first to last."""
+        return ((run.segment, run.lo, run.hi) for run in self.runs)
+
+
+@dataclass(slots=True, eq=False)
+class TimedTask:
+    """A task that waits for a second: scheduled, retry: to run; completed: to be deleted; archived: since when.
+
+    Attributes:
+        is_live: False once it has left its index (which forgets it later).
+    """
+
+    state: TaskState
+    task_id: str
+    message: bytes
+    score: int
+    is_live: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class DueIndex:
+    """Timed tasks of one state by (second, id)."""
+
+    # The third item only keeps two entries of one task from being compared by their last.
+    heap: list[tuple[int, str, int, TimedTask]] = field(default_factory=list)
+    count: int = 0
+    added_count: int = 0
+
+    def add(self, task: TimedTask) -> None:
+        """Let a task wait."""
+        heappush(self.heap, (task.score, task.task_id, self.added_count, task))
+        self.added_count += 1
+        self.count += 1
+
+    def discard(self, task: TimedTask) -> None:
+        """Take a task out, whatever its time."""
+        task.is_live = False
+        self.count -= 1
+        if len(self.heap) > 2 * self.count + _COMPACT_FROM:
+            self.heap = [item for item in self.heap if item[3].is_live]
+            heapify(self.heap)
+
+    def first(self) -> TimedTask | None:
+        """Return the next one."""
+        heap = self.heap
+        while heap and not heap[0][3].is_live:
+            heappop(heap)
+        return heap[0][3] if heap else None
+
+    def pop_until(self, second: int) -> list[TimedTask]:
+        """Remove and return what has a score of at most `second`, in order."""
+        popped = []
+        while (task := self.first()) is not None and task.score <= second:
+            heappop(self.heap)
+            task.is_live = False
+            self.count -= 1
+            popped.append(task)
+        return popped
+
+    def pop_first(self) -> TimedTask | None:
+        """Remove and return the next one."""
+        task = self.first()
+        if task is not None:
+            heappop(self.heap)
+            task.is_live = False
+            self.count -= 1
+        return task
+
+    def sorted(self) -> list[TimedTask]:
+        """Return all, in order."""
+        return [item[3] for item in sorted(item for item in self.heap if item[3].is_live)]
+
+
+@dataclass(slots=True, eq=False)
+class Locks:
+    """Uniqueness locks: key -> (id of the task that holds it, clock in ms at which it ends)."""
+
+    held: dict[str, tuple[str, int]] = field(default_factory=dict)
+    expiries: list[tuple[int, str]] = field(default_factory=list)
+
+    def acquire(self, key: str, task_id: str, expires_ms: int) -> None:
+        """Take a lock that nobody holds."""
+        self.held[key] = (task_id, expires_ms)
+        heappush(self.expiries, (expires_ms, key))
+        if len(self.expiries) > 2 * len(self.held) + _COMPACT_FROM:
+            self.expiries = [(ends_ms, held) for held, (_, ends_ms) in self.held.items()]
+            heapify(self.expiries)
+
+    def release(self, key: str, task_id: str) -> None:
+        """Free a lock if this task still holds it."""
+        lock = self.held.get(key)
+        if lock is not None and lock[0] == task_id:
+            del self.held[key]
+
+    def expire(self, clock_ms: int) -> None:
+        """Free the locks whose time is over."""
+        expiries = self.expiries
+        while expiries and expiries[0][0] <= clock_ms:
+            expires_ms, key = heappop(expiries)
+            lock = self.held.get(key)
+            if lock is not None and lock[1] == expires_ms:
+                del self.held[key]
+
+    def first_expiry_ms(self) -> int | None:
+        """Return when the next lock ends."""
+        expiries = self.expiries
+        while expiries and self.held.get(expiries[0][1], ("", -1))[1] != expiries[0][0]:
+            heappop(expiries)
+        return expiries[0][0] if expiries else None

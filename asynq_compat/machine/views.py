@@ -1,0 +1,165 @@
+"""What can be asked about a queue's state?
+
+Contract: pure reads; each answer is a copy. Nothing here changes what `digest` sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from asynq_compat.machine.applied import OrphanedTask, QueueCounts, SessionView, TaskView
+from asynq_compat.machine.counters import DAY_MS
+from asynq_compat.machine.indexes import Segment, TimedTask
+from asynq_compat.machine.state import Assignment, Session, State
+from asynq_compat.rules.task_state import TaskState
+
+# The recoverer of the session of rank r takes orphans that are older than r times this.
+ORPHAN_AGE_PER_RANK_MS = 30_000
+# As Asynq: memory is estimated from so many tasks of each state.
+_SAMPLE_COUNT = 20
+_TASK_OVERHEAD_BYTES = 180
+
+
+def ranking(state: State) -> list[int]:
+    """Return the sessions that look after the journal, keeper first."""
+    return [session.name for session in state.sessions.values() if not session.is_dormant()]
+
+
+def session_view(state: State, session: Session) -> SessionView:
+    """Return what a session looks like from outside."""
+    ranks = ranking(state)
+    return SessionView(
+        session=session.name,
+        server_id=session.server_id,
+        writer_id=session.writer_id,
+        slots=session.slots,
+        credit=session.credit,
+        assigned_count=sum(assignment.live_count for assignment in session.assignments.values()),
+        last_frame_ms=session.last_frame_ms,
+        expires_ms=session.expires_ms(),
+        rank=ranks.index(session.name) if session.name in ranks else None,
+    )
+
+
+def orphans(state: State, rank: int) -> list[OrphanedTask]:
+    """Return the orphans that the session of this rank should settle now, oldest first."""
+    old_ms = state.clocks.lease_ms - rank * ORPHAN_AGE_PER_RANK_MS
+    return [
+        OrphanedTask(a.session, a.position, index, a.ids[index], a.messages[index])
+        for a in state.orphans.values()
+        if not rank or (a.orphaned_ms is not None and a.orphaned_ms < old_ms)
+        for index, is_live in enumerate(a.live)
+        if is_live
+    ]
+
+
+def task_view(state: State, task_id: str) -> TaskView | None:
+    """Return one task."""
+    container = state.tasks.get(task_id)
+    if container is None:
+        return None
+    if isinstance(container, TimedTask):
+        return _timed_view(state, container)
+    index = container.ids.index(task_id)
+    if isinstance(container, Segment):
+        return _pending_view(state, container, index)
+    return _active_view(state, container, index)
+
+
+def list_tasks(state: State, kind: TaskState, start: int, count: int | None) -> list[TaskView]:
+    """Return a page of the tasks in one state."""
+    stop = None if count is None else start + count
+    if kind is TaskState.PENDING:
+        return [_pending_view(state, *place) for place in islice(_pending_places(state), start, stop)]
+    if kind is TaskState.ACTIVE:
+        return [_active_view(state, *place) for place in islice(_active_places(state), start, stop)]
+    index = state.timed.get(kind)
+    return [] if index is None else [_timed_view(state, task) for task in index.sorted()[start:stop]]
+
+
+def counts(state: State) -> QueueCounts:
+    """Return the queue's statistics."""
+    clock_ms = state.clocks.clock_ms
+    processed, failed = state.counters.day(clock_ms // DAY_MS, clock_ms)
+    timed = state.timed
+    first = next(_pending_places(state), None)
+    return QueueCounts(
+        pending=state.pending.count,
+        active=state.active_count,
+        scheduled=timed[TaskState.SCHEDULED].count,
+        retry=timed[TaskState.RETRY].count,
+        archived=timed[TaskState.ARCHIVED].count,
+        completed=timed[TaskState.COMPLETED].count,
+        aggregating=0,
+        groups=0,
+        processed=processed,
+        failed=failed,
+        processed_total=state.counters.processed_total,
+        failed_total=state.counters.failed_total,
+        is_paused=state.is_paused,
+        oldest_pending_since_ms=first[0].since_ms(first[1]) if first is not None else None,
+        memory_usage_bytes=_memory_usage_bytes(state),
+    )
+
+
+def _memory_usage_bytes(state: State) -> int:
+    samples = [
+        ([len(s.messages[i]) for s, i in islice(_pending_places(state), _SAMPLE_COUNT)], state.pending.count),
+        ([len(a.messages[i]) for a, i in islice(_active_places(state), _SAMPLE_COUNT)], state.active_count),
+    ]
+    for index in state.timed.values():
+        live = (item[3] for item in index.heap if item[3].is_live)
+        samples.append(([len(task.message) for task in islice(live, _SAMPLE_COUNT)], index.count))
+    return sum((sum(sizes) // len(sizes) + _TASK_OVERHEAD_BYTES) * count for sizes, count in samples if sizes)
+
+
+def _pending_places(state: State) -> Iterator[tuple[Segment, int]]:
+    return ((segment, index) for segment, lo, hi in state.pending.parts() for index in range(lo, hi))
+
+
+def active_assignments(state: State) -> list[Assignment]:
+    """Return all assignments with live tasks, orphaned ones too, oldest first."""
+    held = [assignment for session in state.sessions.values() for assignment in session.assignments.values()]
+    return sorted([*held, *state.orphans.values()], key=lambda a: (a.position, a.session))
+
+
+def _active_places(state: State) -> Iterator[tuple[Assignment, int]]:
+    return (
+        (assignment, index)
+        for assignment in active_assignments(state)
+        for index, is_live in enumerate(assignment.live)
+        if is_live
+    )
+
+
+def _result(state: State, task_id: str) -> bytes | None:
+    extra = state.extras.get(task_id)
+    return extra.result if extra is not None else None
+
+
+def _pending_view(state: State, segment: Segment, index: int) -> TaskView:
+    task_id = segment.ids[index]
+    return TaskView(
+        task_id,
+        segment.messages[index],
+        TaskState.PENDING,
+        pending_since_ms=segment.since_ms(index),
+        result=_result(state, task_id),
+    )
+
+
+def _active_view(state: State, assignment: Assignment, index: int) -> TaskView:
+    task_id = assignment.ids[index]
+    return TaskView(
+        task_id,
+        assignment.messages[index],
+        TaskState.ACTIVE,
+        result=_result(state, task_id),
+        session=assignment.session,
+        is_orphaned=assignment.orphaned_ms is not None,
+    )
+
+
+def _timed_view(state: State, task: TimedTask) -> TaskView:
+    return TaskView(task.task_id, task.message, task.state, due_at=task.score, result=_result(state, task.task_id))

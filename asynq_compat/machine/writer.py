@@ -1,0 +1,67 @@
+"""Is this frame its writer's next?
+
+Contract: pure. One frame of a writer counts after the other, each once. A writer is forgotten one hour (lease clock) after its last
+frame; a frame is never sent again more than ten minutes after it was made.
+Not obvious: the check value of a writer's last frame only tells a writer's bug (other bytes, same sequence), nothing depends on it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from enum import Enum
+from zlib import crc32
+
+FORGOTTEN_AFTER_MS = 3_600_000
+
+
+class Turn(Enum):
+    """What a frame is in its writer's order."""
+
+    NEXT = "next"
+    DUPLICATE = "duplicate"
+    OTHER_BYTES = "other bytes under a sequence that was used"
+    GAP = "a gap in its writer's sequence"
+
+
+@dataclass(slots=True, eq=False)
+class Writer:
+    """The last applied frame of one writer."""
+
+    sequence: int
+    check: int
+    last_frame_ms: int
+
+
+@dataclass(slots=True, eq=False)
+class Writers:
+    """All writers, the longest silent first."""
+
+    known: OrderedDict[bytes, Writer] = field(default_factory=OrderedDict)
+
+    def take(self, writer_id: bytes, sequence: int, data: bytes, lease_ms: int) -> Turn:
+        """Book a frame and say what it is; only NEXT is to be applied."""
+        writer = self.known.get(writer_id)
+        last = writer.sequence if writer is not None else 0
+        if sequence > last + 1:
+            return Turn.GAP
+        if writer is not None and sequence <= last:
+            is_other = sequence == last and crc32(data) != writer.check
+            return Turn.OTHER_BYTES if is_other else Turn.DUPLICATE
+        if writer is None:
+            self.known[writer_id] = Writer(sequence, crc32(data), lease_ms)
+        else:
+            writer.sequence = sequence
+            writer.check = crc32(data)
+            writer.last_frame_ms = lease_ms
+            self.known.move_to_end(writer_id)
+        return Turn.NEXT
+
+    def forget(self, lease_ms: int) -> None:
+        """Forget who has been silent for an hour."""
+        known = self.known
+        while known:
+            writer_id = next(iter(known))
+            if known[writer_id].last_frame_ms + FORGOTTEN_AFTER_MS > lease_ms:
+                return
+            del known[writer_id]
