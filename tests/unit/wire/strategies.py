@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from asynq_compat.wire.message import TaskMessage
+from asynq_compat.wire.message import TaskMessage, encode_message
+from asynq_compat.wire.varint import encode_varint
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 int32s = st.integers(-(2**31), 2**31 - 1) | st.sampled_from([0, 1, 25, 2**31 - 1, -1])
 int64s = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([0, 1, 1800, 2**63 - 1, -1])
+_field_numbers = st.integers(0, 20) | st.sampled_from([2**29 - 1, 2**29, 2**31 - 1, 2**31, 2**60])
 _uuids = st.uuids(version=4).map(str)
 
 
@@ -45,3 +47,33 @@ def messages(headers_max: int = 3) -> st.SearchStrategy[TaskMessage]:
         headers=st.none() | st.dictionaries(texts, texts, max_size=headers_max),
     )
     return usual | any_
+
+
+def hostile_bytes() -> st.SearchStrategy[bytes]:
+    """Return bytes that are nearly messages: fields of any number and wire type, valid messages changed or cut, noise."""
+    varints = (int64s | st.integers(0, 20)).map(encode_varint)
+    tags = st.builds(lambda number, kind: encode_varint(number << 3 | kind), _field_numbers, st.integers(0, 7))
+    long_varints = st.sampled_from(
+        [b"\x80\x00", b"\xff" * 9 + b"\x01", b"\xff" * 9 + b"\x02", b"\x80" * 10, b"\xff" * 10]
+    )
+    sized = st.binary(max_size=12).map(lambda value: encode_varint(len(value)) + value)
+    entries = st.lists(
+        st.tuples(st.sampled_from([b"\x0a", b"\x12", b"\x1a", b"\x08", b"\x14"]), sized | varints), max_size=3
+    )
+    headers = entries.map(lambda pairs: b"".join(tag + value for tag, value in pairs)).map(
+        lambda entry: b"\x7a" + encode_varint(len(entry)) + entry
+    )
+    groups = st.tuples(
+        tags, st.lists(st.tuples(tags, varints | sized)).map(lambda pairs: b"".join(map(b"".join, pairs))), tags
+    )
+    fields = st.tuples(tags, varints | sized | long_varints | st.binary(min_size=4, max_size=8)).map(b"".join)
+    parts = fields | headers | groups.map(b"".join) | long_varints | messages().map(encode_message)
+    made = st.lists(parts, max_size=5).map(b"".join)
+    cut = st.builds(lambda data, size: data[:size], made, st.integers(0, 200))
+    changed = st.builds(_with_byte, messages().map(encode_message), st.integers(0, 400), st.integers(0, 255))
+    return made | cut | changed | st.binary(max_size=40)
+
+
+def _with_byte(data: bytes, position: int, value: int) -> bytes:
+    at = position % (len(data) or 1)
+    return data[:at] + bytes((value,)) + data[at + 1 :]
