@@ -15,9 +15,9 @@ from uuid import UUID
 from asynq_compat.errors import AsynqError
 from asynq_compat.machine.state import State
 from asynq_compat.machine.step import Step
+from asynq_compat.wire.codec.varint import read_varint
 from asynq_compat.wire.command import ID_TAKEN, OK
 from asynq_compat.wire.message import decode_message, encode_message
-from asynq_compat.wire.varint import read_varint
 
 # Asynq's default when a task has neither timeout nor deadline: 30 minutes.
 DEFAULT_TIMEOUT_S = 1_800

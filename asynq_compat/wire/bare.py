@@ -10,9 +10,9 @@ Source: docs/journal.md, "Bare records".
 from __future__ import annotations
 
 from asynq_compat.errors import CorruptDataError
-from asynq_compat.wire.decoding import decode_message
-from asynq_compat.wire.task_message import TaskMessage
-from asynq_compat.wire.varint import read_varint
+from asynq_compat.wire.codec.decoding import decode_message
+from asynq_compat.wire.codec.task_message import TaskMessage
+from asynq_compat.wire.codec.varint import read_varint
 
 _SCHEMA_ID_END = 5
 _INDEX_DEPTH_MAX = 32  # protoc nests message types no deeper

@@ -5,9 +5,9 @@ Contract: the value, and its way to bytes and back; pure.
 
 from __future__ import annotations
 
-from asynq_compat.wire.decoding import amend_message, decode_message, split_message, valid_text
-from asynq_compat.wire.encoding import encode_message, encode_new
-from asynq_compat.wire.task_message import TaskMessage
+from asynq_compat.wire.codec.decoding import amend_message, decode_message, split_message, valid_text
+from asynq_compat.wire.codec.encoding import encode_message, encode_new
+from asynq_compat.wire.codec.task_message import TaskMessage
 
 __all__ = [
     "TaskMessage",

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from asynq_compat.errors import InvalidArgumentError
+
 # Go's time.Time{}: 0001-01-01T00:00:00Z.
 ZERO_TIME_NS = -62_135_596_800 * 1_000_000_000
 
@@ -41,3 +43,96 @@ class WorkerInfo:
     queue: str = ""
     start_time_ns: int = ZERO_TIME_NS
     deadline_ns: int = ZERO_TIME_NS
+
+
+def encode_server_info(info: ServerInfo) -> bytes:
+    """Return the bytes of `info`, its queues in the order of their names (Go's order is random).
+
+    Raises:
+        InvalidArgumentError: A value cannot be expressed; names the field.
+    """
+    from asynq_compat.wire import generated
+
+    message = generated.ServerInfo()
+    for queue, priority in info.queues.items():
+        try:
+            message.queues[queue] = priority
+        except (ValueError, TypeError) as error:
+            raise InvalidArgumentError(
+                f"queues[{queue!r:.80}] cannot be written, got {priority!r:.80}: {error}"
+            ) from error
+    scalars: dict[str, str | int | bytes] = {
+        "host": info.host,
+        "pid": info.pid,
+        "server_id": info.server_id,
+        "concurrency": info.concurrency,
+        "strict_priority": info.strict_priority,
+        "status": info.status,
+        "active_worker_count": info.active_worker_count,
+    }
+    return generated.serialize(message, scalars, {"start_time": info.start_time_ns})
+
+
+def decode_server_info(data: bytes) -> ServerInfo:
+    """Return the server information in `data`.
+
+    Raises:
+        CorruptDataError: There is none.
+    """
+    from asynq_compat.wire import generated
+
+    message = generated.parse(generated.ServerInfo, data)
+    return ServerInfo(
+        host=message.host,
+        pid=message.pid,
+        server_id=message.server_id,
+        concurrency=message.concurrency,
+        queues=dict(sorted(message.queues.items())),
+        strict_priority=message.strict_priority,
+        status=message.status,
+        start_time_ns=generated.nanoseconds(message.start_time),
+        active_worker_count=message.active_worker_count,
+    )
+
+
+def encode_worker_info(info: WorkerInfo) -> bytes:
+    """Return the bytes of `info`.
+
+    Raises:
+        InvalidArgumentError: A value cannot be expressed; names the field.
+    """
+    from asynq_compat.wire import generated
+
+    scalars: dict[str, str | int | bytes] = {
+        "host": info.host,
+        "pid": info.pid,
+        "server_id": info.server_id,
+        "task_id": info.task_id,
+        "task_type": info.task_type,
+        "task_payload": info.task_payload,
+        "queue": info.queue,
+    }
+    instants = {"start_time": info.start_time_ns, "deadline": info.deadline_ns}
+    return generated.serialize(generated.WorkerInfo(), scalars, instants)
+
+
+def decode_worker_info(data: bytes) -> WorkerInfo:
+    """Return the worker information in `data`.
+
+    Raises:
+        CorruptDataError: There is none.
+    """
+    from asynq_compat.wire import generated
+
+    message = generated.parse(generated.WorkerInfo, data)
+    return WorkerInfo(
+        host=message.host,
+        pid=message.pid,
+        server_id=message.server_id,
+        task_id=message.task_id,
+        task_type=message.task_type,
+        task_payload=message.task_payload,
+        queue=message.queue,
+        start_time_ns=generated.nanoseconds(message.start_time),
+        deadline_ns=generated.nanoseconds(message.deadline),
+    )

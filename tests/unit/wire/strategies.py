@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from asynq_compat.wire.codec.varint import encode_varint
 from asynq_compat.wire.message import TaskMessage, encode_message
-from asynq_compat.wire.varint import encode_varint
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 int32s = st.integers(-(2**31), 2**31 - 1) | st.sampled_from([0, 1, 25, 2**31 - 1, -1])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from asynq_compat.errors import CorruptDataError, InvalidArgumentError
 from asynq_compat.wire._pb import asynq_pb2
+from asynq_compat.wire.codec.parsing import parse_message
 from asynq_compat.wire.message import (
     TaskMessage,
     amend_message,
@@ -22,7 +23,6 @@ from asynq_compat.wire.message import (
     split_message,
     valid_text,
 )
-from asynq_compat.wire.parsing import parse_message
 from tests.unit.wire.strategies import messages
 
 FULL = TaskMessage(

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from asynq_compat.errors import CorruptDataError
-from asynq_compat.wire.encoding import encode_message
-from asynq_compat.wire.parsing import parse_message
-from asynq_compat.wire.task_message import TaskMessage
+from asynq_compat.wire.codec.encoding import encode_message
+from asynq_compat.wire.codec.parsing import parse_message
+from asynq_compat.wire.codec.task_message import TaskMessage
 
 _CACHE_SIZE_MAX = 4_096
 _CACHED_TAIL_BYTES_MAX = 512

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from asynq_compat.errors import InvalidArgumentError
-from asynq_compat.wire.task_message import TaskMessage
-from asynq_compat.wire.varint import encode_varint
+from asynq_compat.wire.codec.task_message import TaskMessage
+from asynq_compat.wire.codec.varint import encode_varint
 
 _CACHE_SIZE_MAX = 4_096
 _SHOWN_CHARS_MAX = 80

@@ -9,8 +9,8 @@ field is cut to its low 32 bits; what is unknown inside a map entry is dropped.
 from __future__ import annotations
 
 from asynq_compat.errors import CorruptDataError
-from asynq_compat.wire.task_message import TaskMessage
-from asynq_compat.wire.varint import encode_varint, read_varint, signed
+from asynq_compat.wire.codec.task_message import TaskMessage
+from asynq_compat.wire.codec.varint import encode_varint, read_varint, signed
 
 _VARINT, _FIXED64, _BYTES, _GROUP, _GROUP_END, _FIXED32 = range(6)
 _FIELD_NUMBER_MAX = (1 << 29) - 1
