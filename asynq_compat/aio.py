@@ -1,1 +1,113 @@
-"""How does an asyncio program hand over tasks?"""
+"""How does an asyncio program hand over tasks?
+
+Contract: one client per event loop. It never blocks the loop: the broker is opened and called on one thread beside it. Coroutines that
+enqueue at the same time travel together, so a thousand of them cost a few calls.
+Not obvious: an `enqueue` that is cancelled may be stored all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+from asynq_compat.client import as_items, check_context, refusal, told, with_keywords
+from asynq_compat.compose import EnqueueItem, compose, compose_many
+from asynq_compat.connect import BrokerTarget, choose, open_broker
+from asynq_compat.context import Context
+from asynq_compat.engine.enqueuer import AsyncEnqueuer
+from asynq_compat.errors import AsynqError, ServerStateError
+from asynq_compat.options import Option, OptionKeywords
+from asynq_compat.ports.broker import Broker
+from asynq_compat.ports.system_clock import SystemClock
+from asynq_compat.rules.clock import Clock
+from asynq_compat.task import Task, TaskInfo
+
+_T = TypeVar("_T")
+
+
+class AsyncClient:
+    """Enqueues tasks from coroutines. ``async with AsyncClient(...) as client:`` closes it."""
+
+    def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None) -> None:
+        if not isinstance(target, Broker):
+            choose(target, os.environ)  # what stands for no broker is refused here, not at the first task
+        self._target = target
+        self._given_clock = clock
+        self._clock = SystemClock() if clock is None else clock
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="asynq-aio")
+        self._opening: asyncio.Future[Broker] | None = None
+        self._enqueuer: AsyncEnqueuer | None = None
+        self._is_closed = False
+
+    async def enqueue(
+        self, task: Task, *options: Option, context: Context | None = None, **keywords: Unpack[OptionKeywords]
+    ) -> TaskInfo:
+        """Store a task and return what is known about it; as `Client.enqueue`."""
+        request, info = compose(task, with_keywords(options, keywords), self._clock.now_ns())
+        check_context(context)
+        await self._open()
+        assert self._enqueuer is not None
+        error = refusal(request, await self._enqueuer.enqueue(request))
+        if error is not None:
+            raise error
+        return info
+
+    async def enqueue_many(
+        self, items: Iterable[EnqueueItem], *options: Option, **keywords: Unpack[OptionKeywords]
+    ) -> list[TaskInfo | AsynqError]:
+        """Store many tasks in one batch; as `Client.enqueue_many`."""
+        requests, results = compose_many(as_items(items), with_keywords(options, keywords), self._clock.now_ns())
+        broker = await self._open()
+        if not requests:
+            return results
+        return told(requests, results, await self._run(lambda: broker.producing.enqueue(requests)))
+
+    async def ping(self) -> None:
+        """Ask the broker whether it answers.
+
+        Raises:
+            BrokerUnavailableError: It does not.
+        """
+        await self._run((await self._open()).ping)
+
+    async def aclose(self) -> None:
+        """Wait for what is being sent, and let go of the broker unless it was passed in open. Legal twice."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._enqueuer is not None:
+            await self._enqueuer.drain()
+        if self._opening is not None and not isinstance(self._target, Broker):
+            try:
+                broker = await self._opening
+            except AsynqError:
+                pass  # it was never open
+            else:
+                await self._run(broker.close)
+        self._executor.shutdown(wait=False)
+
+    async def _open(self) -> Broker:
+        if self._is_closed:
+            raise ServerStateError("the client is closed; make another AsyncClient")
+        if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
+            self._opening = asyncio.ensure_future(self._run(lambda: open_broker(self._target, clock=self._given_clock)))
+        broker = await asyncio.shield(self._opening)
+        if self._enqueuer is None:
+            self._enqueuer = AsyncEnqueuer(broker.producing, self._executor)
+        return broker
+
+    async def _run(self, call: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()

@@ -1,1 +1,182 @@
-"""How does a program hand over tasks?"""
+"""How does a program hand over tasks?
+
+Contract: thread-safe. What `enqueue` returns is stored as far as the broker promises it; many threads' calls travel together.
+Not obvious: what is wrong with one task of `enqueue_many` stands in its place in the result and stops no other.
+Source: asynq v0.26.0 `Client`; docs/semantics.md, "client".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Self, Unpack, assert_never
+
+from asynq_compat.compose import EnqueueItem, compose, compose_many
+from asynq_compat.connect import BrokerTarget, open_broker
+from asynq_compat.context import Context
+from asynq_compat.engine.enqueuer import Enqueuer
+from asynq_compat.errors import (
+    AsynqError,
+    DuplicateTaskError,
+    InvalidArgumentError,
+    ServerStateError,
+    TaskIDConflictError,
+)
+from asynq_compat.options import Option, OptionKeywords, options_from_keywords
+from asynq_compat.ports.broker import Broker
+from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
+from asynq_compat.ports.system_clock import SystemClock
+from asynq_compat.rules.clock import Clock
+from asynq_compat.rules.limits import shown
+from asynq_compat.task import Task, TaskInfo
+
+
+class Client:
+    """Enqueues tasks. ``with Client(...) as client:`` closes it."""
+
+    def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None) -> None:
+        self._is_owner = not isinstance(target, Broker)
+        self._clock = SystemClock() if clock is None else clock
+        self._broker = open_broker(target, clock=clock)
+        self._enqueuer = Enqueuer(self._broker.producing)
+        self._is_closed = False
+
+    def enqueue(
+        self, task: Task, *options: Option, context: Context | None = None, **keywords: Unpack[OptionKeywords]
+    ) -> TaskInfo:
+        """Store a task and return what is known about it.
+
+        Args:
+            task: The task.
+            options: Overrule the task's own options; the last of a kind holds.
+            context: Nothing is sent when it is over.
+            keywords: The same options as keywords: ``queue="critical", process_in=60``.
+
+        Raises:
+            InvalidArgumentError: Something about the task or an option is wrong; nothing was sent.
+            DuplicateTaskError: Another task holds the uniqueness lock.
+            TaskIDConflictError: The id is taken in this queue, in whatever state.
+            BrokerUnavailableError: No answer; `may_have_happened` says whether the task may be stored.
+            ContextError: `context` is over.
+        """
+        self._check_open()
+        request, info = compose(task, with_keywords(options, keywords), self._clock.now_ns())
+        check_context(context)
+        error = refusal(request, self._enqueuer.enqueue(request))
+        if error is not None:
+            raise error
+        return info
+
+    def enqueue_context(
+        self, context: Context, task: Task, *options: Option, **keywords: Unpack[OptionKeywords]
+    ) -> TaskInfo:
+        """Do what `enqueue` does, with Go's order of arguments."""
+        return self.enqueue(task, *options, context=context, **keywords)
+
+    def enqueue_many(
+        self, items: Iterable[EnqueueItem], *options: Option, **keywords: Unpack[OptionKeywords]
+    ) -> list[TaskInfo | AsynqError]:
+        """Store many tasks in one batch.
+
+        Args:
+            items: Tasks, or tuples of a task and its options: ``[task, (task2, Queue("low"))]``.
+            options: For all of them; an item's own options overrule them.
+            keywords: The same as keywords.
+
+        Returns:
+            One entry per item, same order: what is known about the task, or the error why it is not stored.
+
+        Raises:
+            InvalidArgumentError: `items`, `options` or `keywords` are wrong; nothing was sent.
+            BrokerUnavailableError: No answer for the whole batch; `may_have_happened` says whether tasks may be stored.
+        """
+        self._check_open()
+        requests, results = compose_many(as_items(items), with_keywords(options, keywords), self._clock.now_ns())
+        return told(requests, results, self._broker.producing.enqueue(requests)) if requests else results
+
+    def ping(self) -> None:
+        """Ask the broker whether it answers.
+
+        Raises:
+            BrokerUnavailableError: It does not.
+        """
+        self._check_open()
+        self._broker.ping()
+
+    def close(self) -> None:
+        """Let go of the broker, unless it was passed in open. Legal twice."""
+        if not self._is_closed:
+            self._is_closed = True
+            if self._is_owner:
+                self._broker.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ServerStateError("the client is closed; make another Client")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+new_client = Client  # Go: NewClient
+
+
+def with_keywords(options: tuple[Option, ...], keywords: OptionKeywords) -> tuple[Option, ...]:
+    """Return the options and, behind them, those given as keywords."""
+    return options + options_from_keywords(keywords) if keywords else options
+
+
+def as_items(items: object) -> Sequence[EnqueueItem]:
+    """Return what is to be enqueued as a sequence.
+
+    Raises:
+        InvalidArgumentError: It is a single task, or nothing that can be gone through.
+    """
+    if isinstance(items, list | tuple):
+        return items
+    if not isinstance(items, Iterable) or isinstance(items, str | bytes):
+        raise InvalidArgumentError(
+            f"enqueue_many takes a list of tasks, got {shown(items)}; write enqueue_many([task])"
+        )
+    return tuple(items)
+
+
+def check_context(context: Context | None) -> None:
+    """Refuse to go on when the caller's context is over.
+
+    Raises:
+        ContextError: It is over.
+    """
+    error = None if context is None else context.err
+    if error is not None:
+        raise error
+
+
+def told(
+    requests: Sequence[EnqueueRequest], results: list[TaskInfo | AsynqError], outcomes: Sequence[EnqueueOutcome]
+) -> list[TaskInfo | AsynqError]:
+    """Return `results` with the broker's refusals in the places of the requests that it refused."""
+    if all(outcome is EnqueueStatus.ENQUEUED for outcome in outcomes):
+        return results
+    refusals = iter([refusal(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)])
+    return [result if isinstance(result, AsynqError) else next(refusals) or result for result in results]
+
+
+def refusal(request: EnqueueRequest, outcome: EnqueueOutcome) -> AsynqError | None:
+    """Return the error that tells a caller about an outcome; None when the task is stored."""
+    if isinstance(outcome, AsynqError):
+        return outcome
+    match outcome:
+        case EnqueueStatus.ENQUEUED:
+            return None
+        case EnqueueStatus.DUPLICATE:
+            return DuplicateTaskError(queue=request.queue, task_id=request.task_id)
+        case EnqueueStatus.ID_CONFLICT:
+            return TaskIDConflictError(queue=request.queue, task_id=request.task_id)
+        case _:
+            assert_never(outcome)

@@ -103,6 +103,11 @@ class LogLevel(IntEnum):
         return int(self) * 10
 
 
+# Go's names of the levels.
+DebugLevel, InfoLevel, WarnLevel = LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN
+ErrorLevel, FatalLevel = LogLevel.ERROR, LogLevel.FATAL
+
+
 def default_retry_delay_func(retried: int, err: BaseException, task: Task) -> float:
     """Return Asynq's wait in seconds before retry number `retried` + 1 (Go: DefaultRetryDelayFunc)."""
     del err, task

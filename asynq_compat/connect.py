@@ -30,6 +30,8 @@ from asynq_compat.targets import (
     parse_url,
 )
 
+BrokerTarget = Target | str | Broker | None
+
 VARIABLE = "ASYNQ_COMPAT_BROKER"
 
 _log = logging.getLogger("asynq_compat")

@@ -42,6 +42,13 @@ class OptionType(IntEnum):
     GROUP = 9
 
 
+# Go's names of the kinds.
+MaxRetryOpt, QueueOpt = OptionType.MAX_RETRY, OptionType.QUEUE
+TimeoutOpt, DeadlineOpt = OptionType.TIMEOUT, OptionType.DEADLINE
+UniqueOpt, RetentionOpt = OptionType.UNIQUE, OptionType.RETENTION
+ProcessAtOpt, ProcessInOpt = OptionType.PROCESS_AT, OptionType.PROCESS_IN
+TaskIDOpt, GroupOpt = OptionType.TASK_ID, OptionType.GROUP
+
 _TEXT_TYPES = frozenset({OptionType.QUEUE, OptionType.TASK_ID, OptionType.GROUP})
 _INSTANT_TYPES = frozenset({OptionType.DEADLINE, OptionType.PROCESS_AT})
 _GO_NAMES = {
@@ -215,7 +222,7 @@ def duration_ns(name: str, duration: object) -> int:
     elif isinstance(duration, int) and not isinstance(duration, bool):
         value = duration * NS_PER_S
     elif isinstance(duration, float) and math.isfinite(duration):
-        value = round(duration * NS_PER_S)
+        value = _float_ns(duration)
     else:
         raise InvalidArgumentError(
             f"{name} must be a finite number of seconds or a timedelta, got {shown(duration)}; for example {name}=1.5"
@@ -243,7 +250,8 @@ def instant_ns(name: str, instant: object) -> int:
     if isinstance(instant, int) and not isinstance(instant, bool):
         value = instant * NS_PER_S
     elif isinstance(instant, float) and math.isfinite(instant):
-        value = round(instant * NS_PER_S)
+        # A float of today's Unix seconds is good for microseconds, as datetime.timestamp() gives them.
+        value = (_float_ns(instant) + 500) // 1_000 * 1_000
     else:
         raise InvalidArgumentError(
             f"{name} must be an aware datetime or Unix seconds, got {shown(instant)}; for example datetime.now(timezone.utc)"
@@ -253,6 +261,11 @@ def instant_ns(name: str, instant: object) -> int:
             f"{name} must lie in the years 1 to 9999, got {shown(instant)}; Unix instants are in seconds, not milliseconds"
         )
     return value
+
+
+def _float_ns(seconds: float) -> int:
+    whole = math.floor(seconds)
+    return whole * NS_PER_S + round((seconds - whole) * NS_PER_S)
 
 
 def _retry_count(value: object) -> int:

@@ -157,6 +157,9 @@ class ServeMux:
         return next((pattern for pattern in self._longest_first if type_name.startswith(pattern)), None)
 
 
+new_serve_mux = ServeMux  # Go: NewServeMux
+
+
 def _check_pattern(pattern: object) -> None:
     if not isinstance(pattern, str) or (pattern and is_blank(pattern)):
         raise InvalidPatternError("asynq: invalid pattern")

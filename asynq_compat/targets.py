@@ -9,14 +9,17 @@ Source: asynq v0.26.0 `RedisClientOpt`, `ParseRedisURI`; docs/semantics.md, "con
 from __future__ import annotations
 
 import os.path
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.options import Duration
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.go_url import GoURL, host_without_port, parse_go_int, parse_go_url
+
+if TYPE_CHECKING:
+    import ssl  # slow to import, and only needed by who uses TLS
 
 SCHEMES = "redis://, rediss://, redis-socket://, redpanda://, sqlite:///file or memory://"
 
@@ -178,7 +181,8 @@ def _parsed(text: str) -> GoURL:
     try:
         return parse_go_url(text)
     except ValueError as cause:
-        raise InvalidArgumentError(f"asynq: could not parse redis uri: {cause}") from None
+        what = "uri of a broker" if text.startswith(("redpanda:", "kafka:", "sqlite:", "memory:")) else "redis uri"
+        raise InvalidArgumentError(f"asynq: could not parse {what}: {cause}") from None
 
 
 def _parse_redis(url: GoURL) -> RedisClientOpt:

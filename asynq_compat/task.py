@@ -18,6 +18,11 @@ from asynq_compat.rules.limits import INSTANT_S_MAX, INSTANT_S_MIN, NS_PER_S, sh
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire.message import TaskMessage, decode_message
 
+# Go's names of the states.
+TaskStateActive, TaskStatePending, TaskStateScheduled = TaskState.ACTIVE, TaskState.PENDING, TaskState.SCHEDULED
+TaskStateRetry, TaskStateArchived, TaskStateCompleted = TaskState.RETRY, TaskState.ARCHIVED, TaskState.COMPLETED
+TaskStateAggregating = TaskState.AGGREGATING
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS_MAX = 999_999_999
 
@@ -71,9 +76,22 @@ class Task:
         return f"Task({self.type!r}, {size})"
 
 
+new_task = Task  # Go: NewTask
+
+
 def _frozen_copy(headers: object) -> Mapping[str, str]:
     # Something else than a mapping is kept as it is; enqueueing says what is wrong with it.
     return MappingProxyType(dict(headers)) if isinstance(headers, Mapping) else cast("Mapping[str, str]", headers)
+
+
+def new_task_with_headers(
+    type: str,  # noqa: A002 - as `Task`
+    payload: bytes | None,
+    headers: Mapping[str, str] | None,
+    *options: Option,
+) -> Task:
+    """Return a task with metadata, in Go's order of arguments (Go: NewTaskWithHeaders)."""
+    return Task(type, payload, *options, headers=headers)
 
 
 def task_for_handler(message: TaskMessage, result_writer: ResultWriter | None) -> Task:
@@ -195,6 +213,21 @@ class TaskInfo:
 
     def _seen(self) -> tuple[object, ...]:
         return (self._message, self.state, self.next_process_at, self.result, self.is_orphaned)
+
+
+def stored_task_info(
+    encoded: bytes, state: TaskState, *, next_process_at_s: int | None, result: bytes | None, is_orphaned: bool
+) -> TaskInfo:
+    """Return what is known about a task that a broker holds.
+
+    Raises:
+        CorruptDataError: Its message cannot be read.
+    """
+    message = decode_message(encoded)
+    next_ns = None if next_process_at_s is None else next_process_at_s * NS_PER_S
+    info = TaskInfo(encoded, message.id, message.queue, state, next_ns, result or None, is_orphaned)
+    info._decoded = message  # noqa: SLF001 - its own module; saves decoding it again
+    return info
 
 
 def _instant(at_s: int) -> datetime | None:

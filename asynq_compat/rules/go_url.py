@@ -102,7 +102,7 @@ def _check_host(host: str) -> None:
         port = host[end + 1 :]
     else:
         _, colon, number = host.rpartition(":")
-        port = colon + number
+        port = colon + number if colon else ""
     if not _PORT.fullmatch(port):
         raise ValueError(f'invalid port "{port}" after host')
     if not _HOST.fullmatch(host):

@@ -1,0 +1,146 @@
+"""How do many callers' enqueues become one batch?
+
+Contract: `Enqueuer` is thread-safe and has no thread of its own: whoever comes first sends what is waiting, what comes meanwhile forms
+the next batch. `AsyncEnqueuer` belongs to one event loop; the broker's calls run on one thread beside it.
+Not obvious: nobody waits for company. An idle caller's task is sent at once, alone; batches grow by themselves as the load does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Executor
+
+from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, Producing
+
+# What one call carries at most: larger batches make the first caller wait without making the broker quicker.
+BATCH_MAX = 1_000
+
+
+class _Waiting:
+    """One caller's request; `turn` is released when it has its outcome or has to send the next batch."""
+
+    __slots__ = ("error", "is_leader", "outcome", "request", "turn")
+
+    def __init__(self, request: EnqueueRequest) -> None:
+        self.request = request
+        self.outcome: EnqueueOutcome | None = None
+        self.error: BaseException | None = None
+        self.is_leader = False
+        self.turn: threading.Lock | None = None
+
+
+class Enqueuer:
+    """Puts the enqueues of many threads together."""
+
+    def __init__(self, producing: Producing) -> None:
+        self._producing = producing
+        self._lock = threading.Lock()
+        self._waiting: deque[_Waiting] = deque()  # Guarded by _lock.
+        self._is_sending = False  # Guarded by _lock.
+
+    def enqueue(self, request: EnqueueRequest) -> EnqueueOutcome:
+        """Store the request, together with those of other threads; return its outcome.
+
+        Raises:
+            BrokerUnavailableError: No answer for the batch it was in.
+        """
+        mine = _Waiting(request)
+        with self._lock:
+            self._waiting.append(mine)
+            if self._is_sending:
+                mine.turn = threading.Lock()
+                mine.turn.acquire()
+            else:
+                self._is_sending = mine.is_leader = True
+        if mine.turn is not None:
+            mine.turn.acquire()
+        if mine.is_leader:
+            self._send()
+        if mine.error is not None:
+            raise mine.error
+        assert mine.outcome is not None
+        return mine.outcome
+
+    def _send(self) -> None:
+        """Send what is waiting, the caller's own request at its head, and pass the lead on."""
+        with self._lock:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
+        try:
+            outcomes = self._producing.enqueue([waiting.request for waiting in batch])
+            for waiting, outcome in zip(batch, outcomes, strict=True):
+                waiting.outcome = outcome
+        except BaseException as error:  # noqa: BLE001 - each caller of the batch raises it itself
+            for waiting in batch:
+                waiting.error = error
+        finally:
+            self._pass_on()
+            for waiting in batch:
+                if waiting.turn is not None:
+                    waiting.turn.release()
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            if not self._waiting:
+                self._is_sending = False
+                return
+            successor = self._waiting[0]
+            successor.is_leader = True
+        assert successor.turn is not None
+        successor.turn.release()
+
+
+class AsyncEnqueuer:
+    """Puts the enqueues of many coroutines together. Used on one event loop; the calls run on `executor`."""
+
+    def __init__(self, producing: Producing, executor: Executor) -> None:
+        self._producing = producing
+        self._executor = executor
+        self._waiting: deque[tuple[EnqueueRequest, asyncio.Future[EnqueueOutcome]]] = deque()
+        self._sender: asyncio.Task[None] | None = None
+
+    async def enqueue(self, request: EnqueueRequest) -> EnqueueOutcome:
+        """Store the request, together with those of other coroutines; return its outcome.
+
+        A caller that is cancelled does not take its request back: it may be stored.
+
+        Raises:
+            BrokerUnavailableError: No answer for the batch it was in.
+        """
+        future: asyncio.Future[EnqueueOutcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, future))
+        if self._sender is None:
+            # Its first step comes behind all coroutines that are ready now: their requests are in the first batch.
+            self._sender = asyncio.create_task(self._send_all(), name="asynq-enqueuer")
+        return await future
+
+    async def drain(self) -> None:
+        """Return when nothing is waiting to be sent."""
+        while self._sender is not None:
+            await asyncio.wait([self._sender])
+
+    async def _send_all(self) -> None:
+        try:
+            while self._waiting:
+                await self._send([self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))])
+        finally:
+            self._sender = None
+
+    async def _send(self, batch: Sequence[tuple[EnqueueRequest, asyncio.Future[EnqueueOutcome]]]) -> None:
+        requests = [request for request, _ in batch]
+        try:
+            outcomes = await asyncio.get_running_loop().run_in_executor(
+                self._executor, self._producing.enqueue, requests
+            )
+        except BaseException as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
+                if not future.done():
+                    future.set_result(outcome)

@@ -1,0 +1,63 @@
+"""Is everything that the package promises there, and does importing it cost nothing to speak of?"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import asynq_compat as asynq
+
+# Of `import asynq_compat` beyond `python -c pass`.
+IMPORT_S_MAX = 0.2
+
+
+@pytest.mark.parametrize("name", asynq.__all__)
+def test_a_public_name_is_there(name: str) -> None:
+    assert getattr(asynq, name) is not None
+    assert name in dir(asynq)
+
+
+def test_what_type_checkers_see_is_what_is_promised() -> None:
+    tree = ast.parse(Path(asynq.__file__).read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = [
+        alias.asname or alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    ]
+
+    assert sorted([*seen, "__version__"]) == sorted(asynq.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Clinet'"):
+        getattr(asynq, "Clinet")  # noqa: B009 - a type checker knows better
+
+
+def test_gos_spellings_are_the_same_things() -> None:
+    assert asynq.ErrDuplicateTask is asynq.DuplicateTaskError
+    assert asynq.ErrTaskIDConflict is asynq.TaskIDConflictError
+    assert asynq.new_client is asynq.Client
+    assert asynq.TaskStatePending is asynq.TaskState.PENDING
+    assert asynq.UniqueOpt is asynq.Unique(1).type
+
+
+def test_parts_are_reached_through_the_package() -> None:
+    code = "import asynq_compat as asynq; asynq.aio.AsyncClient, asynq.wire, asynq.errors.AsynqError"
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_the_package_is_quick() -> None:
+    def best_s(code: str) -> float:
+        def once() -> float:
+            started_at = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            return time.perf_counter() - started_at
+
+        return min(once() for _ in range(5))
+
+    assert best_s("import asynq_compat") - best_s("pass") < IMPORT_S_MAX

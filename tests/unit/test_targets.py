@@ -1,0 +1,169 @@
+"""Are connection URLs read as Go reads them, and is what makes no sense refused without telling the password?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from asynq_compat import errors
+from asynq_compat.targets import (
+    EmbeddedOpt,
+    MemoryOpt,
+    RedisClientOpt,
+    RedisClusterClientOpt,
+    RedisFailoverClientOpt,
+    RedpandaOpt,
+    Target,
+    TLSConfig,
+    parse_redis_uri,
+    parse_url,
+)
+
+REDIS_URIS: list[tuple[str, Target]] = [
+    ("redis://localhost:6379", RedisClientOpt("localhost:6379")),
+    ("redis://localhost", RedisClientOpt("localhost")),
+    ("redis://", RedisClientOpt("")),
+    ("redis:6379", RedisClientOpt("")),
+    ("REDIS://Host:1", RedisClientOpt("Host:1")),
+    ("redis://localhost:6379/3", RedisClientOpt("localhost:6379", db=3)),
+    ("redis://localhost:6379//3/4/", RedisClientOpt("localhost:6379", db=3)),
+    ("redis://localhost:6379/-1?x=y#z", RedisClientOpt("localhost:6379", db=-1)),
+    ("redis://:pw@h:1", RedisClientOpt("h:1", password="pw")),
+    ("redis://user:p%40w@h:1/2", RedisClientOpt("h:1", password="p@w", db=2)),
+    ("redis://user@h:1", RedisClientOpt("h:1")),
+    ("redis://user:a:b@h:1", RedisClientOpt("h:1", password="a:b")),
+    ("redis://[::1]:6379/1", RedisClientOpt("[::1]:6379", db=1)),
+    ("rediss://h.example:6380", RedisClientOpt("h.example:6380", tls_config=TLSConfig(server_name="h.example"))),
+    ("rediss://h.example", RedisClientOpt("h.example", tls_config=TLSConfig(server_name="h.example"))),
+    ("rediss://[::1]:6380", RedisClientOpt("[::1]:6380", tls_config=TLSConfig(server_name="::1"))),
+    ("redis-socket:///run/redis.sock", RedisClientOpt("/run/redis.sock", network="unix")),
+    ("redis-socket://:pw@/run/r.sock?db=3", RedisClientOpt("/run/r.sock", network="unix", password="pw", db=3)),
+    ("redis-socket:///run/r.sock?db=", RedisClientOpt("/run/r.sock", network="unix")),
+    (
+        "redis-sentinel://:pw@h1:5000,h2:5001,h3:5002/9?master=main",
+        RedisFailoverClientOpt(
+            master_name="main", sentinel_addrs=("h1:5000", "h2:5001", "h3:5002"), sentinel_password="pw"
+        ),
+    ),
+    ("redis-sentinel://h1:5000", RedisFailoverClientOpt(master_name="", sentinel_addrs=("h1:5000",))),
+]
+
+
+@pytest.mark.parametrize(("uri", "target"), REDIS_URIS, ids=[uri for uri, _ in REDIS_URIS])
+def test_a_redis_uri_means_what_it_means_in_go(uri: str, target: Target) -> None:
+    assert parse_redis_uri(uri) == target
+    assert parse_redis_uri(uri) == (parse_url(uri) if "://" in uri else target)
+
+
+_PREFIX = "asynq: could not parse redis uri: "
+_NO_DATABASE = f"{_PREFIX}database number should be the first segment of the path"
+_NO_SOCKET_DATABASE = "asynq: could not parse redis socket uri: query param `db` should be a number"
+
+
+@pytest.mark.parametrize(
+    ("uri", "text"),
+    [
+        ("http://localhost:6379", 'asynq: unsupported uri scheme: "http"'),
+        ("localhost:6379", 'asynq: unsupported uri scheme: "localhost"'),
+        ("", 'asynq: unsupported uri scheme: ""'),
+        ("//h:1", 'asynq: unsupported uri scheme: ""'),
+        ("redis://h:1/", _NO_DATABASE),
+        ("redis://h:1/abc", _NO_DATABASE),
+        ("redis://h:1/1_0", _NO_DATABASE),
+        ("redis://h:1/99999999999999999999", _NO_DATABASE),
+        ("redis-socket://h", "asynq: could not parse redis socket uri: path does not exist"),
+        ("redis-socket:///r.sock?db=x", _NO_SOCKET_DATABASE),
+        ("127.0.0.1:6379", f"{_PREFIX}first path segment in URL cannot contain colon"),
+        ("://h", f"{_PREFIX}missing protocol scheme"),
+        ("redis://h:port", f'{_PREFIX}invalid port ":port" after host'),
+        ("redis://[::1", f"{_PREFIX}missing ']' in host"),
+        ("redis://h o:1", f"{_PREFIX}invalid character in host name"),
+        ("redis://h:1/\n", f"{_PREFIX}invalid control character in URL"),
+    ],
+)
+def test_a_wrong_redis_uri_is_refused_in_gos_words(uri: str, text: str) -> None:
+    with pytest.raises(errors.InvalidArgumentError) as caught:
+        parse_redis_uri(uri)
+
+    assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "redis://:s%zzecret@h:1",
+        "redis://:sec ret@h:1",
+        "http://:secret@h",
+        "redis://:secret@h:x",
+        "redis://:secret@h/db",
+    ],
+)
+def test_an_error_never_tells_the_password(uri: str) -> None:
+    for parse in (parse_redis_uri, parse_url):
+        with pytest.raises(errors.InvalidArgumentError) as caught:
+            parse(uri)
+
+        assert "ecret" not in str(caught.value)
+        assert "sec ret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        RedisClientOpt(password="secret"),
+        RedisFailoverClientOpt(master_name="m", sentinel_addrs=("h",), sentinel_password="secret", password="secret"),
+        RedisClusterClientOpt(addrs=("h",), password="secret"),
+    ],
+)
+def test_a_repr_never_tells_the_password(target: Target) -> None:
+    assert "secret" not in repr(target)
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("redpanda://h:9092", RedpandaOpt(("h:9092",))),
+        ("kafka://h1:9092,h2:9092/shop", RedpandaOpt(("h1:9092", "h2:9092"), "shop")),
+        ("redpanda://h:9092?namespace=shop", RedpandaOpt(("h:9092",), "shop")),
+        ("sqlite:///queue.db", EmbeddedOpt("queue.db")),
+        ("sqlite:////var/queue.db", EmbeddedOpt("/var/queue.db")),
+        ("sqlite:///~/queue.db", EmbeddedOpt(str(Path.home() / "queue.db"))),
+        ("memory://", MemoryOpt()),
+        ("memory://mine", MemoryOpt("mine")),
+    ],
+)
+def test_the_other_brokers_have_urls_too(url: str, target: Target) -> None:
+    assert parse_url(url) == target
+
+
+def test_brokers_are_given_as_text_or_one_by_one() -> None:
+    assert RedpandaOpt("h1:1,h2:2").bootstrap == RedpandaOpt(["h1:1", "h2:2"]).bootstrap == "h1:1,h2:2"
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("amqp://h", 'asynq: unsupported uri scheme: "amqp"; use redis://'),
+        ("localhost:6379", "a broker's URL must begin with its scheme, got none; use redis://"),
+        ("", "a broker's URL must begin with its scheme"),
+        ("redpanda://", "a redpanda:// URL needs a broker, got none; write redpanda://host:9092"),
+        ("kafka:///shop", "a kafka:// URL needs a broker"),
+        ("redpanda://me:secret@h:1", "with a user name or password is not supported yet"),
+        ("sqlite://", "a sqlite URL names a file behind three slashes"),
+        ("sqlite:///", "a sqlite URL names a file behind three slashes"),
+        ("sqlite://queue.db", "a sqlite URL names a file behind three slashes"),
+    ],
+)
+def test_a_url_of_no_broker_is_refused_and_the_message_says_what_to_write(url: str, text: str) -> None:
+    with pytest.raises(errors.InvalidArgumentError) as caught:
+        parse_url(url)
+
+    assert text in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_url_that_is_no_text_is_refused() -> None:
+    with pytest.raises(errors.InvalidArgumentError, match="must be a str, got int"):
+        parse_url(cast("str", 5))
