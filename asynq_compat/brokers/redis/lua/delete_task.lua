@@ -1,0 +1,40 @@
+-- delete_task: a task that is not active is gone, and the uniqueness lock that its hash names is free if it holds this id.
+--
+-- KEYS  1 task    hash
+--       2 groups  set  names of groups with tasks
+-- ARGV  1 task_id
+--       2 queue_prefix  key of a state's list or set without the state
+--       3 group_prefix  key of a group without its name
+-- Gives 1 done | 0 no such task | -1 it is active | -3 it is not where its state says | -4 its hash has no state, or no
+--       group to wait in; other than by 1 nothing has changed
+-- Cost  O(pending) or O(log size)
+local task, groups = KEYS[1], KEYS[2]
+local task_id, queue_prefix, group_prefix = ARGV[1], ARGV[2], ARGV[3]
+
+if redis.call("EXISTS", task) == 0 then
+  return 0
+end
+local state, group, lock = unpack(redis.call("HMGET", task, "state", "group", "unique_key"))
+if state == "active" then
+  return -1
+elseif not state or (state == "aggregating" and not group) then
+  return -4
+end
+local place = state == "aggregating" and group_prefix .. group or queue_prefix .. state
+local removed
+if state == "pending" then
+  removed = redis.call("LREM", place, 0, task_id)
+else
+  removed = redis.call("ZREM", place, task_id)
+end
+if removed == 0 then
+  return -3
+end
+if state == "aggregating" and redis.call("ZCARD", place) == 0 then
+  redis.call("SREM", groups, group)
+end
+if lock and lock ~= "" and redis.call("GET", lock) == task_id then
+  redis.call("DEL", lock)
+end
+redis.call("DEL", task)
+return 1

@@ -1,0 +1,36 @@
+-- run_task: a waiting task is pending now.
+--
+-- KEYS  1 task     hash
+--       2 pending  list  ids waiting, the right end is next
+--       3 groups   set   names of groups with tasks
+-- ARGV  1 task_id
+--       2 queue_prefix  key of a state's set without the state
+--       3 group_prefix  key of a group without its name
+-- Gives 1 done | 0 no such task | -1 it is active | -2 it is pending | -3 it is not where its state says | -4 its hash has
+--       no state, or no group to wait in; other than by 1 nothing has changed
+-- Cost  O(log size)
+-- Not obvious: pending_since is not set, as in Asynq: nobody knows how long it has waited.
+local task, pending, groups = KEYS[1], KEYS[2], KEYS[3]
+local task_id, queue_prefix, group_prefix = ARGV[1], ARGV[2], ARGV[3]
+
+if redis.call("EXISTS", task) == 0 then
+  return 0
+end
+local state, group = unpack(redis.call("HMGET", task, "state", "group"))
+if state == "active" then
+  return -1
+elseif state == "pending" then
+  return -2
+elseif not state or (state == "aggregating" and not group) then
+  return -4
+end
+local place = state == "aggregating" and group_prefix .. group or queue_prefix .. state
+if redis.call("ZREM", place, task_id) == 0 then
+  return -3
+end
+if state == "aggregating" and redis.call("ZCARD", place) == 0 then
+  redis.call("SREM", groups, group)
+end
+redis.call("LPUSH", pending, task_id)
+redis.call("HSET", task, "state", "pending")
+return 1

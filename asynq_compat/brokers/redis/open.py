@@ -1,0 +1,47 @@
+"""How is a Redis broker put together?
+
+Contract: opens nothing; connections are made with the first request. The clock is the only source of time in what is written.
+"""
+
+from __future__ import annotations
+
+from asynq_compat.brokers.redis.administering import RedisAdministering
+from asynq_compat.brokers.redis.commands import command
+from asynq_compat.brokers.redis.connection import RedisSettings
+from asynq_compat.brokers.redis.consuming import RedisConsuming
+from asynq_compat.brokers.redis.inspecting import RedisInspecting
+from asynq_compat.brokers.redis.link import Link
+from asynq_compat.brokers.redis.maintaining import RedisMaintaining
+from asynq_compat.brokers.redis.producing import RedisProducing
+from asynq_compat.brokers.redis.registering import RedisRegistering
+from asynq_compat.brokers.redis.signalling import RedisSignalling
+from asynq_compat.ports.broker import Broker
+from asynq_compat.ports.maintaining import Duty
+from asynq_compat.ports.system_clock import SystemClock
+from asynq_compat.rules.clock import Clock
+
+__all__ = ["RedisSettings", "open_redis"]
+
+
+def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
+    """Return the broker on the Redis at `settings`; `clock` is the machine's unless a test brings its own."""
+    clock = clock or SystemClock()
+    link = Link(settings)
+
+    def ping() -> None:
+        link.ask(command(b"PING"))
+
+    return Broker(
+        family="redis",
+        address=settings.addr,
+        producing=RedisProducing(link, clock),
+        consuming=RedisConsuming(link, clock),
+        maintaining=RedisMaintaining(link, clock),
+        registering=RedisRegistering(link, clock),
+        signalling=RedisSignalling(link),
+        inspecting=RedisInspecting(link, clock),
+        administering=RedisAdministering(link, clock),
+        duties=frozenset(Duty),
+        ping=ping,
+        close=link.close,
+    )

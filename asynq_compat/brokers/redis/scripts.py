@@ -1,0 +1,44 @@
+"""Which transitions run inside Redis, and where is their text?
+
+Contract: ``lua/<transition>.lua``, one transition a file, read when it is first used. A line ``-- include: name`` stands for
+``lua/fragments/name.lua``. Scripts are called by their SHA-1; the link loads those that Redis does not know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from asynq_compat.brokers.redis.commands import Command, pack
+
+FOLDER = Path(__file__).with_name("lua")
+_INCLUDE = "-- include: "
+
+
+class Script:
+    """The text of one transition and how to call it."""
+
+    __slots__ = ("load", "name", "sha", "text")
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest().encode()
+        self.load = pack([b"SCRIPT", b"LOAD", text.encode()])
+
+    def __call__(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> Command:
+        """Return the command that runs the script."""
+        return Command(pack([b"EVALSHA", self.sha, b"%d" % len(keys), *keys, *arguments]), self)
+
+
+@lru_cache(maxsize=64)
+def script(name: str) -> Script:
+    """Return the transition called `name`."""
+    lines = []
+    for line in (FOLDER / f"{name}.lua").read_text(encoding="utf-8").splitlines():
+        if line.startswith(_INCLUDE):
+            line = (FOLDER / "fragments" / f"{line.removeprefix(_INCLUDE)}.lua").read_text(encoding="utf-8").rstrip()
+        lines.append(line)
+    return Script(name, "\n".join(lines) + "\n")
