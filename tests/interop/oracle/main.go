@@ -72,6 +72,9 @@ func main() {
 	registerCodec()
 	registerBroker()
 	registerBrokerInspection()
+	registerClient()
+	registerServer()
+	registerInspector()
 	reader := bufio.NewReaderSize(os.Stdin, 1<<20)
 	for {
 		line, err := reader.ReadBytes('\n')
