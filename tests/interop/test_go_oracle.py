@@ -14,6 +14,13 @@ from tests.interop.go_oracle import Oracle, OracleError, message_of
 
 SECOND_NS = 1_000_000_000
 NOW_NS = 1_700_000_000 * SECOND_NS
+BEHAVIOURS: dict[str, dict[str, Any]] = {
+    "ok": {"do": "ok", "result": b"done"},
+    "once": {"do": "fail_once", "text": "first"},
+    "skip": {"do": "skip"},
+    "panic": {"do": "panic", "text": "ouch"},
+    "revoke": {"do": "revoke"},
+}
 
 
 def _ended(task_id: str, times: int = 1) -> Callable[[list[dict[str, Any]]], bool]:
@@ -50,13 +57,6 @@ def test_an_unknown_argument_is_an_error(oracle: Oracle) -> None:
 
 
 def test_a_server_does_what_it_is_told(go_program: Callable[[str], Path], redis_url: str) -> None:
-    behaviours = {
-        "ok": {"do": "ok", "result": b"done"},
-        "once": {"do": "fail_once", "text": "first"},
-        "skip": {"do": "skip"},
-        "panic": {"do": "panic", "text": "ouch"},
-        "revoke": {"do": "revoke"},
-    }
     with Oracle(go_program("oracle")) as go:
         go.call(
             "server.start",
@@ -67,9 +67,9 @@ def test_a_server_does_what_it_is_told(go_program: Callable[[str], Path], redis_
             retry_delay_ns=0,
             delayed_task_check_interval_ns=SECOND_NS // 20,
             task_check_interval_ns=SECOND_NS // 20,
-            behaviours=behaviours,
+            behaviours=BEHAVIOURS,
         )
-        for kind in behaviours:
+        for kind in BEHAVIOURS:
             options = [
                 {"Queue": "low"},
                 {"TaskID": kind},
@@ -77,7 +77,7 @@ def test_a_server_does_what_it_is_told(go_program: Callable[[str], Path], redis_
                 {"MaxRetry": 1 if kind != "panic" else 0},
             ]
             go.call("client.enqueue", redis=redis_url, type=kind, payload=b"x", headers={"h": "v"}, options=options)
-        for kind in behaviours:
+        for kind in BEHAVIOURS:
             events = go.wait_for(_ended(kind, 2 if kind == "once" else 1))
         go.call("server.shutdown", name="s")
         dump = go.call("inspector.dump", redis=redis_url)
