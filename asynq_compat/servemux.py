@@ -88,7 +88,7 @@ class ServeMux:
         self._handlers: dict[str, Handler] = {}
         self._longest_first: tuple[str, ...] = ()
         self._middlewares: tuple[MiddlewareFunc, ...] = ()
-        self._remembered: dict[str, tuple[HandlerFunc, str]] = {}
+        self._remembered: dict[str, tuple[HandlerFunc, str, bool]] = {}
 
     def handle(self, pattern: str, handler: Handler) -> None:
         """Let `handler` (a callable, or an object with `process_task`) run the types that begin with `pattern`.
@@ -130,24 +130,37 @@ class ServeMux:
 
     def handler(self, task: Task) -> tuple[HandlerFunc, str]:
         """Return the handler of `task`, wrapped, and the pattern it was registered for; "" when none matches."""
-        function, pattern = self._find(task)
-        for middleware in reversed(self._middlewares):
-            function = as_function(middleware(_suited(function)))
-        return function, pattern
+        function, pattern, _ = self._find(task)
+        return self._wrapped(function), pattern
+
+    def route(self, task: Task) -> tuple[HandlerFunc, bool]:
+        """Return the handler of `task`, wrapped, and whether it is a coroutine function: what a server asks per task."""
+        function, _, is_coroutine = self._find(task)
+        if not self._middlewares:
+            return function, is_coroutine
+        wrapped = self._wrapped(function)
+        return wrapped, is_async(wrapped)
 
     def process_task(self, ctx: Context, task: Task) -> object:
         """Run the handler of `task`. An `async def` one gives an awaitable, which the caller awaits."""
         return self.handler(task)[0](ctx, task)
 
-    def _find(self, task: Task) -> tuple[HandlerFunc, str]:
+    def _wrapped(self, function: HandlerFunc) -> HandlerFunc:
+        for middleware in reversed(self._middlewares):
+            function = as_function(middleware(_suited(function)))
+        return function
+
+    def _find(self, task: Task) -> tuple[HandlerFunc, str, bool]:
         found = self._remembered.get(task.type)
         if found is not None:
             return found
         pattern = task.type if task.type in self._handlers else self._longest_prefix(task.type)
         handler = not_found if pattern is None else self._handlers[pattern]
         if isinstance(handler, ServeMux):
-            return handler.handler(task)[0], pattern or ""
-        found = as_function(handler), pattern or ""
+            function, is_coroutine = handler.route(task)
+            return function, pattern or "", is_coroutine
+        function = as_function(handler)
+        found = function, pattern or "", is_async(function)
         remembered = self._remembered
         if len(remembered) < _REMEMBERED_TYPES_MAX:
             remembered[task.type] = found

@@ -1,1 +1,162 @@
-"""How does a program run tasks?"""
+"""How does a program run tasks?
+
+Contract: a `Server` is started once and shut down once; states and words are Go's. Thread-safe. It opens its broker at the first `start`
+or `ping` and closes it at `shutdown`, unless an open `Broker` was handed in.
+Not obvious: `run` blocks until a signal: SIGTSTP stops taking tasks, SIGTERM and SIGINT shut down, later ones are swallowed (the wait is
+bounded by `Config.shutdown_timeout`), as in Go. Off the main thread no signal can be heard: `run` then waits for `shutdown`.
+Source: asynq v0.26.0 `server.go`, `signals_unix.go`; docs/semantics.md, "lifecycle, logging".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import uuid
+from collections.abc import Iterator
+from enum import Enum
+from queue import SimpleQueue
+from types import FrameType
+
+from asynq_compat.config import Config
+from asynq_compat.connect import open_broker
+from asynq_compat.engine.engine import Engine
+from asynq_compat.engine.logs import server_logger
+from asynq_compat.errors import InvalidArgumentError, ServerClosedError, ServerStateError
+from asynq_compat.ports.broker import Broker
+from asynq_compat.ports.system_clock import SystemClock
+from asynq_compat.rules.clock import Clock
+from asynq_compat.servemux import Handler, as_function
+
+_SIGTSTP = getattr(signal, "SIGTSTP", None)  # Not on Windows.
+
+
+class ServerState(Enum):
+    """Where in its life a server is; the values are what `status` says to others."""
+
+    NEW = "new"
+    ACTIVE = "active"
+    STOPPED = "stopped"
+    CLOSED = "closed"
+
+
+class Server:
+    """Takes tasks from queues and has a handler run them."""
+
+    def __init__(self, opt: object = None, config: Config | None = None, *, clock: Clock | None = None) -> None:
+        """Make a server.
+
+        Args:
+            opt: Where the tasks are: an option object such as RedisClientOpt, a URL, an open `Broker`; None for the embedded default.
+            config: What it does and how; None for Asynq's defaults.
+            clock: Tells the time; tests give one.
+        """
+        self._opt = opt
+        self._config = config or Config()
+        self._clock: Clock = clock or SystemClock()
+        self._log = server_logger(self._config)
+        self._id = str(uuid.uuid4())
+        self._lock = threading.Lock()  # Guards state, broker and engine: one change of state at a time.
+        self._state = ServerState.NEW
+        self._broker: Broker | None = None
+        self._engine: Engine | None = None
+        self._signals: SimpleQueue[int | None] = SimpleQueue()
+
+    def run(self, handler: Handler) -> None:
+        """Start, wait for a signal (or `shutdown` from another thread), and shut down.
+
+        Raises:
+            ServerStateError: As for `start`.
+        """
+        with self._listening():
+            self.start(handler)
+            self._log.info("Send signal TSTP to stop processing new tasks") if _SIGTSTP else None
+            self._log.info("Send signal TERM or INT to terminate the process")
+            while (number := self._signals.get()) is not None and number == _SIGTSTP:
+                self.stop()
+            if number is not None and _SIGTSTP is not None:
+                self.stop()
+            self.shutdown()
+
+    def start(self, handler: Handler) -> None:
+        """Begin to take tasks and have `handler` (a ServeMux, a callable, an object with process_task) run them; returns at once.
+
+        Raises:
+            InvalidArgumentError: There is no handler.
+            ServerStateError: The server runs already, or is stopped.
+            ServerClosedError: It was shut down.
+        """
+        if handler is None:
+            raise InvalidArgumentError("asynq: server cannot run with nil handler")
+        as_function(handler)
+        with self._lock:
+            if self._state is ServerState.ACTIVE:
+                raise ServerStateError("asynq: the server is already running")
+            if self._state is ServerState.STOPPED:
+                raise ServerStateError("asynq: the server is in the stopped state. Waiting for shutdown.")
+            if self._state is ServerState.CLOSED:
+                raise ServerClosedError
+            broker = self._open()
+            self._engine = Engine(
+                broker, handler, self._config, self._id, lambda: self._state.value, self._clock, self._log
+            )
+            self._state = ServerState.ACTIVE
+            self._log.info("Starting processing")
+            self._engine.start()
+
+    def stop(self) -> None:
+        """Take no more tasks; running ones go on. Does nothing unless the server is active."""
+        with self._lock:
+            if self._state is not ServerState.ACTIVE or self._engine is None:
+                return
+            self._state = ServerState.STOPPED
+            self._engine.stop_taking()
+
+    def shutdown(self) -> None:
+        """Take no more tasks, wait for running ones, hand back what does not end in time, and close. Does nothing before `start`."""
+        with self._lock:
+            if self._state in (ServerState.NEW, ServerState.CLOSED) or self._engine is None:
+                return
+            self._state = ServerState.CLOSED
+            self._log.info("Starting graceful shutdown")
+            self._engine.shutdown()
+            if self._broker is not None and self._broker is not self._opt:
+                self._broker.close()
+            self._log.info("Exiting")
+        self._signals.put(None)
+
+    def ping(self) -> None:
+        """Ask the broker whether it answers; a server that is closed does not ask.
+
+        Raises:
+            BrokerUnavailableError: It does not.
+        """
+        with self._lock:
+            broker = None if self._state is ServerState.CLOSED else self._open()
+        if broker is not None:
+            broker.ping()
+
+    def _open(self) -> Broker:
+        if self._broker is None:
+            self._broker = open_broker(self._opt, clock=self._clock)
+        return self._broker
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Hear signals while inside; what they did before is put back."""
+        if threading.current_thread() is not threading.main_thread():
+            self._log.debug("run was not called on the main thread: signals are not heard, shutdown ends it")
+            yield
+            return
+
+        def hear(number: int, frame: FrameType | None) -> None:
+            del frame
+            self._signals.put(number)
+
+        numbers = [number for number in (signal.SIGTERM, signal.SIGINT, _SIGTSTP) if number is not None]
+        before = {number: signal.signal(number, hear) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

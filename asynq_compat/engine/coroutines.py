@@ -1,0 +1,111 @@
+"""Where do `async def` handlers run?
+
+Contract: on one event loop on one thread, each inside a real asyncio task from its first line, so that `asyncio.timeout`, `TaskGroup`,
+`current_task` and context variables work. Callers are other threads; a batch of attempts costs one wake-up of the loop.
+Not obvious: context variables that were set where the server was started are seen by every handler; what a handler sets ends with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from asynq_compat.engine.run import Run
+
+_R = TypeVar("_R")
+# A stopped loop waits this long for cancelled handlers to clean up; what is left is left behind, with its daemon thread.
+_CLEAN_UP_S = 1.0
+
+
+class Coroutines:
+    """The event loop of a server."""
+
+    def __init__(self, drive: Callable[[Run], Coroutine[Any, Any, None]], log: logging.Logger) -> None:
+        self._drive = drive
+        self._log = log
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="asynq-loop", daemon=True)
+        self._base = contextvars.copy_context()
+        self._given_up: set[asyncio.Task[None]] = set()  # Owned by the loop; keeps them alive until they end.
+
+    def start(self) -> None:
+        """Start the loop's thread; handlers see the caller's context variables."""
+        self._base = contextvars.copy_context()
+        self._thread.start()
+
+    def submit(self, runs: Sequence[Run]) -> None:
+        """Start the attempts, in this order."""
+        self.loop.call_soon_threadsafe(self._start_all, runs, context=self._base)
+
+    def adopt(self, run: Run, awaitable: Awaitable[object], context: contextvars.Context) -> None:
+        """Go on with an attempt whose plain function gave an awaitable."""
+
+        async def rest(ctx: object, task: object) -> object:
+            del ctx, task
+            return await awaitable
+
+        run.function = rest
+        self.loop.call_soon_threadsafe(self._start_all, (run,), context=context)
+
+    def cancel(self, run: Run) -> None:
+        """Cancel an attempt's asyncio task; it is given up, whatever it makes of that."""
+        self.loop.call_soon_threadsafe(self._cancel, run)
+
+    def run_async(self, run: Run, awaitable: Awaitable[_R]) -> _R:
+        """Run an awaitable to its end for plain code on another thread."""
+
+        async def whole() -> _R:
+            return await awaitable
+
+        future = asyncio.run_coroutine_threadsafe(whole(), self.loop)
+        forget = run.cancelled_future(future)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise asyncio.CancelledError from None
+        finally:
+            forget()
+
+    def stop(self) -> None:
+        """Cancel what still runs, give it a second, and end the loop. Legal before the start and twice."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._cancel_all(), self.loop).add_done_callback(
+                lambda _: self.loop.call_soon_threadsafe(self.loop.stop)
+            )
+            self._thread.join()
+        elif not self.loop.is_closed() and self._thread.ident is None:
+            self.loop.close()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+        if not asyncio.all_tasks(self.loop):
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()
+
+    def _start_all(self, runs: Sequence[Run]) -> None:
+        loop, drive, task = self.loop, self._drive, asyncio.Task
+        for run in runs:
+            # Not loop.create_task: the same object without two checks; a name given spares making one.
+            run.coroutine = task(drive(run), loop=loop, name=run.lease.task_id)
+
+    def _cancel(self, run: Run) -> None:
+        task = run.coroutine
+        if task is not None and not task.done():
+            self._given_up.add(task)
+            task.add_done_callback(self._given_up.discard)
+            task.cancel()
+
+    async def _cancel_all(self) -> None:
+        tasks = asyncio.all_tasks(self.loop) - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _, pending = await asyncio.wait(tasks, timeout=_CLEAN_UP_S)
+            if pending:
+                self._log.warning("%d handlers go on although they were cancelled; they are left behind", len(pending))

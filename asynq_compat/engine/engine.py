@@ -1,0 +1,137 @@
+"""What does a running server consist of?
+
+Contract: builds the duties over an open broker and starts and stops them in Asynq's order. One engine runs once.
+Not obvious: the heartbeater ends last, so that leases are kept while running tasks are waited for.
+Source: asynq v0.26.0 `server.go`; docs/semantics.md, "lifecycle, logging".
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+
+from asynq_compat.config import JANITOR_BATCH_SIZE, Config
+from asynq_compat.engine.failures import Failures
+from asynq_compat.engine.forwarder import Forwarder
+from asynq_compat.engine.healthcheck import HealthChecker
+from asynq_compat.engine.heartbeater import Heartbeater
+from asynq_compat.engine.janitor import Janitor
+from asynq_compat.engine.processor import Processor
+from asynq_compat.engine.recoverer import Recoverer
+from asynq_compat.engine.runner import Runner
+from asynq_compat.engine.service import Service
+from asynq_compat.engine.settler import Settler
+from asynq_compat.engine.subscriber import Subscriber
+from asynq_compat.ports.broker import Broker
+from asynq_compat.ports.consuming import QueueOrder
+from asynq_compat.ports.maintaining import Duty
+from asynq_compat.rules.clock import Clock
+from asynq_compat.servemux import Handler
+from asynq_compat.wire.server_info import ServerInfo
+
+
+class Engine:
+    """The duties of one server."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        handler: Handler,
+        config: Config,
+        server_id: str,
+        status: Callable[[], str],
+        clock: Clock,
+        log: logging.Logger,
+    ) -> None:
+        self._config = config
+        self._log = log
+        order = QueueOrder(weights=config.queues, strict=config.strict_priority)
+        self._intake = broker.consuming.open_intake(order, config.concurrency, server_id)
+        self._settler = Settler(self._intake, log)
+        self._runner = Runner(handler, config, self._intake, self._settler, clock, log)
+        self._processor = Processor(self._intake, self._runner, log)
+        info = _server_info(config, server_id, clock)
+        self._heartbeater = Heartbeater(broker.registering, self._intake, self._runner.attempts, info, status, log)
+        self._subscriber = Subscriber(broker.signalling, self._runner.attempts.cancel, log)
+        self._health_checkers: list[Service] = []
+        if config.health_check_func is not None:
+            self._health_checkers.append(
+                HealthChecker(broker.ping, config.health_check_func, config.health_check_interval, log)
+            )
+        self._forwarders, self._recoverers, self._janitors = _maintenance(broker, config, clock, log)
+
+    def start(self) -> None:
+        """Start everything."""
+        self._runner.start_threads()
+        for duty in (
+            self._heartbeater,
+            *self._health_checkers,
+            self._subscriber,
+            self._settler,
+            *self._recoverers,
+            *self._forwarders,
+            self._processor,
+            *self._janitors,
+        ):
+            duty.start()
+
+    def stop_taking(self) -> None:
+        """Take no more tasks; what runs goes on. Legal twice."""
+        self._log.info("Stopping processor")
+        self._processor.stop()
+        self._log.info("Processor stopped")
+
+    def shutdown(self) -> None:
+        """Stop taking, wait for what runs, hand back what does not end in time, and stop everything."""
+        for duty in self._forwarders:
+            duty.stop()
+        self._processor.stop()
+        self._log.info("Waiting for all workers to finish...")
+        self._runner.attempts.drain(self._config.shutdown_timeout)
+        self._log.info("All workers have finished")
+        for duty in (*self._recoverers, self._settler, self._subscriber, *self._janitors, *self._health_checkers):
+            duty.stop()
+        self._heartbeater.stop()
+        self._runner.stop_threads()
+        self._intake.close()
+
+
+def _server_info(config: Config, server_id: str, clock: Clock) -> ServerInfo:
+    try:
+        host = socket.gethostname()
+    except OSError:
+        host = "unknown-host"  # Asynq's word
+    return ServerInfo(
+        host=host or "unknown-host",
+        pid=os.getpid(),
+        server_id=server_id,
+        concurrency=config.concurrency,
+        queues=config.queues,
+        strict_priority=config.strict_priority,
+        start_time_ns=clock.now_ns(),
+    )
+
+
+def _maintenance(
+    broker: Broker, config: Config, clock: Clock, log: logging.Logger
+) -> tuple[list[Service], list[Service], list[Service]]:
+    """Return forwarder, recoverer and janitor, each only where the broker leaves its duty to the engine."""
+    queues = tuple(config.queues)
+    forwarders: list[Service] = []
+    recoverers: list[Service] = []
+    janitors: list[Service] = []
+    if Duty.FORWARD in broker.duties:
+        forwarders.append(Forwarder(broker.maintaining, queues, config.delayed_task_check_interval, clock, log))
+    if Duty.RECOVER in broker.duties:
+        recoverers.append(Recoverer(broker.maintaining, queues, Failures(config, log), log))
+    if Duty.EXPIRE_COMPLETED in broker.duties:
+        if config.janitor_batch_size > JANITOR_BATCH_SIZE:
+            log.warning(
+                "janitor_batch_size is %d; more than %d at a time may block the broker",
+                config.janitor_batch_size,
+                JANITOR_BATCH_SIZE,
+            )
+        janitors.append(Janitor(broker.maintaining, queues, config.janitor_interval, config.janitor_batch_size, log))
+    return forwarders, recoverers, janitors

@@ -1,0 +1,148 @@
+"""What becomes of a task that failed?
+
+Contract: asks the user's functions (error handler, is_failure, retry delay) and `rules.outcome`, gives a settlement. Runs on a thread
+that may block. Go trusts the user's functions; here an error in one is logged and Asynq's default stands in, so that no task hangs.
+Not obvious: an ordinary exception is Go's error; a panic is what derives from BaseException alone (SystemExit and the like). SkipRetry
+and RevokeTask count also as the cause of an exception (``raise X from SkipRetry()``) and inside an exception group.
+Source: asynq v0.26.0 `processor.handleFailedMessage`, `recoverer`; docs/semantics.md, "outcomes".
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import math
+import traceback
+from collections.abc import Iterator
+from datetime import timedelta
+
+from asynq_compat.config import Config, default_retry_delay_func
+from asynq_compat.context import Context
+from asynq_compat.engine.run import HandlerTask
+from asynq_compat.errors import LeaseExpiredError, PanicError, RevokeTask, SkipRetry
+from asynq_compat.ports.consuming import Lease, SettleKind, Settlement
+from asynq_compat.rules.outcome import Ending, Verdict, verdict
+from asynq_compat.wire.message import TaskMessage
+
+_KINDS = {v: SettleKind(v.value) for v in Verdict if v is not Verdict.NOTHING}
+
+
+class Failures:
+    """Turns failures into settlements."""
+
+    def __init__(self, config: Config, log: logging.Logger) -> None:
+        self._config = config
+        self._log = log
+
+    def settlement(
+        self, lease: Lease, message: TaskMessage, ctx: Context, error: BaseException, ending: Ending
+    ) -> Settlement | None:
+        """Tell the error handler and return what is to be written; None for nothing."""
+        self._tell(ctx, message, error)
+        return self._decided(lease, message, error, ending)
+
+    def recovered(self, lease: Lease, message: TaskMessage) -> Settlement:
+        """Return what is to be written for a task whose worker is gone; the error handler is not told, as in Go."""
+        settlement = self._decided(lease, message, LeaseExpiredError(), Ending.FAILED)
+        assert settlement is not None
+        return settlement
+
+    def _decided(self, lease: Lease, message: TaskMessage, error: BaseException, ending: Ending) -> Settlement | None:
+        decision = verdict(ending, retried=message.retried, retry_max=message.retry, retention_s=message.retention)
+        match decision:
+            case Verdict.NOTHING:
+                return None
+            case Verdict.RETRY:
+                return Settlement(
+                    lease,
+                    SettleKind.RETRY,
+                    delay_s=self._delay_s(message, error),
+                    error_msg=text_of(error),
+                    is_failure=self._is_failure(error),
+                )
+            case Verdict.ARCHIVE:
+                self._log.warning("Retry exhausted for task id=%s", lease.task_id)
+                return Settlement(lease, SettleKind.ARCHIVE, error_msg=text_of(error))
+            case _:
+                if ending is Ending.REVOKED:
+                    self._log.warning("revoke task id=%s", lease.task_id)
+                return Settlement(lease, _KINDS[decision])
+
+    def _tell(self, ctx: Context, message: TaskMessage, error: BaseException) -> None:
+        handler = self._config.error_handler
+        if handler is None:
+            return
+        try:
+            result = handler(ctx, HandlerTask(message, None), error)
+            if inspect.isawaitable(result):
+                ctx.run_async(result)
+        except BaseException:  # noqa: BLE001 - the user's code: whatever it raises, the task must be settled
+            self._log.exception("error_handler failed for task id=%s", message.id)
+
+    def _is_failure(self, error: BaseException) -> bool:
+        try:
+            return bool(self._config.is_failure(error))
+        except BaseException:  # noqa: BLE001 - the user's code: whatever it raises, the task must be settled
+            self._log.exception("is_failure failed; the error counts as a failure")
+            return True
+
+    def _delay_s(self, message: TaskMessage, error: BaseException) -> float:
+        task = HandlerTask(message, None)
+        try:
+            delay = self._config.retry_delay_func(message.retried, error, task)
+            delay_s = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+            if math.isfinite(delay_s):
+                return delay_s
+            self._log.error("retry_delay_func gave %r for task id=%s; Asynq's default is used", delay, message.id)
+        except BaseException:  # noqa: BLE001 - the user's code: whatever it raises, the task must be settled
+            self._log.exception("retry_delay_func failed for task id=%s; Asynq's default is used", message.id)
+        return default_retry_delay_func(message.retried, error, task)
+
+
+def ending_of(error: BaseException) -> Ending:
+    """Return how an attempt ended that raised `error`."""
+    wrapped = list(_wrapped(error))
+    if any(isinstance(e, RevokeTask) for e in wrapped):
+        return Ending.REVOKED
+    if any(isinstance(e, SkipRetry) for e in wrapped):
+        return Ending.SKIPPED_RETRY
+    return Ending.FAILED
+
+
+def _wrapped(error: BaseException) -> Iterator[BaseException]:
+    """Give `error`, what it was raised from, and the members of groups, each once."""
+    seen: set[int] = set()
+    left = [error]
+    while left:
+        current = left.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        if current.__cause__ is not None:
+            left.append(current.__cause__)
+        if isinstance(current, BaseExceptionGroup):
+            left.extend(current.exceptions)
+
+
+def text_of(error: BaseException) -> str:
+    """Return an error's text for the task's message: valid UTF-8, the type's name where there is no text."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - the user's __str__
+        text = ""
+    return (text or type(error).__name__).encode("utf-8", "replace").decode("utf-8")
+
+
+def as_panic(error: BaseException) -> PanicError:
+    """Return `error`, which is no Exception, as Go words a panic: with file and line of the place that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" [{frames[-1].filename}:{frames[-1].lineno}]" if frames else ""
+    panic = PanicError(f"panic error cause by: panic{place}: {text_of(error)}")
+    panic.__cause__ = error
+    return panic
+
+
+def is_panic_error(error: BaseException) -> bool:
+    """Return True when `error` is, or was raised from, a handler's panic (Go: IsPanicError)."""
+    return any(isinstance(e, PanicError) for e in _wrapped(error))

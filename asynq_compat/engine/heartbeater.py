@@ -1,0 +1,90 @@
+"""Who says that this server lives, and keeps its leases?
+
+Contract: every 5 s, first at the start: leases that hold are extended, those that do not are given up, then server and workers are
+published. On stop what was published is withdrawn. Running and concluding attempts both count.
+Not obvious: leases come first and do not depend on the publishing: a broker that refuses the one may accept the other.
+Source: asynq v0.26.0 `heartbeat.go`; docs/semantics.md, "background duties".
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from asynq_compat.engine.attempts import Attempts
+from asynq_compat.engine.run import Run
+from asynq_compat.engine.service import Service
+from asynq_compat.errors import AsynqError
+from asynq_compat.ports.consuming import Intake, Lease
+from asynq_compat.ports.registering import Registering
+from asynq_compat.wire.server_info import ServerInfo, WorkerInfo
+
+# Asynq's: a beat every 5 s, what it writes lasts for two.
+INTERVAL_S = 5.0
+TTL_S = 10
+
+
+class Heartbeater(Service):
+    """Extends leases and publishes the server's state."""
+
+    def __init__(
+        self,
+        registering: Registering,
+        intake: Intake,
+        attempts: Attempts,
+        info: ServerInfo,
+        status: Callable[[], str],
+        log: logging.Logger,
+    ) -> None:
+        super().__init__("heartbeater", log)
+        self._registering = registering
+        self._intake = intake
+        self._attempts = attempts
+        self._info = info
+        self._status = status
+
+    def run_once(self) -> float:
+        """Beat."""
+        runs = self._attempts.unsettled()
+        self._keep_leases(runs)
+        info = replace(self._info, status=self._status(), active_worker_count=len(runs))
+        try:
+            self._registering.write_server_state(info, [self._worker(run) for run in runs], TTL_S)
+        except AsynqError as error:
+            self.log.error("Failed to write server state data: %s", error)
+        return INTERVAL_S
+
+    def finish(self) -> None:
+        """Withdraw what was published."""
+        try:
+            self._registering.clear_server_state(self._info)
+        except AsynqError as error:
+            self.log.error("Failed to clear server state: %s", error)
+
+    def _keep_leases(self, runs: list[Run]) -> None:
+        kept: list[Lease] = []
+        for run in runs:
+            if run.lease.term.is_valid():
+                kept.append(run.lease)
+            else:
+                self._attempts.lease_lost(run)
+        if not kept:
+            return
+        try:
+            self._intake.extend(kept)
+        except AsynqError as error:
+            self.log.error("Failed to extend lease for tasks %s: %s", [lease.task_id for lease in kept], error)
+
+    def _worker(self, run: Run) -> WorkerInfo:
+        return WorkerInfo(
+            host=self._info.host,
+            pid=self._info.pid,
+            server_id=self._info.server_id,
+            task_id=run.lease.task_id,
+            task_type=run.message.type,
+            task_payload=run.message.payload or b"",
+            queue=run.lease.queue,
+            start_time_ns=run.started_ns,
+            deadline_ns=run.deadline_ns,
+        )

@@ -1,0 +1,74 @@
+"""Where do a server's log lines go?
+
+Contract: to the standard library's logger "asynq" unless the configuration names another. Only where nobody has configured logging is a
+handler added, once: stderr, in Go's format, from the configured level on.
+Not obvious: with logging configured and no `log_level` given, the level is logging's affair.
+Source: asynq v0.26.0 `internal/log`; docs/semantics.md, "lifecycle, logging".
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from asynq_compat.config import Config, Logger, LogLevel
+
+_LEVEL_WORDS = {logging.WARNING: "WARN", logging.CRITICAL: "FATAL"}
+
+
+class GoFormatter(logging.Formatter):
+    """``asynq: pid=42 2026/01/02 15:04:05.000000 INFO: text``, in UTC."""
+
+    def __init__(self) -> None:
+        super().__init__("asynq: pid=%(process)d %(asctime)s %(word)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, with a traceback below it where there is one."""
+        record.word = _LEVEL_WORDS.get(record.levelno, record.levelname)
+        return super().format(record)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """Return the instant with microseconds."""
+        del datefmt
+        return time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(record.created)) + f".{int(record.created % 1 * 1e6):06d}"
+
+
+class _GoLoggerHandler(logging.Handler):
+    """Hands lines to an object with Go's five methods."""
+
+    def __init__(self, logger: Logger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warn(text)  # noqa: G010 - Go's method, not logging's
+        elif record.levelno >= logging.INFO:
+            self._logger.info(text)
+        else:
+            self._logger.debug(text)
+
+
+def server_logger(config: Config) -> logging.Logger:
+    """Return the logger of a server with this configuration, ready for use."""
+    level = config.log_level
+    if config.logger is None:
+        log = logging.getLogger("asynq")
+        if not log.hasHandlers():
+            handler = logging.StreamHandler(sys.stderr)
+            handler.setFormatter(GoFormatter())
+            log.addHandler(handler)
+            level = level or LogLevel.INFO
+    elif isinstance(config.logger, logging.Logger):
+        log = config.logger
+    else:
+        log = logging.Logger("asynq")  # noqa: LOG001 - one server's own, not to be found by its name
+        log.addHandler(_GoLoggerHandler(config.logger))
+        level = level or LogLevel.INFO
+    if level is not None:
+        log.setLevel(level.as_logging())
+    return log

@@ -1,0 +1,93 @@
+"""Which thread runs a plain handler?
+
+Contract: at most `size` threads that are not stuck, started when they are needed. One queue for all: an idle thread takes the next item,
+so a handler that blocks delays nobody behind it. `work` is called with each item on some thread; where it returns False, that thread
+has been replaced in the meantime and ends.
+Not obvious: putting a batch wakes one thread, and each one that takes an item wakes the next while there is more. Quick handlers are
+thus run in a row by few threads, with no hop per task (a C `SimpleQueue`; a lock of our own per task costs more than the task).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+_I = TypeVar("_I")
+
+# A stopped pool waits this long for a thread; one that is stuck in a handler is left behind, as a daemon.
+_JOIN_S = 1.0
+
+
+class _Worker(threading.Thread, Generic[_I]):
+    def __init__(self, pool: Pool[_I]) -> None:
+        super().__init__(name="asynq-worker", daemon=True)
+        self.pool = pool
+        self.done_count = 0  # Written by this thread alone.
+
+    def run(self) -> None:
+        get, work = self.pool.items.get, self.pool.work
+        while True:
+            item = get()
+            if item is None or not work(item):
+                break
+            self.done_count += 1
+        self.pool.forget(self)
+
+
+class Pool(Generic[_I]):
+    """Threads for what may block."""
+
+    def __init__(self, size: int, work: Callable[[_I], bool]) -> None:
+        self._size = size
+        self.work = work
+        self.items: SimpleQueue[_I | None] = SimpleQueue()
+        self._lock = threading.Lock()  # Guards the counts and the set of threads.
+        self._workers: set[_Worker[_I]] = set()
+        self._live_count = 0  # Threads that are not stuck.
+        self._put_count = 0
+        self._gone_count = 0  # Items done by threads that are gone, or given up.
+
+    def submit(self, items: Sequence[_I]) -> None:
+        """Have the items run, in this order as far as threads are free."""
+        put = self.items.put
+        for item in items:
+            put(item)
+        with self._lock:
+            self._put_count += len(items)
+            if self._live_count < self._size:
+                self._start_what_is_missing()
+
+    def replace(self) -> None:
+        """Give up a thread that is stuck in an item: another takes its place when needed; it ends when its item does."""
+        with self._lock:
+            self._live_count -= 1
+            self._gone_count += 1
+            self._start_what_is_missing()
+
+    def stop(self) -> None:
+        """End the threads that are idle and wait for them. Legal twice."""
+        with self._lock:
+            workers = list(self._workers)
+            self._live_count = self._size  # No more are started.
+        for _ in workers:
+            self.items.put(None)
+        is_stuck = False
+        for worker in workers:
+            worker.join(0 if is_stuck else _JOIN_S)
+            is_stuck = is_stuck or worker.is_alive()
+
+    def forget(self, worker: _Worker[_I]) -> None:
+        """A thread has ended; called by itself."""
+        with self._lock:
+            self._workers.discard(worker)
+            self._gone_count += worker.done_count
+
+    def _start_what_is_missing(self) -> None:
+        waiting_count = self._put_count - self._gone_count - sum(worker.done_count for worker in self._workers)
+        while self._live_count < min(self._size, waiting_count):
+            worker = _Worker(self)
+            self._workers.add(worker)
+            self._live_count += 1
+            worker.start()

@@ -1,0 +1,59 @@
+"""Who fetches tasks for free slots?
+
+Contract: one thread that asks the intake for tasks and has the runner start them. How many fit is the intake's affair: it counts slots.
+Not obvious: nothing sleeps here while queues are empty. The intake blocks until there is a task, for `wait_s` at most, and returns at
+once when it is stopped.
+Source: asynq v0.26.0 `processor.go`; docs/semantics.md, "processor".
+"""
+
+from __future__ import annotations
+
+import logging
+
+from asynq_compat.engine.runner import Runner
+from asynq_compat.engine.service import Service
+from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.ports.consuming import Intake
+
+# How long one call may block; nothing depends on it but how often an idle thread turns round.
+_TAKE_WAIT_S = 5.0
+# After an outage: at first, and at most. Go does not wait at all.
+_OUTAGE_FIRST_S = 0.1
+_OUTAGE_MAX_S = 2.0
+# An outage is told at most this often (Asynq's limiter: 3 s).
+_TELL_EVERY_S = 3.0
+
+
+class Processor(Service):
+    """Takes tasks and starts them."""
+
+    def __init__(self, intake: Intake, runner: Runner, log: logging.Logger) -> None:
+        super().__init__("processor", log)
+        self._intake = intake
+        self._runner = runner
+        self._outage_s = _OUTAGE_FIRST_S
+        self._silent_s = 0.0
+
+    def run_once(self) -> float:
+        """Take one batch and start it."""
+        try:
+            leases = self._intake.take(_TAKE_WAIT_S)
+        except BrokerUnavailableError as error:
+            return self._wait_after(error)
+        self._outage_s, self._silent_s = _OUTAGE_FIRST_S, 0.0
+        if leases:
+            self._runner.start(leases)
+        return 0.0
+
+    def interrupt(self) -> None:
+        """Take no more."""
+        self._intake.stop()
+
+    def _wait_after(self, error: BrokerUnavailableError) -> float:
+        if self._silent_s <= 0:
+            self.log.error("Dequeue error: %s", error)
+            self._silent_s = _TELL_EVERY_S
+        wait_s = self._outage_s
+        self._silent_s -= wait_s
+        self._outage_s = min(2 * wait_s, _OUTAGE_MAX_S)
+        return wait_s

@@ -1,0 +1,174 @@
+"""What belongs to one attempt at one task?
+
+Contract: a `Run` is the context that the handler is given and all that the engine knows about the attempt, in one object, since one is
+made per task. Whoever removes it from `Runner.running` owns its outcome.
+Not obvious: the deadline is watched by `deadlines`, not by the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, TypeVar
+
+from asynq_compat.context import Context
+from asynq_compat.errors import ContextCanceledError, InvalidArgumentError
+from asynq_compat.ports.consuming import Lease
+from asynq_compat.servemux import HandlerFunc, not_found
+from asynq_compat.task import ResultWriter, Task
+from asynq_compat.wire.message import TaskMessage
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_R = TypeVar("_R")
+# What a thread of the pool does beside plain handlers; False: the thread was replaced in the meantime.
+Job = Callable[[], bool]
+
+
+class Home(Protocol):
+    """What a run asks of the engine it runs in."""
+
+    def write_result(self, lease: Lease, result: bytes) -> int:
+        """Store a handler's result; return its length."""
+
+    def run_async(self, run: Run, awaitable: Awaitable[_R]) -> _R:
+        """Run an awaitable on the event loop to its end, from another thread."""
+
+    async def run_plain(self, run: Run, function: Callable[..., _R], *args: object) -> _R:
+        """Run a function on a thread of the pool, from the event loop."""
+
+
+class Run(Context):
+    """One attempt at one task: its handler's context.
+
+    Attributes:
+        lease: What the broker gave.
+        message: The lease's message, decoded.
+        started_ns: Unix nanoseconds of the start.
+        deadline_ns: Unix nanoseconds at which it is over.
+        function: The handler, with its middlewares; `not_found` until it is known.
+        task: What the handler is given beside the context.
+        coroutine: The asyncio task of an `async def` handler, once there is one.
+        holds_thread: A thread of the pool is busy with it.
+        lost_thread: That thread was replaced, since the attempt was ended from outside.
+    """
+
+    __slots__ = (
+        "coroutine",
+        "deadline_ns",
+        "function",
+        "holds_thread",
+        "home",
+        "lease",
+        "lost_thread",
+        "message",
+        "parent",
+        "started_ns",
+        "task",
+    )
+
+    def __init__(
+        self, home: Home, lease: Lease, message: TaskMessage, started_ns: int, deadline_ns: int, parent: Context | None
+    ) -> None:
+        # The fields of Context, written here: a call to its constructor costs a tenth of a run's whole bookkeeping.
+        self._why = self._event = self._callbacks = None
+        self.home = home
+        self.lease = lease
+        self.message = message
+        self.started_ns = started_ns
+        self.deadline_ns = deadline_ns
+        self.parent = parent
+        self.function: HandlerFunc = not_found
+        self.coroutine: asyncio.Task[None] | None = None
+        self.holds_thread = self.lost_thread = False
+        self.task: Task = HandlerTask(message, self)
+
+    @property
+    def deadline(self) -> datetime:
+        """When the attempt is over, an aware instant in UTC; at most the last one that a datetime can hold."""
+        try:
+            return _EPOCH + timedelta(microseconds=self.deadline_ns // 1000)
+        except OverflowError:
+            return datetime.max.replace(tzinfo=UTC)
+
+    @property
+    def task_id(self) -> str:
+        """Id of the task."""
+        return self.lease.task_id
+
+    @property
+    def retry_count(self) -> int:
+        """Retries made so far."""
+        return self.message.retried
+
+    @property
+    def max_retry(self) -> int:
+        """How many retries the task may have."""
+        return self.message.retry
+
+    @property
+    def queue_name(self) -> str:
+        """Queue the task came from."""
+        return self.lease.queue
+
+    def value(self, key: object, default: object = None) -> object:
+        """Return what the server's base context stores under `key`."""
+        return default if self.parent is None else self.parent.value(key, default)
+
+    def run_async(self, awaitable: Awaitable[_R]) -> _R:
+        """Run an awaitable on the server's event loop; cancelled when the context is over."""
+        return self.home.run_async(self, awaitable)
+
+    async def run_plain(self, function: Callable[..., _R], *args: object) -> _R:
+        """Run a plain function on a thread of the server's pool."""
+        return await self.home.run_plain(self, function, *args)
+
+    def write_result(self, data: bytes) -> int:
+        """Store what the handler found out; raises when the context is over."""
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InvalidArgumentError(
+                f"a task's result must be bytes, got {type(data).__name__}; encode it, for example json.dumps(value).encode()"
+            )
+        err = self.err
+        if err is not None:
+            raise type(err)(f"failed to write task result: {err}") from err
+        return self.home.write_result(self.lease, bytes(data))
+
+    def end(self) -> None:
+        """End the context because the attempt has ended: no news to anybody who does not listen."""
+        self._end(ContextCanceledError)
+
+    def cancelled_future(self, future: concurrent.futures.Future[_R]) -> Callable[[], None]:
+        """Cancel `future` when the context is over; return what takes that back."""
+        return self.on_end(lambda: void(future.cancel()))
+
+
+class HandlerTask(Task):
+    """The task that a handler is given; its result writer is made when somebody asks for it."""
+
+    __slots__ = ("_run", "_writer")
+
+    def __init__(self, message: TaskMessage, run: Run | None) -> None:
+        self.type = message.type
+        self.payload = message.payload or None
+        self.options = ()
+        self.headers = message.headers or None
+        self._run = run
+        self._writer: ResultWriter | None = None
+
+    @property
+    def result_writer(self) -> ResultWriter | None:
+        """Stores the handler's result with the task."""
+        if self._writer is None and self._run is not None:
+            self._writer = ResultWriter(self._run.lease.task_id, self._run.write_result)
+        return self._writer
+
+    @result_writer.setter
+    def result_writer(self, writer: ResultWriter | None) -> None:
+        self._writer = writer
+
+
+def void(result: object) -> None:
+    """Ignore a result."""
+    del result

@@ -1,0 +1,202 @@
+"""How is a task run?
+
+Contract: `start` takes what the processor was given and returns at once: coroutines go to the loop, plain handlers to the pool. How an
+attempt ends is the affair of `attempts`.
+Not obvious: a handler whose colour cannot be told by looking is called on the pool; an awaitable that it gives goes on on the loop.
+Source: asynq v0.26.0 `processor.exec`; docs/semantics.md, "task context".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from asynq_compat.config import Config
+from asynq_compat.context import Context, background
+from asynq_compat.engine.attempts import Attempts
+from asynq_compat.engine.coroutines import Coroutines
+from asynq_compat.engine.deadlines import Deadlines
+from asynq_compat.engine.failures import Failures
+from asynq_compat.engine.plain_call import PlainCall
+from asynq_compat.engine.pool import Pool
+from asynq_compat.engine.run import Job, Run
+from asynq_compat.engine.settler import Settler
+from asynq_compat.errors import AsynqError, ContextCanceledError, ContextDeadlineError
+from asynq_compat.ports.consuming import Intake, Lease, LeaseTerm
+from asynq_compat.rules.clock import Clock
+from asynq_compat.rules.deadline import attempt_deadline_ns
+from asynq_compat.rules.outcome import Ending
+from asynq_compat.servemux import Handler, HandlerFunc, ServeMux, as_function, is_async
+from asynq_compat.task import Task
+from asynq_compat.wire.message import TaskMessage, decode_message
+
+_R = TypeVar("_R")
+
+
+class Runner:
+    """Runs tasks: coroutines on the loop, plain handlers on the pool."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        config: Config,
+        intake: Intake,
+        settler: Settler,
+        clock: Clock,
+        log: logging.Logger,
+    ) -> None:
+        self._route = _router(handler)
+        self._make_parent = None if config.base_context is background else config.base_context
+        self._intake = intake
+        self._settler = settler
+        self._clock = clock
+        self._log = log
+        self._base = contextvars.Context()
+        self.attempts = Attempts(settler, Failures(config, log), log)
+        self.deadlines = Deadlines(lambda: list(self.attempts.running), self.attempts.deadline_passed, clock, log)
+        self.coroutines = Coroutines(self._drive, log)
+        self.pool: Pool[Run | Job] = Pool(config.concurrency, self._work)
+        self.attempts.bind(self.pool, self.coroutines)
+
+    # --- life ---------------------------------------------------------------------------------------------------------------------
+
+    def start_threads(self) -> None:
+        """Get ready; handlers will see the caller's context variables."""
+        self._base = contextvars.copy_context()
+        self.coroutines.start()
+        self.deadlines.start()
+
+    def stop_threads(self) -> None:
+        """End the threads; handlers that do not end are left behind."""
+        self.deadlines.stop()
+        self.coroutines.stop()
+        self.pool.stop()
+
+    # --- beginning ----------------------------------------------------------------------------------------------------------------
+
+    def start(self, leases: Sequence[Lease]) -> None:
+        """Run the tasks, each at once."""
+        now_ns = self._clock.now_ns()
+        running, route = self.attempts.running, self._route
+        coroutines: list[Run] = []
+        plain: list[Run | Job] = []
+        term: LeaseTerm | None = None
+        is_ours = True
+        for lease in leases:
+            if lease.term is not term:
+                term = lease.term
+                is_ours = term.is_valid()
+            message = self._message_of(lease) if is_ours else None
+            if message is None:
+                self._settler.add(None)
+                continue
+            deadline_ns = attempt_deadline_ns(now_ns, message.timeout, message.deadline)
+            run = Run(self, lease, message, now_ns, deadline_ns, None)
+            running.add(run)
+            if deadline_ns < self.deadlines.earliest_ns:
+                self.deadlines.notice(deadline_ns)
+            if self._make_parent is not None and not self._adopt_parent(run, self._make_parent):
+                continue
+            if deadline_ns <= now_ns:
+                self.attempts.abandon(run, ContextDeadlineError(), Ending.FAILED)
+                continue
+            try:
+                run.function, is_coroutine = route(run.task)
+            except Exception as error:  # noqa: BLE001 - a middleware, the user's code
+                self.attempts.failed(run, error)
+                continue
+            (coroutines if is_coroutine else plain).append(run)
+        if coroutines:
+            self.coroutines.submit(coroutines)
+        if plain:
+            self.pool.submit(plain)
+
+    def _message_of(self, lease: Lease) -> TaskMessage | None:
+        try:
+            message = decode_message(lease.message)
+        except AsynqError as error:
+            self._log.error(
+                "Cannot read task id=%s of queue %r; it stays active: %s", lease.task_id, lease.queue, error
+            )
+            return None
+        if not message.timeout and not message.deadline:
+            self._log.error(
+                "asynq: internal error: both timeout and deadline are not set for the task message: %s", message.id
+            )
+        return message
+
+    def _adopt_parent(self, run: Run, make_parent: Callable[[], Context]) -> bool:
+        """Put the run below the server's base context; return whether it may start."""
+        try:
+            parent = run.parent = make_parent()
+        except Exception as error:  # noqa: BLE001 - the user's code
+            self.attempts.failed(run, error)
+            return False
+        forget = parent.on_end(partial(self._parent_is_over, run))
+        run.on_end(forget)
+        return run in self.attempts.running
+
+    def _parent_is_over(self, run: Run) -> None:
+        self.attempts.abandon(run, ContextCanceledError(), Ending.FAILED)
+
+    # --- running ------------------------------------------------------------------------------------------------------------------
+
+    async def _drive(self, run: Run) -> None:
+        """Run a coroutine handler, inside its asyncio task."""
+        run.lease.has_started = True
+        if run not in self.attempts.running:
+            return
+        try:
+            await run.function(run, run.task)  # type: ignore[misc]  # the router says that it is a coroutine function
+        except BaseException as error:  # noqa: BLE001 - the user's code
+            self.attempts.failed(run, error)
+        else:
+            self.attempts.succeeded(run)
+
+    def _work(self, item: Run | Job) -> bool:
+        """Run a plain handler, or a job, on a thread of the pool; False: the thread was replaced meanwhile."""
+        if not isinstance(item, Run):
+            return item()
+        run = item
+        # Before the look at `running`: who abandons the run from now on knows that a thread is busy with it.
+        run.holds_thread = run.lease.has_started = True
+        if run not in self.attempts.running:
+            return self.attempts.gives_thread_back(run)
+        context = self._base.copy()
+        try:
+            result = context.run(run.function, run, run.task)
+        except BaseException as error:  # noqa: BLE001 - the user's code
+            return self.attempts.claim(run, ContextCanceledError) and self.attempts.conclude(run, error)
+        if result is not None and inspect.isawaitable(result):
+            self.coroutines.adopt(run, result, context)
+            return self.attempts.gives_thread_back(run)
+        return self.attempts.succeeded(run)
+
+    # --- what runs ask of their home ----------------------------------------------------------------------------------------------
+
+    def write_result(self, lease: Lease, result: bytes) -> int:
+        """Store a handler's result; return its length."""
+        return self._intake.write_result(lease, result)
+
+    def run_async(self, run: Run, awaitable: Awaitable[_R]) -> _R:
+        """Run an awaitable on the event loop to its end, from another thread."""
+        return self.coroutines.run_async(run, awaitable)
+
+    async def run_plain(self, run: Run, function: Callable[..., _R], *args: object) -> _R:
+        """Run a function on a thread of the pool, from the event loop."""
+        call = PlainCall(run, self.pool.replace, function, *args)
+        self.pool.submit([call])
+        return await asyncio.wrap_future(call.future)
+
+
+def _router(handler: Handler) -> Callable[[Task], tuple[HandlerFunc, bool]]:
+    """Return what finds the function for a task and says whether it is a coroutine function."""
+    if isinstance(handler, ServeMux) and type(handler).process_task is ServeMux.process_task:
+        return handler.route
+    found = as_function(handler), is_async(as_function(handler))
+    return lambda _: found

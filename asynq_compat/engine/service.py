@@ -1,0 +1,64 @@
+"""What does everything that runs in the background of a server have in common?
+
+Contract: `start`, `stop` and `run_once`. Stopping twice, or before the start, is legal; `stop` returns when the thread has ended.
+`run_once` does the duty once on the caller's thread and returns the seconds to wait before the next time: tests call it.
+An error in it is logged and the duty goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+# After an error that no duty expected.
+_WAIT_AFTER_ERROR_S = 1.0
+
+
+class Service:
+    """One duty on one thread, named ``asynq-<duty>``."""
+
+    def __init__(self, duty: str, log: logging.Logger, *, first_wait_s: float = 0.0) -> None:
+        self.duty = duty
+        self.log = log
+        self.stopping = threading.Event()
+        self._first_wait_s = first_wait_s
+        self._thread: threading.Thread | None = None
+
+    def run_once(self) -> float:
+        """Do the duty; return how many seconds to wait before the next time."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Run the duty until `stop`."""
+        if self._thread is None and not self.stopping.is_set():
+            self._thread = threading.Thread(target=self._run, name=f"asynq-{self.duty}", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the duty and wait for it."""
+        if self._thread is not None and not self.stopping.is_set():
+            self.log.debug("%s shutting down...", self.duty.capitalize())
+        self.stopping.set()
+        self.interrupt()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def interrupt(self) -> None:
+        """Make a blocking `run_once` return; `stopping` is set before."""
+
+    def finish(self) -> None:
+        """Do what is left to do when the duty ends; runs on its thread."""
+
+    def _run(self) -> None:
+        wait_s = self._first_wait_s
+        while not self.stopping.wait(wait_s) if wait_s > 0 else not self.stopping.is_set():
+            try:
+                wait_s = self.run_once()
+            except Exception:
+                self.log.exception("%s failed; it goes on", self.duty)
+                wait_s = _WAIT_AFTER_ERROR_S
+        try:
+            self.finish()
+        except Exception:
+            self.log.exception("%s could not finish", self.duty)
+        self.log.debug("%s done", self.duty.capitalize())

@@ -1,0 +1,137 @@
+"""How do the outcomes of tasks reach the broker?
+
+Contract: `add` may be called by any thread and costs no lock; one thread settles what has gathered, in batches, in the order in which
+it was added. What a broken connection left unsettled is settled again until its lease is over: then another server has the task.
+Not obvious: a slot counts as freed with the first try, whether it succeeds or not. Go's syncer does the same duty and never succeeds
+(it retries under a context that has ended), so that there the task runs again.
+Source: asynq v0.26.0 `syncer.go`; docs/semantics.md, "background duties".
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from asynq_compat.engine.service import Service
+from asynq_compat.errors import AsynqError, BrokerUnavailableError
+from asynq_compat.ports.consuming import Intake, LeaseTerm, SettleKind, Settlement, SettleOutcome
+
+# How long a broken connection is left alone: at first, and at most (Asynq's syncer waits 5 s).
+_RETRY_FIRST_S = 0.25
+_RETRY_MAX_S = 5.0
+# Idle, nothing is due: it is woken by `add`.
+_IDLE_S = 60.0
+
+
+class Settler(Service):
+    """Settles what has ended. A None that is added frees a slot and writes nothing."""
+
+    def __init__(self, intake: Intake, log: logging.Logger) -> None:
+        super().__init__("settler", log)
+        self._intake = intake
+        self._added: deque[Settlement | None] = deque()
+        self._has_added = threading.Event()
+        # Owned by the settler's thread.
+        self._unsettled: list[Settlement] = []
+        self._retry_wait_s = _RETRY_FIRST_S
+
+    def add(self, settlement: Settlement | None) -> None:
+        """Have a task settled and its slot freed."""
+        self._added.append(settlement)
+        # Behind the append: the thread clears the flag before it looks, so one of the two sees the other.
+        if not self._has_added.is_set():
+            self._has_added.set()
+
+    def run_once(self) -> float:
+        """Wait for outcomes and settle all that are there."""
+        self._has_added.wait(self._retry_wait_s if self._unsettled else _IDLE_S)
+        self._has_added.clear()
+        self._settle_all()
+        return 0.0
+
+    def interrupt(self) -> None:
+        """Wake the thread: the server stops."""
+        self._has_added.set()
+
+    def finish(self) -> None:
+        """Settle what is left, once more."""
+        self._settle_all()
+        for settlement in self._unsettled:
+            self.log.error("%s", _failed(settlement))
+
+    def _settle_all(self) -> None:
+        added = self._added
+        batch = [added.popleft() for _ in range(len(added))]
+        fresh = _still_ours([settlement for settlement in batch if settlement is not None])
+        if self._unsettled:
+            self._try_again()
+        if not batch:
+            return
+        try:
+            outcomes = self._intake.settle(fresh, len(batch))
+        except BrokerUnavailableError as error:
+            for settlement in fresh:
+                self.log.warning("%s: %s; Will retry syncing", _failed(settlement), error)
+            self._unsettled.extend(fresh)
+        except AsynqError:
+            self._settle_singly(fresh)
+        else:
+            self._note(fresh, outcomes)
+
+    def _try_again(self) -> None:
+        again = _still_ours(self._unsettled)
+        for lost in {id(s): s for s in self._unsettled if s not in again}.values():
+            self.log.warning("%s: its lease is over; it will be recovered", _failed(lost))
+        try:
+            outcomes = self._intake.settle(again, 0)
+        except BrokerUnavailableError:
+            self._unsettled = again
+            self._retry_wait_s = min(2 * self._retry_wait_s, _RETRY_MAX_S)
+        except AsynqError:
+            self._unsettled = []
+            self._settle_singly(again)
+        else:
+            self._unsettled = []
+            self._retry_wait_s = _RETRY_FIRST_S
+            self._note(again, outcomes)
+
+    def _settle_singly(self, settlements: Sequence[Settlement]) -> None:
+        """One of them cannot be settled: the others must not suffer."""
+        for settlement in settlements:
+            try:
+                self._note([settlement], self._intake.settle([settlement], 0))
+            except BrokerUnavailableError:
+                self._unsettled.append(settlement)
+            except AsynqError as error:
+                self.log.error("%s: %s", _failed(settlement), error)
+
+    def _note(self, settlements: Sequence[Settlement], outcomes: Sequence[SettleOutcome]) -> None:
+        for settlement, outcome in zip(settlements, outcomes, strict=True):
+            if outcome is SettleOutcome.SETTLED:
+                if settlement.kind is SettleKind.REQUEUE:
+                    self.log.info("Pushed task id=%s back to queue", settlement.lease.task_id)
+            elif outcome is SettleOutcome.NOT_HELD:
+                self.log.warning("%s: this server does not hold it any more", _failed(settlement))
+            else:
+                self.log.error("%s: what is stored about it contradicts itself", _failed(settlement))
+
+
+def _still_ours(settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Return those whose lease holds; leases mostly share a term, which is asked once in a row."""
+    kept: list[Settlement] = []
+    last_term: LeaseTerm | None = None
+    is_valid = False
+    for settlement in settlements:
+        term = settlement.lease.term
+        if term is not last_term:
+            last_term, is_valid = term, term.is_valid()
+        if is_valid:
+            kept.append(settlement)
+    return kept
+
+
+def _failed(settlement: Settlement) -> str:
+    lease = settlement.lease
+    return f"Could not settle task id={lease.task_id} of queue {lease.queue!r} as {settlement.kind.value}"
