@@ -181,6 +181,10 @@ class Machine:
         """Return whether the queue is paused."""
         return self._state.is_paused
 
+    def pending_count(self) -> int:
+        """Return how many tasks are pending; cheap."""
+        return self._state.pending.count
+
     def counts(self) -> QueueCounts:
         """Return the queue's statistics."""
         return views.counts(self._state)

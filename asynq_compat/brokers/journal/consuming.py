@@ -1,0 +1,226 @@
+"""How does a server take tasks from journals and settle them?
+
+Contract: as `ports.consuming`. What settles a batch goes out in one frame per queue, together with the credit of the slots it freed;
+the outcomes are those of the machine, read back from the log.
+Not obvious: `take` never asks a journal. Tasks are assigned to sessions that offered credit, the replica brings them, and `take` hands
+them out.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from asynq_compat.brokers.journal.caretaker import Caretaker
+from asynq_compat.brokers.journal.membership import Membership, Seat
+from asynq_compat.brokers.journal.partitions import TIMEOUT_S, Partitions
+from asynq_compat.brokers.journal.replica import IDLE_S
+from asynq_compat.brokers.journal.session import Session, SessionTerm
+from asynq_compat.brokers.journal.settling import SettlePlan, outcomes_of, plan
+from asynq_compat.brokers.journal.ticket import Ticket
+from asynq_compat.errors import AsynqError, BrokerUnavailableError, LeaseExpiredError, ServerStateError
+from asynq_compat.ports.consuming import Intake, Lease, QueueOrder, Settlement, SettleOutcome
+from asynq_compat.wire import command
+from asynq_compat.wire.hot_record import hot_record
+
+_RENEWED_LATELY_S = 1.0
+
+
+class JournalConsuming:
+    """The consuming port over journals."""
+
+    def __init__(self, partitions: Partitions, *, idle_s: float = IDLE_S) -> None:
+        self._partitions = partitions
+        self._idle_s = idle_s
+
+    def open_intake(self, order: QueueOrder, capacity: int, server_id: str) -> Intake:
+        """Join as a worker with `capacity` slots."""
+        membership = Membership(self._partitions, order, capacity, server_id)
+        caretaker = Caretaker(membership, self._partitions, idle_s=self._idle_s)
+        try:
+            caretaker.join()
+        except AsynqError:
+            caretaker.leave()
+            raise
+        return JournalIntake(membership, caretaker)
+
+
+class JournalIntake:
+    """One server's way to tasks."""
+
+    def __init__(self, membership: Membership, caretaker: Caretaker) -> None:
+        self._membership = membership
+        self._caretaker = caretaker
+        self._pid = os.getpid()
+
+    def take(self, wait_s: float) -> Sequence[Lease]:
+        """Return tasks for free slots, in the order in which they are to be started."""
+        self._check_process()
+        membership = self._membership
+        deadline = time.monotonic() + wait_s
+        with membership.lock:
+            while not membership.is_stopped:
+                if membership.free > 0 and (leases := membership.give()):
+                    return leases
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    break
+                membership.has_ready.wait(left_s)
+            is_stopped = membership.is_stopped
+        if not is_stopped:
+            self._check_journals()
+        return []
+
+    def settle(self, settlements: Sequence[Settlement], slots_freed: int) -> Sequence[SettleOutcome]:
+        """Carry out the settlements and take note of freed slots."""
+        self._check_process()
+        with self._membership.lock:
+            self._membership.freed(slots_freed)
+        results = [SettleOutcome.SETTLED] * len(settlements)
+        sent = self._send(settlements, results)
+        if slots_freed and (not sent or len(self._membership.seats) > 1):
+            self._membership.wake.set()
+        for one in sent:
+            one.seat.partition.writer.wait(one.ticket, timeout_s=TIMEOUT_S)
+            assert one.ticket.outcomes is not None
+            if one.ticket.outcomes[0] == command.OK:
+                outcomes_of(one.plan, one.ticket.outcomes[1:], results)
+            else:
+                _answer_all(results, one.numbers)
+            self._settled(one, settlements)
+        return results
+
+    def extend(self, leases: Sequence[Lease]) -> None:
+        """Renew the sessions of the leases, unless that happened just now."""
+        self._check_process()
+        membership = self._membership
+        sessions = {lease.term.session for lease in leases if isinstance(lease.term, SessionTerm)}
+        tickets = []
+        with membership.lock:
+            now_s = membership.clock.monotonic_s()
+            for session in sessions:
+                seat = membership.seats[session.queue]
+                is_ours = seat.session is session and session.is_open and session.term.is_valid()
+                if is_ours and now_s - session.renewed_at_s > _RENEWED_LATELY_S:
+                    tickets.append((seat, membership.frame(seat, 0, [])))
+        for seat, ticket in tickets:
+            seat.partition.writer.submit(ticket)
+        for seat, ticket in tickets:
+            seat.partition.writer.wait(ticket, timeout_s=TIMEOUT_S)
+
+    def write_result(self, lease: Lease, result: bytes) -> int:
+        """Store `result` with the task; return its length."""
+        self._check_process()
+        membership = self._membership
+        assert isinstance(lease.term, SessionTerm)
+        seat = membership.seats[lease.queue]
+        with membership.lock:
+            if seat.session is not lease.term.session or not seat.session.is_open:
+                raise LeaseExpiredError
+            commands = [command.write_result(lease.position, lease.index, result)]
+            ticket = membership.frame(seat, 0, commands, size_bytes=len(result) + 16)
+        seat.partition.writer.commit(ticket, timeout_s=TIMEOUT_S)
+        assert ticket.outcomes is not None
+        if ticket.outcomes[0] != command.OK or ticket.outcomes[1] != command.OK:
+            raise LeaseExpiredError
+        return len(result)
+
+    def stop(self) -> None:
+        """Take no more: credit is withdrawn, what was not given out goes back."""
+        if os.getpid() != self._pid:
+            return
+        with self._membership.lock:
+            self._membership.is_stopped = True
+            self._membership.has_ready.notify_all()
+        self._membership.wake.set()
+
+    def close(self) -> None:
+        """Leave the queues; what was not started goes back."""
+        if os.getpid() == self._pid:
+            self.stop()
+            self._caretaker.leave()
+
+    def abandon(self) -> None:
+        """Fall silent as a crashed process does: nothing is renewed, settled or given back. For tests of recovery."""
+        with self._membership.lock:
+            self._membership.is_stopped = True
+            self._membership.has_ready.notify_all()
+        self._caretaker.leave(is_crash=True)
+
+    # --- settling -----------------------------------------------------------------------------------------------------------------
+
+    def _send(self, settlements: Sequence[Settlement], results: list[SettleOutcome]) -> list[_Sent]:
+        """Send one frame a queue; what is not held any more is answered at once."""
+        membership = self._membership
+        sent: list[_Sent] = []
+        groups = _by_session(settlements)
+        for session, numbers in groups.items():
+            settle_plan = plan(settlements, numbers)
+            with membership.lock:
+                seat = membership.seats[session.queue]
+                if seat.session is not session or not session.is_open:
+                    _answer_all(results, numbers)
+                    continue
+                ticket = membership.frame(
+                    seat,
+                    membership.credit_delta(seat),
+                    settle_plan.commands,
+                    size_bytes=settle_plan.size_bytes,
+                    task_count=len(numbers),
+                )
+            sent.append(_Sent(seat, session, settle_plan, ticket, numbers))
+            if len(groups) == 1:
+                seat.partition.writer.enqueue(ticket, timeout_s=TIMEOUT_S)
+            else:  # All journals' frames go out together.
+                seat.partition.writer.submit(ticket)
+        return sent
+
+    def _settled(self, one: _Sent, settlements: Sequence[Settlement]) -> None:
+        with self._membership.lock:
+            one.session.held_count = max(0, one.session.held_count - len(one.numbers))
+        for number in one.numbers:
+            settlements[number].lease.has_started = True  # What was handed back must not hold up the start mark.
+
+    # --- checks -------------------------------------------------------------------------------------------------------------------
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise ServerStateError("this intake was opened in another process; a forked child must open its own")
+
+    def _check_journals(self) -> None:
+        for seat in self._membership.seats.values():
+            if (failure := seat.partition.replica.failure) is not None:
+                raise BrokerUnavailableError(f"queue {seat.partition.queue} cannot be read at the moment: {failure}")
+
+
+@hot_record
+class _Sent:
+    """Settlements on their way to one queue."""
+
+    seat: Seat
+    session: Session
+    plan: SettlePlan
+    ticket: Ticket
+    numbers: Sequence[int]
+
+
+def _answer_all(results: list[SettleOutcome], numbers: Sequence[int]) -> None:
+    for number in numbers:
+        results[number] = SettleOutcome.NOT_HELD
+
+
+def _by_session(settlements: Sequence[Settlement]) -> dict[Session, Sequence[int]]:
+    """Return the settlement numbers of each session."""
+    if not settlements:
+        return {}
+    first = settlements[0].lease.term
+    assert isinstance(first, SessionTerm)
+    if all(one.lease.term is first for one in settlements):
+        return {first.session: range(len(settlements))}
+    groups: dict[Session, list[int]] = {}
+    for number, one in enumerate(settlements):
+        term = one.lease.term
+        assert isinstance(term, SessionTerm)
+        groups.setdefault(term.session, []).append(number)
+    return dict(groups)

@@ -1,0 +1,85 @@
+"""How many more tasks of each queue may a server be given?
+
+Contract: pure but for the turn it remembers between calls, which keeps small shares fair over time.
+Not obvious: while queues have tasks waiting, credit goes to those in the server's order; when all are empty it is parked over all of
+them, one for each queue at least, so that whichever fills first is served at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asynq_compat.ports.consuming import QueueOrder
+
+
+class CreditSharing:
+    """Shares a server's free slots among its queues."""
+
+    def __init__(self, order: QueueOrder) -> None:
+        self._is_strict = order.strict
+        self._names = sorted(order.weights, key=lambda name: -order.weights[name])
+        self._weights = dict(order.weights)
+        self._turn = dict.fromkeys(self._names, 0)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The queues, highest priority first."""
+        return self._names
+
+    def share(self, budget: int, backlogs: dict[str, int]) -> dict[str, int]:
+        """Return the credit each queue should have, `budget` in sum (one more a queue while it is parked).
+
+        Args:
+            budget: Tasks that could be worked on besides those given already.
+            backlogs: Pending tasks by queue; 0 when it is empty or paused.
+        """
+        if len(self._names) == 1:
+            return {self._names[0]: max(budget, 0)}
+        shares = dict.fromkeys(self._names, 0)
+        if budget <= 0:
+            return shares
+        left = (
+            self._serve_strictly(budget, backlogs, shares) if self._is_strict else self._serve(budget, backlogs, shares)
+        )
+        if left:
+            self._park(left, shares)
+        return shares
+
+    def _serve_strictly(self, left: int, backlogs: dict[str, int], shares: dict[str, int]) -> int:
+        for name in self._names:
+            part = min(left, backlogs[name])
+            shares[name] += part
+            left -= part
+        return left
+
+    def _serve(self, left: int, backlogs: dict[str, int], shares: dict[str, int]) -> int:
+        """In proportion to the weights; what a queue cannot use goes to the others."""
+        while left:
+            open_names = [name for name in self._names if backlogs[name] > shares[name]]
+            if not open_names:
+                break
+            total = sum(self._weights[name] for name in open_names)
+            given = 0
+            for name in open_names:
+                part = min(left * self._weights[name] // total, backlogs[name] - shares[name])
+                shares[name] += part
+                given += part
+            if not given:  # Less than a share each: one at a time, whose turn it is.
+                name = self._take_turn(open_names, total)
+                shares[name] += 1
+                given = 1
+            left -= given
+        return left
+
+    def _take_turn(self, names: Sequence[str], total: int) -> str:
+        """Smooth weighted round-robin: over `total` turns each comes as often as its weight says, spread out."""
+        for name in names:
+            self._turn[name] += self._weights[name]
+        chosen = max(names, key=lambda name: self._turn[name])
+        self._turn[chosen] -= total
+        return chosen
+
+    def _park(self, left: int, shares: dict[str, int]) -> None:
+        total = sum(self._weights.values())
+        for name in self._names:
+            shares[name] += max(1, left * self._weights[name] // total)

@@ -1,0 +1,121 @@
+"""Who settles the tasks of servers that are gone?
+
+Contract: as `ports.maintaining`. Time passes inside the machine, so that only orphans are left to do: each server answers for those of
+its rank, the keeper at once, rank r for those older than r x 30 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asynq_compat.brokers.journal.partitions import Partition, Partitions
+from asynq_compat.brokers.journal.settling import delay_ms, new_retried
+from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.ports.consuming import Lease, SettleKind, Settlement, SettleOutcome
+from asynq_compat.wire import command
+from asynq_compat.wire.command import Command
+
+
+class OrphanTerm:
+    """Nobody works on the task: settling it is open to whoever is first."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, session: int) -> None:
+        self.session = session
+
+    def is_valid(self) -> bool:
+        """Return True: the journal decides who was first."""
+        return True
+
+
+class JournalMaintaining:
+    """The maintaining port over journals."""
+
+    def __init__(self, partitions: Partitions) -> None:
+        self._partitions = partitions
+
+    def forward_due(self, queues: Sequence[str]) -> int:  # noqa: ARG002 - the port's
+        """Return 0: the machine forwards what is due by itself."""
+        return 0
+
+    def next_due_at(self, queues: Sequence[str]) -> int | None:  # noqa: ARG002 - the port's
+        """Return None: nobody needs to wait for it."""
+        return None
+
+    def delete_expired_completed(self, queues: Sequence[str], batch_size: int) -> int:  # noqa: ARG002 - the port's
+        """Return 0: the machine deletes them by itself."""
+        return 0
+
+    def expired_leases(self, queues: Sequence[str]) -> Sequence[Lease]:
+        """Return the orphans that this process should settle now."""
+        leases: list[Lease] = []
+        for queue in queues:
+            partition = self._partitions.queue(queue)
+            rank = partition.rank()
+            if rank is None:
+                continue
+            with partition.replica.lock:
+                orphans = partition.machine().orphans(rank)
+            terms: dict[int, OrphanTerm] = {}
+            for one in orphans:
+                term = terms.setdefault(one.session, OrphanTerm(one.session))
+                leases.append(Lease(queue, one.task_id, one.message, term, one.position, one.index, has_started=True))
+        return leases
+
+    def settle_expired(self, settlements: Sequence[Settlement]) -> Sequence[SettleOutcome]:
+        """Settle orphans."""
+        results = [SettleOutcome.SETTLED] * len(settlements)
+        by_queue: dict[str, list[int]] = {}
+        for number, one in enumerate(settlements):
+            by_queue.setdefault(one.lease.queue, []).append(number)
+        for queue, numbers in by_queue.items():
+            self._settle(self._partitions.queue(queue), settlements, numbers, results)
+        return results
+
+    def _settle(
+        self, partition: Partition, settlements: Sequence[Settlement], numbers: list[int], results: list[SettleOutcome]
+    ) -> None:
+        of_replica = partition.replica  # Outcomes need one.
+        retried = [n for n in numbers if settlements[n].kind is SettleKind.RETRY]
+        archived = [n for n in numbers if settlements[n].kind is SettleKind.ARCHIVE]
+        if len(retried) + len(archived) != len(numbers):
+            raise InvalidArgumentError("expired leases are settled with RETRY or ARCHIVE")
+        commands: list[Command] = []
+        members: list[list[int]] = []
+        if retried:
+            commands.append(
+                command.recover_retry(
+                    [
+                        (
+                            *_name(settlements[n]),
+                            delay_ms(settlements[n]),
+                            settlements[n].error_msg,
+                            new_retried(settlements[n]),
+                        )
+                        for n in retried
+                    ]
+                )
+            )
+            members.append(retried)
+        if archived:
+            commands.append(
+                command.recover_archive([(*_name(settlements[n]), settlements[n].error_msg) for n in archived])
+            )
+            members.append(archived)
+        size_bytes = sum(64 + 3 * len(settlements[n].error_msg) for n in numbers)
+        assert of_replica is not None
+        ticket = partition.commit(commands, size_bytes=size_bytes, needs_outcomes=True)
+        assert ticket.outcomes is not None
+        for outcome, of_command in zip(ticket.outcomes, members, strict=True):
+            if isinstance(outcome, list):
+                codes = outcome if len(outcome) == len(of_command) else [command.REJECTED] * len(of_command)
+                for code, number in zip(codes, of_command, strict=True):
+                    if code != command.OK:
+                        results[number] = SettleOutcome.NOT_HELD
+
+
+def _name(settlement: Settlement) -> tuple[int, int, int]:
+    lease = settlement.lease
+    assert isinstance(lease.term, OrphanTerm)
+    return lease.term.session, lease.position, lease.index

@@ -1,0 +1,207 @@
+"""What is a server's place in its queues: its sessions, its free slots, and the credit it should have?
+
+Contract: `lock` guards all of it. No frame is sent while it is held; what is to be sent is returned as tickets. Sessions are opened,
+renewed and replaced by the caretaker; settling carries credit along by itself.
+Not obvious: fates and assignments arrive in the order of the log, from the thread of each queue's replica.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from functools import partial
+
+from asynq_compat.brokers.journal.credit import CreditSharing
+from asynq_compat.brokers.journal.pace import Pace
+from asynq_compat.brokers.journal.partitions import Partition, Partitions
+from asynq_compat.brokers.journal.session import Session
+from asynq_compat.brokers.journal.ticket import Ticket
+from asynq_compat.machine.applied import Applied
+from asynq_compat.ports.consuming import Lease, QueueOrder
+from asynq_compat.wire import command
+from asynq_compat.wire.command import Command
+
+_LOG = logging.getLogger("asynq_compat.journal")
+
+
+class Seat:
+    """A server's place in one queue: the partition and the present session. Listens to the partition's replica."""
+
+    def __init__(self, membership: Membership, partition: Partition) -> None:
+        self.partition = partition
+        self.session = Session(partition.queue, membership.clock)
+        self.is_opening = False
+        self.opened_at_s = 0.0
+        self._membership = membership
+
+    def on_applied(self, applied: Applied, now_s: float) -> None:
+        """Hear of one entry."""
+        if applied.assignments or applied.ended:
+            self._membership.applied(self, applied, now_s)
+
+    def on_rebuilt(self) -> None:
+        """Hear that the log is another one."""
+        with self._membership.lock:
+            self._membership.lose(self, self.session, "is void")
+
+
+class Membership:
+    """One server in all its queues."""
+
+    def __init__(self, partitions: Partitions, order: QueueOrder, capacity: int, server_id: str) -> None:
+        self.lock = threading.Lock()
+        self.has_ready = threading.Condition(self.lock)
+        self.wake = threading.Event()  # Set when the caretaker should look at once.
+        self.clock = partitions.clock
+        self.server_id = server_id
+        self.capacity = capacity
+        self.free = capacity
+        self.is_stopped = False
+        self.pace = Pace(capacity, self.clock.monotonic_s())
+        self._sharing = CreditSharing(order)
+        self._is_strict = order.strict
+        self.seats = {name: Seat(self, partitions.queue(name)) for name in self._sharing.names}
+
+    # --- tasks, with the lock held ------------------------------------------------------------------------------------------------
+
+    def give(self) -> list[Lease]:
+        """Take ready tasks for the free slots."""
+        leases: list[Lease] = []
+        seats = [seat for seat in self.seats.values() if seat.session.ready_count]
+        if len(seats) > 1 and not self._is_strict:
+            seats.sort(key=lambda seat: seat.session.ready_since_s)
+        now_s = self.clock.monotonic_s()
+        for seat in seats:
+            if self.free <= 0:
+                break
+            if not seat.session.term.is_valid():
+                self.wake.set()
+                continue
+            given = seat.session.give(self.free, now_s)
+            self.free -= len(given)
+            leases = leases + given if leases else given
+        if leases and self.free <= 0 and len(self.seats) > 1:
+            self.wake.set()
+        return leases
+
+    def freed(self, count: int) -> None:
+        """Note freed slots."""
+        self.free += count
+        self.pace.freed(count, self.capacity - self.free, self.clock.monotonic_s())
+        if count:
+            self.has_ready.notify_all()
+
+    def shares(self) -> dict[str, int]:
+        """Return the credit that each queue should have now."""
+        if self.is_stopped:
+            return dict.fromkeys(self.seats, 0)
+        ready = sum(seat.session.ready_count for seat in self.seats.values())
+        budget = self.free + self.pace.window - ready
+        if len(self.seats) == 1 or budget <= 0:
+            return self._sharing.share(budget, {})
+        return self._sharing.share(budget, {name: _backlog(seat.partition) for name, seat in self.seats.items()})
+
+    def credit_delta(self, seat: Seat) -> int:
+        """Return by how much the credit of a queue should change, for a frame that goes there anyway."""
+        return self.shares()[seat.session.queue] - seat.session.parked
+
+    # --- frames, made with the lock held ------------------------------------------------------------------------------------------
+
+    def frame(
+        self, seat: Seat, delta: int, commands: list[Command], *, size_bytes: int = 0, task_count: int = 1
+    ) -> Ticket:
+        """Return a ticket that renews the session, moves its credit and carries `commands`."""
+        session = seat.session
+        session.credit_under_way += delta
+        session.last_made_at_s = self.clock.monotonic_s()
+        return Ticket(
+            [session.renewal(delta), *commands],
+            size_bytes=64 + size_bytes,
+            task_count=task_count,
+            needs_outcomes=True,
+            on_fate=partial(self._frame_fate, seat, session, delta),
+        )
+
+    def opening(self, seat: Seat, credit: int) -> Ticket:
+        """Return a ticket that opens a new session in place of one that has ended."""
+        if seat.session.term.is_over:
+            seat.session = Session(seat.partition.queue, self.clock)
+        session = seat.session
+        seat.is_opening = True
+        seat.opened_at_s = self.clock.monotonic_s()
+        session.credit_under_way = credit
+        return Ticket(
+            [command.open_session(self.server_id, self.capacity, credit)],
+            size_bytes=64 + len(self.server_id),
+            needs_outcomes=True,
+            is_alone=True,
+            on_fate=partial(self._open_fate, seat, session, credit),
+        )
+
+    def leaving(self, seat: Seat) -> Ticket | None:
+        """Return a ticket that closes the session; None when none is open."""
+        session = seat.session
+        if not session.is_open:
+            return None
+        commands = [session.renewal(), command.close_session(session.name)]
+        return Ticket(commands, needs_outcomes=True)
+
+    def lose(self, seat: Seat, session: Session, why: str) -> None:
+        """Give a session up."""
+        if not session.is_open:
+            return
+        if session.held_count and not self.is_stopped:
+            _LOG.warning(
+                "the session of server %s in queue %s %s; %d tasks that it held will be recovered",
+                self.server_id,
+                session.queue,
+                why,
+                session.held_count,
+            )
+        session.lost()
+        seat.partition.left(session.name)
+        self.wake.set()
+
+    # --- what the replicas' threads tell ------------------------------------------------------------------------------------------
+
+    def applied(self, seat: Seat, applied: Applied, now_s: float) -> None:
+        """Hear what an entry did in one queue."""
+        session = seat.session
+        with self.lock:
+            if not session.is_open:
+                return
+            for assigned in applied.assignments:
+                if assigned.session == session.name:
+                    session.assigned(applied.position, assigned.ids, assigned.messages, now_s)
+                    self.has_ready.notify_all()
+                    if self.is_stopped:
+                        self.wake.set()
+            if session.name in applied.ended:
+                self.lose(seat, session, "has ended in the journal")
+
+    def _open_fate(self, seat: Seat, session: Session, credit: int, ticket: Ticket) -> None:
+        with self.lock:
+            seat.is_opening = False
+            session.credit_under_way -= credit
+            if ticket.outcomes is None or ticket.outcomes[0] != command.OK or ticket.position is None:
+                self.wake.set()
+                return
+            session.opened(ticket.position, ticket.made_at_s, credit)
+            seat.partition.joined(session.name)
+
+    def _frame_fate(self, seat: Seat, session: Session, delta: int, ticket: Ticket) -> None:
+        with self.lock:
+            session.credit_under_way -= delta
+            if ticket.outcomes is None:
+                return
+            if ticket.outcomes[0] == command.OK:
+                session.credit = max(0, session.credit + delta)
+                session.renewed(ticket.made_at_s)
+            else:
+                self.lose(seat, session, "has ended in the journal")
+
+
+def _backlog(partition: Partition) -> int:
+    with partition.replica.lock:
+        machine = partition.machine()
+        return 0 if machine.is_paused() else machine.pending_count()

@@ -1,0 +1,291 @@
+"""What does a journal say, as of now?
+
+Contract: one thread reads the journal and applies every entry to a fold; under `lock` the fold may be asked. What an entry did is told
+to `listeners` by that thread, outside the lock, in the order of the log. `sync` returns once everything that was durable at its call
+has been applied (linearizable reads).
+Not obvious: after a reconnect the entry at our own position is read again. If it is another, or the log ends below us, it is not the
+log that we followed: everything folded is thrown away and read anew, and that is said.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from asynq_compat.brokers.journal.keeper import TickTimer
+from asynq_compat.brokers.journal.ticket import Ticket
+from asynq_compat.brokers.journal.writer import Writer
+from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError, ServerStateError
+from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, Journal
+from asynq_compat.machine.applied import Applied, Verdict
+from asynq_compat.rules.clock import Clock
+from asynq_compat.wire import command
+
+_LOG = logging.getLogger("asynq_compat.journal")
+
+_RETRY_S = 0.2
+# The longest the thread waits in one read; a tick due earlier shortens it.
+IDLE_S = 5.0
+
+
+class Fold(Protocol):
+    """What a journal is folded into."""
+
+    def apply(self, position: int, timestamp_ms: int, is_log_time: bool, data: bytes) -> Applied:  # noqa: FBT001 - hot
+        """Take the next entry."""
+
+    def next_due_ms(self) -> int | None:
+        """Return the clock at which a tick would change something."""
+
+    def unsupported_version(self) -> int | None:
+        """Return a machine version that this release does not know."""
+
+
+class Listener(Protocol):
+    """Who is told what an entry did. Called by the replica's thread."""
+
+    def on_applied(self, applied: Applied, now_s: float) -> None:
+        """Hear of one entry."""
+
+    def on_rebuilt(self) -> None:
+        """Hear that the log is another one: whatever was known is void."""
+
+
+class Replica:
+    """A fold that follows its journal.
+
+    Args:
+        journal: The journal; read by this replica's thread only.
+        make_fold: Makes an empty fold.
+        writer: This process's writer into the same journal.
+        rank: Says which rank this process has as a keeper; None: it does not tick. Called under `lock`.
+        idle_s: The longest wait in one read.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        make_fold: Callable[[], Fold],
+        writer: Writer,
+        clock: Clock,
+        *,
+        rank: Callable[[], int | None],
+        idle_s: float = IDLE_S,
+    ) -> None:
+        self.lock = threading.Lock()  # Guards the fold.
+        self.fold = make_fold()
+        self._make_fold = make_fold
+        self._journal = journal
+        self._writer = writer
+        self._clock = clock
+        self._rank = rank
+        self._idle_s = idle_s
+        self._moved = threading.Condition(threading.Lock())  # Guards _upto, _failure, _generation, _is_stopped.
+        self._upto = BEFORE_THE_FIRST
+        self._failure: AsynqError | None = None
+        self._is_stopped = False
+        self._listeners: list[Listener] = []
+        self._last: Entry | None = None  # Owned by the thread.
+        self._timer = TickTimer(clock.monotonic_s())  # Owned by the thread.
+        self._thread = threading.Thread(target=self._run, name=f"asynq-replica-{journal.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._writer.follow()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow no longer; returns when the thread has ended. Legal twice."""
+        with self._moved:
+            self._is_stopped = True
+            self._moved.notify_all()
+        self._journal.interrupt()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(10.0)
+
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of every entry applied from now on."""
+        self._listeners = [*self._listeners, listener]
+
+    def unlisten(self, listener: Listener) -> None:
+        """Tell it no more."""
+        self._listeners = [one for one in self._listeners if one is not listener]
+
+    @property
+    def upto(self) -> int:
+        """The position up to which everything has been applied."""
+        return self._upto
+
+    def wait_beyond(self, position: int, is_enough: Callable[[], bool], wait_s: float) -> None:
+        """Wait until something behind `position` was applied, `is_enough` holds (see `wake_waiters`) or `wait_s` has passed."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._upto > position or is_enough() or self._is_stopped, wait_s)
+
+    def wake_waiters(self) -> None:
+        """Let everybody who waits look again."""
+        with self._moved:
+            self._moved.notify_all()
+
+    @property
+    def failure(self) -> AsynqError | None:
+        """Why the journal cannot be followed at the moment; None while all is well."""
+        return self._failure
+
+    def sync(self, *, timeout_s: float) -> None:
+        """Wait until all that was durable at this call has been applied.
+
+        `timeout_s` is the longest time without progress: a cold replica may take longer in all.
+
+        Raises:
+            BrokerUnavailableError: The journal does not answer.
+            CorruptDataError: It cannot be folded.
+        """
+        self._wait_for(self._journal.end(), timeout_s)
+
+    def wait_for(self, position: int, *, timeout_s: float) -> None:
+        """Wait until the entry at `position` has been applied; raises like `sync`."""
+        self._wait_for(position, timeout_s)
+
+    def _wait_for(self, position: int, timeout_s: float) -> None:
+        with self._moved:
+            while self._upto < position:
+                before = self._upto
+                if self._is_stopped:
+                    raise BrokerUnavailableError(f"the connection to {self._journal.name} is closed")
+                if isinstance(self._failure, CorruptDataError):
+                    raise self._failure
+                if not self._moved.wait(timeout_s) and self._upto == before:
+                    cause = f": {self._failure}" if self._failure else ""
+                    raise BrokerUnavailableError(f"{self._journal.name} gave no entries within {timeout_s:g} s{cause}")
+
+    # --- the thread --------------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        is_connected = True
+        while not self._is_stopped:
+            try:
+                if not is_connected:
+                    self._verify()
+                    is_connected = True
+                self._step()
+                self._clear_failure()
+            except BrokerUnavailableError as failure:
+                is_connected = False
+                self._fail(failure)
+                self._pause()
+            except ServerStateError:
+                return  # closed
+            except AsynqError as failure:
+                self._fail(failure)
+                self._pause()
+            except Exception:  # noqa: BLE001 - the top of a thread
+                _LOG.exception("the replica of %s failed", self._journal.name)
+                self._fail(CorruptDataError(f"the replica of {self._journal.name} failed; its log has the cause"))
+                self._pause()
+
+    def _step(self) -> None:
+        batch = self._journal.read(self._upto, wait_s=self._wait_s())
+        if batch.entries:
+            self._apply(batch.entries)
+        if batch.upto != self._upto:
+            with self._moved:
+                self._upto = batch.upto
+                self._moved.notify_all()
+        self._tick()
+
+    def _apply(self, entries: Sequence[Entry]) -> None:
+        now_s = self._clock.monotonic_s()
+        apply = self.fold.apply
+        for entry in entries:
+            with self.lock:
+                applied = apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data)
+            for note in applied.notes:
+                _LOG.warning("%s, position %d: %s", self._journal.name, entry.position, note)
+            if applied.writer_id is not None and applied.verdict is Verdict.APPLIED:
+                self._writer.on_applied(applied.writer_id, applied.sequence, applied.position, applied.outcomes)
+            for listener in self._listeners:
+                listener.on_applied(applied, now_s)
+        last = entries[-1]
+        self._last = last
+        self._timer.observe(last.timestamp_ms, now_s)
+        with self.lock:
+            version = self.fold.unsupported_version()
+            self._timer.settle_due(self.fold.next_due_ms())
+        if version is not None:
+            raise CorruptDataError(
+                f"{self._journal.name} uses machine version {version}, which this release does not know; upgrade this process"
+            )
+
+    # --- ticks -------------------------------------------------------------------------------------------------------------------
+
+    def _due(self) -> tuple[int | None, float | None]:
+        """What is due next by the journal's clock, and when to tick for it."""
+        with self.lock:
+            rank = self._rank()
+            if rank is None:
+                return None, None
+            due_ms = self.fold.next_due_ms()
+        return due_ms, self._timer.next_tick_at_s(next_due_ms=due_ms, has_work=False, rank=rank)
+
+    def _wait_s(self) -> float:
+        _, at_s = self._due()
+        return self._idle_s if at_s is None else min(max(0.0, at_s - self._clock.monotonic_s()), self._idle_s)
+
+    def _tick(self) -> None:
+        due_ms, at_s = self._due()
+        now_s = self._clock.monotonic_s()
+        if at_s is not None and at_s <= now_s:
+            self._timer.ticked(due_ms, now_s)
+            self._writer.submit(Ticket([command.tick()], size_bytes=8, task_count=0))
+
+    # --- trouble -----------------------------------------------------------------------------------------------------------------
+
+    def _verify(self) -> None:
+        """Make sure that the log is still the one we followed."""
+        last = self._last
+        if last is None:
+            return
+        is_same = self._journal.end() >= last.position
+        if is_same:
+            again = self._journal.read(last.position - 1, wait_s=0.0, max_count=1).entries
+            is_same = bool(again) and again[0].position == last.position and again[0].data == last.data
+        if not is_same:
+            self._rebuild(last.position)
+
+    def _rebuild(self, position: int) -> None:
+        _LOG.error(
+            "%s is not the journal it was: it has another entry, or none, at position %d; everything is read anew and "
+            "tasks held here are given up",
+            self._journal.name,
+            position,
+        )
+        with self.lock:
+            self.fold = self._make_fold()
+        with self._moved:
+            self._upto = BEFORE_THE_FIRST
+            self._moved.notify_all()
+        self._last = None
+        for listener in self._listeners:
+            listener.on_rebuilt()
+
+    def _fail(self, failure: AsynqError) -> None:
+        if type(failure) is not type(self._failure):
+            _LOG.warning("cannot follow %s: %s", self._journal.name, failure)
+        with self._moved:
+            self._failure = failure
+            self._moved.notify_all()
+
+    def _clear_failure(self) -> None:
+        if self._failure is not None:
+            _LOG.info("following %s again", self._journal.name)
+            with self._moved:
+                self._failure = None
+
+    def _pause(self) -> None:
+        deadline = time.monotonic() + _RETRY_S
+        with self._moved:
+            while not self._is_stopped and (left_s := deadline - time.monotonic()) > 0:
+                self._moved.wait(left_s)

@@ -1,0 +1,295 @@
+"""How do this process's commands get into a journal, each exactly once?
+
+Contract: thread-safe. One frame is in flight per writer and journal; what arrives meanwhile forms the next frame. Whoever waits for
+its own commands does the sending, so a caller alone needs no other thread; `submit` leaves it to the writer's own. When an append
+fails its frame is in doubt: the same bytes are appended again until the log shows them (`on_applied`) or an append succeeds.
+Not obvious: the machine ignores a frame whose sequence it has seen, so appending one again is safe, but only under the same id.
+That id is renewed after half an hour of silence, and when a frame's fate is given up: what is in doubt stays so.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from asynq_compat.brokers.journal.framing import Framing
+from asynq_compat.brokers.journal.outbox import Outbox
+from asynq_compat.brokers.journal.ticket import Frame, Outcomes, Ticket, closed, fail, tell, uncertain
+from asynq_compat.errors import AsynqError, BrokerUnavailableError, InvalidArgumentError
+from asynq_compat.journals.journal import Journal
+from asynq_compat.rules.clock import Clock
+
+_BACKOFF_S_MIN, _BACKOFF_S_MAX = 0.02, 1.0
+
+
+class Writer:
+    """The one way of this process into one journal."""
+
+    def __init__(self, journal: Journal, clock: Clock, *, name: str) -> None:
+        self._journal = journal
+        self._name = name
+        self._changed = threading.Condition(threading.Lock())
+        # All below: owned by the lock of `_changed`.
+        self._outbox = Outbox()
+        self._framing = Framing(clock)
+        self._in_doubt: Frame | None = None
+        self._applying: dict[tuple[bytes, int], Frame] = {}
+        self._is_sending = False
+        self._is_closed = False
+        self._has_replica = False
+        self._thread: threading.Thread | None = None
+        self._untold: list[Ticket] = []  # Their fate is known, nobody was told yet: that happens outside the lock.
+
+    def follow(self) -> None:
+        """Say that a replica reports every applied frame from now on (`on_applied`)."""
+        with self._changed:
+            self._has_replica = True
+
+    def commit(self, ticket: Ticket, *, timeout_s: float) -> None:
+        """Send the commands and wait until the ticket is settled.
+
+        Raises:
+            BrokerUnavailableError: Not settled within `timeout_s`; `may_have_happened` says whether it may be yet.
+            AsynqError: The journal refused them.
+        """
+        self.enqueue(ticket, timeout_s=timeout_s)
+        self.wait(ticket, timeout_s=timeout_s)
+
+    def enqueue(self, ticket: Ticket, *, timeout_s: float) -> None:
+        """Queue the commands for a `wait` that follows; blocks only while too much is queued.
+
+        Raises:
+            BrokerUnavailableError: The journal does not keep up, or is closed; nothing was sent.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while not self._outbox.has_room(ticket) and not self._is_closed:
+                frame = None if self._is_sending else self._next_frame(time.monotonic())
+                if frame is not None:
+                    self._changed.release()
+                    try:
+                        self._send(frame)
+                    finally:
+                        self._changed.acquire()
+                elif time.monotonic() >= deadline:
+                    raise BrokerUnavailableError(
+                        f"{self._name} does not keep up: {self._outbox.size_bytes} bytes wait to be written; nothing was sent"
+                    )
+                else:
+                    self._changed.wait(min(0.1, max(0.0, deadline - time.monotonic())))
+            if self._is_closed:
+                raise closed(self._name)
+            self._outbox.add(ticket)
+
+    def wait(self, ticket: Ticket, *, timeout_s: float) -> None:
+        """Wait until a queued ticket is settled, sending what is to be sent meanwhile; raises as `commit`."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            with self._changed:
+                frame = self._await_turn(ticket, deadline)
+                told, self._untold = self._untold, []
+            tell(told)
+            if frame is None:
+                break
+            self._send(frame)
+        if ticket.error is not None and ticket.outcomes is None:
+            raise ticket.error
+
+    def submit(self, ticket: Ticket) -> None:
+        """Leave the commands to the writer's own thread; `on_fate` hears of them. Never blocks."""
+        with self._changed:
+            if self._is_closed:
+                ticket.error, ticket.is_settled = closed(self._name), True
+            else:
+                self._outbox.add(ticket)
+                self._start_thread()
+                self._changed.notify_all()
+        if ticket.is_settled and ticket.outcomes is None and ticket.error is not None:
+            tell([ticket])
+
+    def on_applied(self, writer_id: bytes, sequence: int, position: int, outcomes: Outcomes) -> None:
+        """Hear from the replica that a frame was applied. Called by its thread only."""
+        if (writer_id, sequence) not in self._applying:
+            return
+        with self._changed:
+            frame = self._applying.pop((writer_id, sequence), None)
+            if frame is None:
+                return
+            if self._in_doubt is frame:
+                self._in_doubt = None
+            told = frame.mark_appended(position)
+            told += frame.hand_out(position, outcomes)
+            self._changed.notify_all()
+        tell(told)
+
+    def close(self, *, timeout_s: float = 5.0) -> None:
+        """Send what waits, for at most `timeout_s`, then end. Legal twice."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            if self._outbox or self._in_doubt is not None:
+                self._start_thread()
+            self._changed.wait_for(
+                lambda: not (self._outbox or self._in_doubt or self._is_sending), max(0.0, deadline - time.monotonic())
+            )
+            self._is_closed = True
+            lost = self._give_up_all()
+            thread, self._thread = self._thread, None
+            self._changed.notify_all()
+        tell(lost)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(max(0.1, deadline - time.monotonic() + 1.0))
+
+    # --- waiting for the turn --------------------------------------------------------------------------------------------------
+
+    def _await_turn(self, ticket: Ticket, deadline: float) -> Frame | None:
+        """Return a frame to send, or None when the ticket is settled. Called with the lock held."""
+        while not ticket.is_settled:
+            now = time.monotonic()
+            if now >= deadline:
+                self._abandon(ticket)
+                break
+            wait_s = deadline - now
+            if not self._is_sending:
+                frame = self._next_frame(now)
+                if frame is not None or ticket.is_settled:
+                    return frame
+                if self._in_doubt is not None:
+                    wait_s = min(wait_s, self._in_doubt.retry_at_s - now)
+            self._changed.wait(max(wait_s, 0.0))
+        return None
+
+    def _abandon(self, ticket: Ticket) -> None:
+        """Its caller waits no longer."""
+        doubt = self._in_doubt
+        cause = f": {doubt.error}" if doubt is not None and doubt.error is not None else ""
+        ticket.is_abandoned = ticket.is_settled = True
+        if self._outbox.remove(ticket):
+            self._untold.append(ticket)
+            ticket.error = BrokerUnavailableError(f"{self._name} takes no entries in time; nothing was sent{cause}")
+            return
+        ticket.error = BrokerUnavailableError(
+            f"no answer from {self._name} in time; what was sent may or may not be queued{cause}",
+            may_have_happened=True,
+        )
+        if doubt is not None and not self._is_sending:
+            self._drop_if_forsaken(doubt)
+
+    def _drop_if_forsaken(self, doubt: Frame) -> None:
+        """Go on as a new writer when nobody waits for the frame and no log tells its fate."""
+        if not self._has_replica and all(ticket.is_abandoned for ticket in doubt.tickets):
+            self._give_up(doubt, uncertain(self._name))
+
+    # --- making and sending frames ---------------------------------------------------------------------------------------------
+
+    def _next_frame(self, now: float) -> Frame | None:
+        """Claim the turn: the frame in doubt when its time has come, else what waits. Called with the lock held."""
+        doubt = self._in_doubt
+        if doubt is not None and self._framing.is_too_old(doubt):
+            self._give_up(doubt, uncertain(self._name))
+            doubt = None
+        if doubt is not None:
+            if now < doubt.retry_at_s:
+                return None
+            self._is_sending = True
+            return doubt
+        return self._make_frame() if self._outbox else None
+
+    def _make_frame(self) -> Frame | None:
+        tickets, commands = self._outbox.cut()
+        try:
+            frame = self._framing.make(tickets, commands)
+        except ValueError as reason:
+            self._untold += fail(tickets, InvalidArgumentError(f"cannot be written to {self._name}: {reason}"))
+            self._changed.notify_all()
+            return None
+        self._is_sending = True
+        if self._has_replica:
+            self._applying[frame.writer_id, frame.sequence] = frame
+        return frame
+
+    def _send(self, frame: Frame) -> None:
+        """Append once. The turn is ours and ends here."""
+        position: int | None = None
+        failure: AsynqError = BrokerUnavailableError("the append was interrupted", may_have_happened=True)
+        try:
+            position = self._journal.append(frame.data)
+        except AsynqError as error:
+            failure = error
+        finally:
+            self._sent(frame, position, failure)
+
+    def _sent(self, frame: Frame, position: int | None, failure: AsynqError) -> None:
+        """End the turn with what came of it."""
+        told: list[Ticket] = []
+        with self._changed:
+            self._is_sending = False
+            if position is not None:
+                if self._in_doubt is frame:
+                    self._in_doubt = None
+                told = frame.mark_appended(position)
+            elif frame.is_appended:
+                pass  # The log told first.
+            elif isinstance(failure, BrokerUnavailableError):
+                self._doubt(frame, failure)
+            else:
+                self._give_up(frame, failure)
+            told, self._untold = told + self._untold, []
+            self._changed.notify_all()
+        tell(told)
+
+    def _doubt(self, frame: Frame, failure: BrokerUnavailableError) -> None:
+        frame.failure_count += 1
+        frame.error = failure
+        frame.retry_at_s = time.monotonic() + min(_BACKOFF_S_MIN * 2**frame.failure_count, _BACKOFF_S_MAX)
+        self._in_doubt = frame
+        self._drop_if_forsaken(frame)
+        if self._has_replica:
+            self._start_thread()
+
+    def _give_up(self, frame: Frame, error: AsynqError) -> None:
+        """Send a frame no more, and go on as a new writer."""
+        self._untold += frame.fail(error)
+        self._applying.pop((frame.writer_id, frame.sequence), None)
+        if self._in_doubt is frame:
+            self._in_doubt = None
+        self._framing.begin_anew()
+        self._changed.notify_all()
+
+    # --- the writer's own thread -----------------------------------------------------------------------------------------------
+
+    def _start_thread(self) -> None:
+        if self._thread is None and not self._is_closed:
+            self._thread = threading.Thread(target=self._run, name=f"asynq-writer-{self._name}", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                frame = None
+                while not self._is_closed and not self._untold:
+                    now = time.monotonic()
+                    frame = None if self._is_sending else self._next_frame(now)
+                    if frame is not None:
+                        break
+                    doubt = None if self._is_sending else self._in_doubt
+                    self._changed.wait(None if doubt is None else max(0.0, doubt.retry_at_s - now))
+                told, self._untold = self._untold, []
+                is_over = self._is_closed and frame is None and not told
+            tell(told)
+            if frame is not None:
+                self._send(frame)
+            if is_over:
+                return
+
+    def _give_up_all(self) -> list[Ticket]:
+        lost = fail(self._outbox.clear(), closed(self._name))
+        doubtful = list(self._applying.values())
+        if self._in_doubt is not None and not any(frame is self._in_doubt for frame in doubtful):
+            doubtful.append(self._in_doubt)
+        for frame in doubtful:
+            lost += frame.fail(uncertain(self._name))
+        self._applying.clear()
+        self._in_doubt = None
+        lost += self._untold
+        self._untold = []
+        return lost
