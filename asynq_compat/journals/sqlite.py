@@ -1,1 +1,220 @@
-"""How is a journal kept in a SQLite file?"""
+"""How is a journal kept in a SQLite file?
+
+Contract: one transaction a frame (WAL, synchronous=FULL), one writer at a time among all processes, the timestamp taken while nobody
+else can write. Every process may open the file; forked children too. No read transaction stays open across a wait.
+Not obvious: a waiting read is woken through the lock file (file_signal.py) and looks by itself once a second, for a writer may die
+between its commit and its signal.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+
+from asynq_compat.errors import ServerStateError
+from asynq_compat.journals.file_signal import Listener
+from asynq_compat.journals.journal import (
+    BEFORE_THE_FIRST,
+    READ_BYTES_MAX,
+    READ_COUNT_MAX,
+    Batch,
+    Entry,
+    check_frame_size,
+)
+from asynq_compat.journals.sqlite_file import JournalFile, set_aside
+
+POSITION_BITS = 40
+_LOOK_EVERY_S = 1.0
+
+_ADD = "INSERT INTO journal (name) VALUES (?) ON CONFLICT (name) DO NOTHING"
+_FIND = "SELECT id FROM journal WHERE name = ?"
+_NAMES = "SELECT name FROM journal"
+_NEXT = "UPDATE journal SET next_position = next_position + 1 WHERE id = ? RETURNING next_position - 1"
+_INSERT = "INSERT INTO entry (id, timestamp_ms, data) VALUES (?, ?, ?)"
+_END = "SELECT next_position - 1 FROM journal WHERE id = ?"
+_READ = "SELECT id, timestamp_ms, data FROM entry WHERE id > ? AND id < ? ORDER BY id LIMIT ?"
+_PING = "SELECT count(*) FROM journal"
+
+
+def _system_now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class SqliteJournalStore:
+    """The journals in one file.
+
+    Args:
+        path: The file, made if it does not exist.
+        now_ms: The clock of the entries, Unix milliseconds.
+    """
+
+    def __init__(self, path: str, *, now_ms: Callable[[], int] = _system_now_ms) -> None:
+        self._file = JournalFile(path)
+        self._now_ms = now_ms
+        self._opened: list[SqliteJournal] = []
+        self._is_closed = False
+        _stores.add(self)
+
+    @property
+    def address(self) -> str:
+        """``sqlite:///<path>``."""
+        return f"sqlite:///{self._file.path}"
+
+    def open(self, name: str) -> SqliteJournal:
+        """Open the journal of that name, made if it does not exist."""
+        self._check_open()
+        with self._file.transaction() as connection:
+            connection.execute(_ADD, (name,))
+            (journal_id,) = connection.execute(_FIND, (name,)).fetchone()
+        journal = SqliteJournal(self._file, name, journal_id, self._now_ms)
+        self._opened.append(journal)
+        return journal
+
+    def names(self) -> Sequence[str]:
+        """Return the names of the journals that exist, sorted."""
+        self._check_open()
+        with self._file.transaction() as connection:
+            return sorted(name for (name,) in connection.execute(_NAMES))
+
+    def ping(self) -> None:
+        """Take the lock and ask the file something."""
+        self._check_open()
+        with self._file.transaction() as connection:
+            connection.execute(_PING).fetchone()
+
+    def close(self) -> None:
+        """Close every journal opened here, and the file."""
+        if not self._is_closed:
+            self._is_closed = True
+            for journal in self._opened:
+                journal.close()
+            self._file.close()
+
+    def after_fork(self) -> None:
+        """Start anew in a forked child."""
+        if not self._is_closed:
+            self._file.after_fork()
+            for journal in self._opened:
+                journal.after_fork()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ServerStateError(f"the journals of {self.address} are closed; open them anew")
+
+
+class SqliteJournal:
+    """One journal of a file."""
+
+    def __init__(self, file: JournalFile, name: str, journal_id: int, now_ms: Callable[[], int]) -> None:
+        self._file = file
+        self._name = name
+        self._id = journal_id
+        self._base = journal_id << POSITION_BITS
+        self._now_ms = now_ms
+        self._is_closed = False
+        self._turn = threading.Lock()  # Held through a read: one reader at a time.
+        self._asking = threading.Lock()  # Guards the connection and closing.
+        self._connection: sqlite3.Connection | None = None
+        self._listener = Listener(file.lock_path, journal_id)
+
+    @property
+    def name(self) -> str:
+        """The name that it was opened by."""
+        return self._name
+
+    def append(self, frame: bytes) -> int:
+        """Store a frame; return its position."""
+        check_frame_size(frame)
+        self._check_open()
+        with self._file.transaction(slot=self._id) as connection:
+            ((position,),) = connection.execute(_NEXT, (self._id,)).fetchall()
+            connection.execute(_INSERT, (self._base + position, self._now_ms(), frame))
+        return int(position)
+
+    def read(
+        self, after: int, *, wait_s: float, max_count: int = READ_COUNT_MAX, max_bytes: int = READ_BYTES_MAX
+    ) -> Batch:
+        """Return the entries behind `after`."""
+        deadline = time.monotonic() + wait_s
+        with self._turn:
+            while True:
+                self._check_open()
+                entries = self._select(after, max_count, max_bytes)
+                left_s = deadline - time.monotonic()
+                if entries or left_s <= 0:
+                    break
+                if self._listener.wait(min(left_s, _LOOK_EVERY_S)):
+                    break
+        return Batch(entries, entries[-1].position if entries else after)
+
+    def end(self) -> int:
+        """Return the position of the last entry, -1 if there is none."""
+        with self._asking, self._file.translated():
+            row = self._connected().execute(_END, (self._id,)).fetchone()
+        return int(row[0]) if row else BEFORE_THE_FIRST
+
+    def interrupt(self) -> None:
+        """Let a waiting read return."""
+        with self._asking:
+            if not self._is_closed:
+                self._listener.interrupt()
+
+    def close(self) -> None:
+        """Wake a waiting read and close the reading connection."""
+        with self._asking:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._listener.interrupt()
+        with self._turn, self._asking:
+            self._listener.close()
+            if self._connection is not None:
+                self._connection.close()
+
+    def after_fork(self) -> None:
+        """Start anew in a forked child."""
+        if not self._is_closed:
+            self._turn, self._asking = threading.Lock(), threading.Lock()
+            set_aside(self._connection)
+            self._connection = None
+            self._listener.close()
+            self._listener = Listener(self._file.lock_path, self._id)
+
+    def _select(self, after: int, max_count: int, max_bytes: int) -> list[Entry]:
+        entries: list[Entry] = []
+        size_bytes = 0
+        bounds = (self._base + after, self._base + (1 << POSITION_BITS), max_count)
+        with self._asking, self._file.translated():
+            rows = self._connected().execute(_READ, bounds)
+            for entry_id, timestamp_ms, data in rows:
+                entries.append(Entry(entry_id - self._base, timestamp_ms, is_log_time=True, data=data))
+                size_bytes += len(data)
+                if size_bytes >= max_bytes:
+                    break
+            rows.close()  # Ends the read transaction.
+        return entries
+
+    def _connected(self) -> sqlite3.Connection:
+        self._check_open()
+        if self._connection is None:
+            self._connection = self._file.connect()
+        return self._connection
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ServerStateError(f"the journal {self._name} of {self._file.path} is closed; open it anew")
+
+
+_stores: weakref.WeakSet[SqliteJournalStore] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_stores):
+        store.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,192 @@
+"""Is this file a journal of ours, and how is it opened and written to?
+
+Contract: `JournalFile` opens or makes the file, refuses what is none of ours by name and with the remedy, and gives one transaction at a
+time among all processes. SQLite's errors are translated here. A forked child gets connections and locks of its own.
+Not obvious: a connection inherited by fork may not even be closed, it is set aside; closing the inherited lock file is right, otherwise
+the child would keep a lock alive that its parent took.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from importlib.resources import files
+
+from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError, InvalidArgumentError
+from asynq_compat.journals.file_lock import FileLock
+from asynq_compat.journals.file_signal import tell
+
+APPLICATION_ID = 0x41737171  # "Asqq"
+SCHEMA_VERSION = 1
+LOCK_TIMEOUT_S = 30.0
+
+_BUSY_TIMEOUT_S = 10.0
+_MAGIC = b"SQLite format 3\0"
+_set_aside: list[sqlite3.Connection] = []
+
+
+class JournalFile:
+    """An open file of journals.
+
+    Attributes:
+        path: Absolute.
+        lock_path: The file beside it that writers lock and listeners watch.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        self.lock_path = f"{self.path}-lock"
+        self._refuse_what_is_no_database()
+        try:
+            self._lock = FileLock(self.lock_path)
+        except OSError as error:
+            raise self._not_writable(error.strerror or str(error)) from error
+        self._is_closed = False
+        self._writer: sqlite3.Connection | None = None  # Guarded by `_lock`.
+        try:
+            with self._lock.held(LOCK_TIMEOUT_S), self.translated():
+                self._writer = self.connect()
+                self._make_or_check(self._writer)
+        except AsynqError:
+            self.close()
+            raise
+
+    def connect(self) -> sqlite3.Connection:
+        """Return a connection of its own, in autocommit mode, usable by any one thread at a time."""
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=16
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    @contextlib.contextmanager
+    def transaction(self, *, slot: int | None = None) -> Iterator[sqlite3.Connection]:
+        """Hold the file's lock and a write transaction.
+
+        Args:
+            slot: Whose listeners wake after the commit (file_signal.py).
+
+        Raises:
+            BrokerUnavailableError: It cannot be written now; `may_have_happened` if the commit failed and its fate is unknown.
+        """
+        with self._lock.held(LOCK_TIMEOUT_S):
+            with self.translated():
+                if self._writer is None:
+                    self._writer = self.connect()
+                writer = self._writer
+                writer.execute("BEGIN IMMEDIATE")
+            try:
+                with self.translated():
+                    yield writer
+            except BaseException:
+                self._roll_back(writer)
+                raise
+            self._commit(writer)
+            if slot is not None:
+                tell(self._lock.fd, slot)
+
+    def _commit(self, writer: sqlite3.Connection) -> None:
+        try:
+            writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            is_undone = writer.in_transaction
+            self._roll_back(writer)
+            raise self._unavailable(error, may_have_happened=not is_undone) from error
+
+    def _roll_back(self, writer: sqlite3.Connection) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if writer.in_transaction:
+                writer.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def translated(self) -> Iterator[None]:
+        """Translate SQLite's errors into ours."""
+        try:
+            yield
+        except (sqlite3.OperationalError, sqlite3.ProgrammingError) as error:
+            raise self._unavailable(error) from error
+        except sqlite3.DatabaseError as error:
+            raise CorruptDataError(f"the journal file {self.path} cannot be read: {error}") from error
+
+    def close(self) -> None:
+        """Close the writing connection and the lock file. Legal twice."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._lock.retire(LOCK_TIMEOUT_S) and self._writer is not None:
+            self._writer.close()
+
+    def after_fork(self) -> None:
+        """Start anew in a forked child."""
+        set_aside(self._writer)
+        self._writer = None
+        os.close(self._lock.fd)
+        self._lock = FileLock(self.lock_path)
+
+    def _refuse_what_is_no_database(self) -> None:
+        folder = os.path.dirname(self.path)
+        if os.path.isdir(self.path):
+            raise InvalidArgumentError(f"{self.path} is a folder; name a file in it, such as {self.path}/asynq.db")
+        if not os.path.isdir(folder):
+            raise InvalidArgumentError(f"{folder} does not exist; make it, or name a file in a folder that exists")
+        try:
+            with open(self.path, "rb") as file:
+                head = file.read(len(_MAGIC))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise InvalidArgumentError(
+                f"{self.path} cannot be read: {error.strerror}; name a file that this user may read and write"
+            ) from error
+        if head and head != _MAGIC:
+            raise InvalidArgumentError(
+                f"{self.path} is no SQLite file; name a new file, or one that asynq_compat has made"
+            )
+        if not os.access(self.path, os.W_OK):
+            raise self._not_writable("Permission denied")
+
+    def _make_or_check(self, connection: sqlite3.Connection) -> None:
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        (table_count,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if application_id == 0 and table_count == 0:
+            self._make(connection)
+        elif application_id != APPLICATION_ID:
+            raise InvalidArgumentError(
+                f"{self.path} is a SQLite file of another program (application_id {application_id}); "
+                "name a new file, or one that asynq_compat has made"
+            )
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != SCHEMA_VERSION:
+            raise InvalidArgumentError(
+                f"{self.path} has schema version {version}, this asynq_compat knows {SCHEMA_VERSION}; upgrade asynq_compat"
+            )
+
+    def _make(self, connection: sqlite3.Connection) -> None:
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise InvalidArgumentError(
+                f"{self.path} stands on a file system without shared memory (journal mode {mode}); name a file on a local disk"
+            )
+        schema = files("asynq_compat.journals").joinpath("schema.sql").read_text(encoding="utf-8")
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
+        )
+
+    def _not_writable(self, reason: str) -> InvalidArgumentError:
+        return InvalidArgumentError(
+            f"{self.path} cannot be written: {reason}; name a file in a folder where this user may write"
+        )
+
+    def _unavailable(self, error: sqlite3.Error, *, may_have_happened: bool = False) -> BrokerUnavailableError:
+        fate = "; it may have been stored" if may_have_happened else ""
+        return BrokerUnavailableError(
+            f"the journal file {self.path} cannot be used now: {error}{fate}", may_have_happened=may_have_happened
+        )
+
+
+def set_aside(connection: sqlite3.Connection | None) -> None:
+    """Keep a connection that was inherited by fork out of everybody's way: SQLite forbids to use or close it."""
+    if connection is not None:
+        _set_aside.append(connection)
