@@ -12,17 +12,14 @@ from dataclasses import replace
 from hashlib import blake2b
 from uuid import UUID
 
-from asynq_compat.errors import AsynqError
 from asynq_compat.machine.state import State
 from asynq_compat.machine.step import Step
-from asynq_compat.wire.codec.varint import read_varint
+from asynq_compat.wire.bare import parse_bare
 from asynq_compat.wire.command import ID_TAKEN, OK
-from asynq_compat.wire.message import decode_message, encode_message
+from asynq_compat.wire.message import encode_message
 
 # Asynq's default when a task has neither timeout nor deadline: 30 minutes.
 DEFAULT_TIMEOUT_S = 1_800
-_SCHEMA_HEAD_BYTES = 5
-_SCHEMA_INDEX_COUNT_MAX = 64
 
 
 def enqueue_bare(state: State, step: Step, queue: str, data: bytes) -> int | None:
@@ -41,31 +38,18 @@ def enqueue_bare(state: State, step: Step, queue: str, data: bytes) -> int | Non
 
 def read_bare(state: State, position: int, queue: str, data: bytes) -> tuple[str, bytes] | str:
     """Return id and message of the task in `data`, or why there is none."""
-    if not data:
-        return "it is empty"
-    try:
-        if data[0] == 0:
-            data = _without_schema_head(data)
-        message = decode_message(data)
-    except AsynqError as error:
-        return f"it is no TaskMessage: {error}"
+    parsed = parse_bare(data)
+    if isinstance(parsed, str):
+        return parsed
+    message, encoded = parsed
     if not message.type.strip():
         return "its task type is blank"
     task_id = message.id if message.id.strip() else _derived_id(state, position)
     needs_timeout = not message.timeout and not message.deadline
     if task_id == message.id and message.queue == queue and not needs_timeout:
-        return task_id, data
+        return task_id, encoded
     filled = replace(message, id=task_id, queue=queue, timeout=DEFAULT_TIMEOUT_S if needs_timeout else message.timeout)
     return task_id, encode_message(filled)
-
-
-def _without_schema_head(data: bytes) -> bytes:
-    """Strip a schema registry's head: 0, four bytes of schema id, the message's index path."""
-    count, at = read_varint(data, _SCHEMA_HEAD_BYTES)
-    # Counts and indexes are zigzag; a single 0 stands for the path [0].
-    for _ in range(min(count >> 1, _SCHEMA_INDEX_COUNT_MAX)):
-        _, at = read_varint(data, at)
-    return data[at:]
 
 
 def _derived_id(state: State, position: int) -> str:

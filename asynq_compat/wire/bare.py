@@ -18,16 +18,15 @@ _SCHEMA_ID_END = 5
 _INDEX_DEPTH_MAX = 32  # protoc nests message types no deeper
 
 
-def parse_bare(value: bytes | None) -> TaskMessage | str:
-    """Return the message in `value`, or why there is none."""
-    if value is None:
-        return "the record has no value"
+def parse_bare(value: bytes) -> tuple[TaskMessage, bytes] | str:
+    """Return the message in `value` and its bytes without framing, or why there is none."""
+    if not value:
+        return "it is empty"
     try:
-        if value[:1] == b"\x00":
-            value = _without_framing(value)
-        return decode_message(value)
+        encoded = _without_framing(value) if value.startswith(b"\x00") else value
+        return decode_message(encoded), encoded
     except CorruptDataError as error:
-        return f"not a TaskMessage: {error}"
+        return f"it is no TaskMessage: {error}"
 
 
 def _without_framing(value: bytes) -> bytes:

@@ -14,24 +14,26 @@ TASK = TaskMessage(type="email", payload=b"{}", id="1", queue="default")
 
 @pytest.mark.parametrize("framing", ["", "000000000100", "00ffffffff0200", "0000000001040806"])
 def test_framing_of_a_schema_registry_is_stripped(framing: str) -> None:
-    assert parse_bare(bytes.fromhex(framing) + encode_message(TASK)) == TASK
+    encoded = encode_message(TASK)
+
+    assert parse_bare(bytes.fromhex(framing) + encoded) == (TASK, encoded)
 
 
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (None, "no value"),
+        (b"", "empty"),
         (b"\x00", "cut short"),
         (b"\x00\x00\x00\x00\x01", "cut short"),
         (b"\x00\x00\x00\x00\x01\x01", "makes no sense"),
         (b"\x00\x00\x00\x00\x01\xfe\x7f", "makes no sense"),
         (b"\x00\x00\x00\x00\x01\x04\x02", "cut short"),
-        (b"\x94\x01\xc4", "not a TaskMessage"),
-        (b"{}", "not a TaskMessage"),
+        (b"\x94\x01\xc4", "no TaskMessage"),
+        (b"{}", "no TaskMessage"),
         (b"\x0a\x01\xff", "not valid UTF-8"),
     ],
 )
-def test_what_cannot_be_read_has_a_reason(value: bytes | None, reason: str) -> None:
+def test_what_cannot_be_read_has_a_reason(value: bytes, reason: str) -> None:
     parsed = parse_bare(value)
 
     assert isinstance(parsed, str)
@@ -40,5 +42,5 @@ def test_what_cannot_be_read_has_a_reason(value: bytes | None, reason: str) -> N
 
 @given(hostile_bytes())
 def test_nothing_makes_it_raise(value: bytes) -> None:
-    assert isinstance(parse_bare(value), TaskMessage | str)
-    assert isinstance(parse_bare(b"\x00" * 6 + value), TaskMessage | str)
+    assert isinstance(parse_bare(value), tuple | str)
+    assert isinstance(parse_bare(b"\x00" * 6 + value), tuple | str)
