@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from asynq_compat import errors
-from asynq_compat.compose import EnqueueItem, compose, compose_many, new_task_ids
+from asynq_compat.compose import EnqueueItem, compose, compose_many
+from asynq_compat.compose.task_ids import new_task_id, new_task_ids
 from asynq_compat.options import (
     Deadline,
     Group,
@@ -157,9 +158,9 @@ def test_a_chosen_id_is_used() -> None:
 
 
 def test_new_ids_are_version_4_uuids() -> None:
-    ids = new_task_ids(500)
+    ids = [*new_task_ids(500), new_task_id()]
 
-    assert len(set(ids)) == 500
+    assert len(set(ids)) == 501
     for text in ids:
         parsed = uuid.UUID(text)
         assert (str(parsed), parsed.version, parsed.variant) == (text, 4, uuid.RFC_4122)
