@@ -44,6 +44,9 @@ if TYPE_CHECKING:
         get_retry_count,
         get_task_id,
     )
+    from asynq_compat.engine.failures import (
+        is_panic_error,
+    )
     from asynq_compat.errors import (
         AsynqError,
         BrokerUnavailableError,
@@ -144,6 +147,10 @@ if TYPE_CHECKING:
         not_found,
         not_found_handler,
     )
+    from asynq_compat.server import (
+        Server,
+        new_server,
+    )
     from asynq_compat.targets import (
         EmbeddedOpt,
         MemoryOpt,
@@ -211,6 +218,10 @@ __all__ = [
     "TaskNotFoundError", "HandlerNotFoundError", "UnsupportedByBroker", "BrokerUnavailableError",
     "CorruptDataError", "PanicError", "ContextError", "ContextCanceledError", "ContextDeadlineError", "SkipRetry",
     "RevokeTask",
+    # server
+    "Server", "new_server",
+    # failures
+    "is_panic_error",
     # other spellings
     "ErrorHandler", "GroupAggregator", "ErrDuplicateTask", "ErrTaskIDConflict", "ErrQueueNotFound",
     "ErrQueueNotEmpty", "ErrTaskNotFound", "ErrServerClosed", "ErrLeaseExpired", "ErrHandlerNotFound",
@@ -263,6 +274,8 @@ _HOMES = {
         "TaskNotFoundError HandlerNotFoundError UnsupportedByBroker BrokerUnavailableError CorruptDataError "
         "PanicError ContextError ContextCanceledError ContextDeadlineError SkipRetry RevokeTask"
     ),
+    "server": "Server new_server",
+    "engine.failures": "is_panic_error",
 }
 _HOME_OF = {name: (module, name) for module, names in _HOMES.items() for name in names.split()} | _ALIASES
 _PARTS = frozenset({"aio", "errors", "testing", "wire"})

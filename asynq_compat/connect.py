@@ -13,11 +13,14 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
 
 from asynq_compat.errors import InvalidArgumentError, UnsupportedByBroker
+from asynq_compat.options import Duration, duration_ns
 from asynq_compat.ports.broker import Broker
+from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
-from asynq_compat.rules.limits import shown
+from asynq_compat.rules.limits import NS_PER_S
 from asynq_compat.targets import (
     SCHEMES,
     EmbeddedOpt,
@@ -27,8 +30,14 @@ from asynq_compat.targets import (
     RedisFailoverClientOpt,
     RedpandaOpt,
     Target,
+    TLSConfig,
     parse_url,
 )
+
+if TYPE_CHECKING:
+    import ssl  # slow to import
+
+    from asynq_compat.journals.journal import JournalStore
 
 BrokerTarget = Target | str | Broker | None
 
@@ -111,9 +120,84 @@ def default_path(environment: Mapping[str, str]) -> Path:
 
 def _open(target: Target, clock: Clock | None) -> Broker:
     match target:
+        case RedisClientOpt():
+            return _open_redis(target, clock)
         case RedisFailoverClientOpt() | RedisClusterClientOpt():
             raise UnsupportedByBroker(
-                f"{type(target).__name__} cannot be opened yet, it comes with a later version; use RedisClientOpt with the master's address"
+                f"{type(target).__name__} cannot be opened yet, it comes with a later version; "
+                "use RedisClientOpt with the master's address"
             )
+        case MemoryOpt() | EmbeddedOpt() | RedpandaOpt():
+            return _open_journal(target, clock)
         case _:
-            raise UnsupportedByBroker(f"{shown(type(target).__name__)} cannot be opened yet {clock}")
+            assert_never(target)
+
+
+def _open_redis(opt: RedisClientOpt, clock: Clock | None) -> Broker:
+    from asynq_compat.brokers.redis.open import RedisSettings, open_redis
+
+    read_timeout_s = _timeout_s("read_timeout", opt.read_timeout, 3.0)
+    return open_redis(
+        RedisSettings(
+            network=opt.network or ("unix" if opt.addr.startswith("/") else "tcp"),
+            addr=opt.addr or "localhost:6379",
+            username=opt.username,
+            password=opt.password,
+            db=opt.db,
+            dial_timeout_s=_timeout_s("dial_timeout", opt.dial_timeout, 5.0) or 5.0,
+            read_timeout_s=read_timeout_s,
+            write_timeout_s=_timeout_s("write_timeout", opt.write_timeout, read_timeout_s),
+            pool_size=opt.pool_size or None,
+            tls=_tls_context(opt.tls_config),
+            server_name=opt.tls_config.server_name if isinstance(opt.tls_config, TLSConfig) else "",
+        ),
+        clock,
+    )
+
+
+def _timeout_s(name: str, timeout: Duration | None, default_s: float | None) -> float | None:
+    """Return a timeout in seconds, None for no limit: Go's 0 is the default, and a negative one no limit."""
+    timeout_ns = 0 if timeout is None else duration_ns(name, timeout)
+    if timeout_ns == 0:
+        return default_s
+    return timeout_ns / NS_PER_S if timeout_ns > 0 else None
+
+
+def _tls_context(config: TLSConfig | ssl.SSLContext | None) -> bool | ssl.SSLContext:
+    if config is None:
+        return False
+    if not isinstance(config, TLSConfig):
+        return config
+    import ssl
+
+    try:
+        context = ssl.create_default_context(cafile=config.ca_file or None)
+        if config.cert_file:
+            context.load_cert_chain(config.cert_file, config.key_file or None)
+    except OSError as error:
+        raise InvalidArgumentError(f"the certificates of {config} cannot be loaded: {error}; check the files") from None
+    if config.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _open_journal(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock | None) -> Broker:
+    from asynq_compat.brokers.journal.open import open_journal
+
+    return open_journal(_store(target, SystemClock() if clock is None else clock), clock=clock)
+
+
+def _store(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock) -> JournalStore:
+    def now_ms() -> int:
+        return clock.now_ns() // 1_000_000
+
+    match target:
+        case MemoryOpt():
+            from asynq_compat.journals.memory import MemoryJournalStore
+
+            return MemoryJournalStore(target.name, now_ms=now_ms)
+        case EmbeddedOpt() | RedpandaOpt():
+            raise UnsupportedByBroker(f"{type(target).__name__} cannot be opened yet")
+        case _:
+            assert_never(target)

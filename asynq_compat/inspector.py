@@ -46,7 +46,7 @@ class Inspector:
         """Return the names of all known queues."""
         return list(self._broker.inspecting.queues())
 
-    def getqueue_info(self, queue: str) -> QueueInfo:
+    def get_queue_info(self, queue: str) -> QueueInfo:
         """Return the counts of `queue`.
 
         Raises:

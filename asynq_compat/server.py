@@ -160,3 +160,6 @@ class Server:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+new_server = Server  # Go: NewServer
