@@ -51,7 +51,7 @@ class JournalAdministering:
         return self._carry_out(queue, command.unpause())
 
     def _change(self, queue: str, change: Command) -> AdminOutcome:
-        if not self._partitions.exists(queue):
+        if not self._partitions.control.knows(queue):
             return AdminOutcome.QUEUE_NOT_FOUND
         return self._carry_out(queue, change)
 

@@ -114,6 +114,20 @@ class Caretaker:
             except Exception:  # noqa: BLE001 - the top of a thread
                 _LOG.exception("looking after the sessions of server %s failed", membership.server_id)
 
+    def withdraw(self, *, timeout_s: float) -> None:
+        """Bring all credit back and give back what was not given out; wait for it, for at most `timeout_s` each."""
+        membership = self._membership
+        for _ in range(2):  # What was assigned while the credit was on its way back is given back by the second.
+            with membership.lock:
+                frames = self._moves()
+            for seat, ticket in frames:
+                seat.partition.writer.submit(ticket)
+            for seat, ticket in frames:
+                try:
+                    seat.partition.writer.wait(ticket, timeout_s=timeout_s)
+                except AsynqError as failure:
+                    _LOG.warning("could not withdraw from queue %s: %s", seat.partition.queue, failure)
+
     def run_once(self) -> None:
         """Look at everything once."""
         membership = self._membership
@@ -157,7 +171,9 @@ class Caretaker:
             surplus -= sum(high - low for _, low, high in back)
             delta = shares[name] - session.parked
             silent_s = now_s - session.last_made_at_s
-            is_owed = session.last_assigned_at_s >= session.last_made_at_s and silent_s >= OWED_S and session.held_count
+            is_owed = silent_s >= OWED_S and (
+                session.has_started_more or session.last_assigned_at_s >= session.last_made_at_s
+            )
             if delta or back or is_owed or silent_s >= (DORMANT_RENEW_S if session.is_idle else RENEW_S):
                 commands = [command.hand_back(back)] if back else []
                 frames.append((seat, membership.frame(seat, delta, commands, size_bytes=16 * len(back))))
@@ -178,6 +194,6 @@ class Caretaker:
         """A queue whose tasks came from bare records only is announced by whoever serves it."""
         for name in list(self._unannounced):
             if self._membership.seats[name].session.last_assigned_at_s:
-                if not self._partitions.exists(name):
+                if not self._partitions.control.knows(name):
                     self._partitions.control.announce(name)
                 self._unannounced.discard(name)

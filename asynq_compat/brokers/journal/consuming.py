@@ -25,6 +25,7 @@ from asynq_compat.wire import command
 from asynq_compat.wire.hot_record import hot_record
 
 _RENEWED_LATELY_S = 1.0
+_WITHDRAW_S = 2.0
 
 
 class JournalConsuming:
@@ -43,7 +44,9 @@ class JournalConsuming:
         except AsynqError:
             caretaker.leave()
             raise
-        return JournalIntake(membership, caretaker)
+        intake = JournalIntake(membership, caretaker)
+        self._partitions.on_close(intake.close)
+        return intake
 
 
 class JournalIntake:
@@ -91,18 +94,18 @@ class JournalIntake:
             self._settled(one, settlements)
         return results
 
-    def extend(self, leases: Sequence[Lease]) -> None:
-        """Renew the sessions of the leases, unless that happened just now."""
+    def extend(self, leases: Sequence[Lease]) -> None:  # noqa: ARG002 - the port's
+        """Renew this server's sessions, and with them all leases, unless that happened just now."""
         self._check_process()
         membership = self._membership
-        sessions = {lease.term.session for lease in leases if isinstance(lease.term, SessionTerm)}
         tickets = []
         with membership.lock:
             now_s = membership.clock.monotonic_s()
-            for session in sessions:
-                seat = membership.seats[session.queue]
-                is_ours = seat.session is session and session.is_open and session.term.is_valid()
-                if is_ours and now_s - session.renewed_at_s > _RENEWED_LATELY_S:
+            for seat in membership.seats.values():
+                session = seat.session
+                is_needed = session.is_open and not session.is_idle and session.term.is_valid()
+                is_news = session.has_started_more or now_s - session.renewed_at_s > _RENEWED_LATELY_S
+                if is_needed and is_news:
                     tickets.append((seat, membership.frame(seat, 0, [])))
         for seat, ticket in tickets:
             seat.partition.writer.submit(ticket)
@@ -131,15 +134,20 @@ class JournalIntake:
         if os.getpid() != self._pid:
             return
         with self._membership.lock:
+            is_first = not self._membership.is_stopped
             self._membership.is_stopped = True
             self._membership.has_ready.notify_all()
-        self._membership.wake.set()
+        if is_first:
+            self._caretaker.withdraw(timeout_s=_WITHDRAW_S)
 
     def close(self) -> None:
         """Leave the queues; what was not started goes back."""
-        if os.getpid() == self._pid:
-            self.stop()
-            self._caretaker.leave()
+        if os.getpid() != self._pid:
+            return
+        with self._membership.lock:
+            self._membership.is_stopped = True  # Closing a session gives back what was not started.
+            self._membership.has_ready.notify_all()
+        self._caretaker.leave()
 
     def abandon(self) -> None:
         """Fall silent as a crashed process does: nothing is renewed, settled or given back. For tests of recovery."""

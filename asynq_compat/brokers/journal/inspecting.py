@@ -20,6 +20,8 @@ from asynq_compat.wire import command
 
 _T = TypeVar("_T")
 
+_DAY_MS = 86_400_000
+
 
 class JournalInspecting:
     """The inspecting port over journals."""
@@ -32,7 +34,7 @@ class JournalInspecting:
         control = self._partitions.control
         control.replica.sync(timeout_s=TIMEOUT_S)
         with control.replica.lock:
-            return sorted(control.state().queues)
+            return sorted(control.replica.fold.queues())
 
     def queue_stats(self, queue: str) -> QueueStats | None:
         """Return the counts of `queue`."""
@@ -58,17 +60,19 @@ class JournalInspecting:
         )
 
     def _ask(self, queue: str, question: Callable[[Machine], _T]) -> _T | None:
-        if not self._partitions.exists(queue):
+        if not self._partitions.control.knows(queue):
             return None
         partition = self._partitions.queue(queue)
         replica = partition.replica
         replica.sync(timeout_s=TIMEOUT_S)
+        now_ms = self._partitions.clock.now_ns() // 1_000_000
         with replica.lock:
-            due_ms = partition.machine().next_due_ms()
-        if due_ms is not None and self._partitions.clock.now_ns() // 1_000_000 >= due_ms:
+            due_ms = replica.fold.next_due_ms()
+            is_new_day = now_ms // _DAY_MS > replica.fold.clock_ms // _DAY_MS
+        if is_new_day or (due_ms is not None and now_ms >= due_ms):
             partition.commit([command.tick()], size_bytes=8, needs_outcomes=True)
         with replica.lock:
-            return question(partition.machine())
+            return question(replica.fold)
 
 
 def _stored(view: TaskView, clock_ms: int) -> StoredTask:

@@ -8,9 +8,8 @@ largest difference ever seen is the closest.
 
 from __future__ import annotations
 
-# docs/journal.md: rank r waits r x 200 ms longer; every 8 s while anything is active or credit is parked; back-off up to 1 s.
+# docs/journal.md: rank r waits r x 200 ms longer; a tick that made nothing due backs off up to 1 s.
 RANK_S = 0.2
-WORK_TICK_S = 8.0
 _BACKOFF_S_MIN, _BACKOFF_S_MAX = 0.05, 1.0
 
 
@@ -19,7 +18,6 @@ class TickTimer:
 
     def __init__(self, now_s: float) -> None:
         self._offset_ms: float | None = None
-        self._last_entry_at_s = now_s
         self._blocked_until_s = now_s
         self._backoff_s = _BACKOFF_S_MIN
         self._ticked_for_ms: int | None = None
@@ -30,7 +28,6 @@ class TickTimer:
         is_answer = self._ticked_for_ms is not None
         if self._offset_ms is None or sample_ms > self._offset_ms or is_answer:
             self._offset_ms = sample_ms
-        self._last_entry_at_s = now_s
 
     def settle_due(self, next_due_ms: int | None) -> None:
         """Note what is due next after entries were applied: a tick that changed nothing backs off."""
@@ -43,22 +40,13 @@ class TickTimer:
             self._blocked_until_s = 0.0
         self._ticked_for_ms = None
 
-    def next_tick_at_s(self, *, next_due_ms: int | None, has_work: bool, rank: int) -> float | None:
+    def next_tick_at_s(self, *, next_due_ms: int | None, rank: int) -> float | None:
         """Return when to write a tick if nothing else comes; None: never."""
-        candidates = []
-        if next_due_ms is not None and self._offset_ms is not None:
-            candidates.append((next_due_ms - self._offset_ms) / 1000 + rank * RANK_S)
-        if has_work:
-            candidates.append(self._last_entry_at_s + WORK_TICK_S + rank * RANK_S)
-        if not candidates:
+        if next_due_ms is None or self._offset_ms is None:
             return None
-        return max(min(candidates), self._blocked_until_s)
+        return max((next_due_ms - self._offset_ms) / 1000 + rank * RANK_S, self._blocked_until_s)
 
     def ticked(self, next_due_ms: int | None, now_s: float) -> None:
         """Note that a tick was written just now."""
         self._ticked_for_ms = next_due_ms
         self._blocked_until_s = now_s + self._backoff_s
-
-    def estimate_ms(self, now_s: float) -> int | None:
-        """Return what the broker's clock shows, as far as known."""
-        return None if self._offset_ms is None else int(now_s * 1000 + self._offset_ms)

@@ -52,11 +52,9 @@ class JournalMaintaining:
         leases: list[Lease] = []
         for queue in queues:
             partition = self._partitions.queue(queue)
-            rank = partition.rank()
-            if rank is None:
-                continue
             with partition.replica.lock:
-                orphans = partition.machine().orphans(rank)
+                rank = partition.rank()
+                orphans = [] if rank is None else partition.replica.fold.orphans(rank)
             terms: dict[int, OrphanTerm] = {}
             for one in orphans:
                 term = terms.setdefault(one.session, OrphanTerm(one.session))
@@ -76,7 +74,6 @@ class JournalMaintaining:
     def _settle(
         self, partition: Partition, settlements: Sequence[Settlement], numbers: list[int], results: list[SettleOutcome]
     ) -> None:
-        of_replica = partition.replica  # Outcomes need one.
         retried = [n for n in numbers if settlements[n].kind is SettleKind.RETRY]
         archived = [n for n in numbers if settlements[n].kind is SettleKind.ARCHIVE]
         if len(retried) + len(archived) != len(numbers):
@@ -104,7 +101,6 @@ class JournalMaintaining:
             )
             members.append(archived)
         size_bytes = sum(64 + 3 * len(settlements[n].error_msg) for n in numbers)
-        assert of_replica is not None
         ticket = partition.commit(commands, size_bytes=size_bytes, needs_outcomes=True)
         assert ticket.outcomes is not None
         for outcome, of_command in zip(ticket.outcomes, members, strict=True):

@@ -14,6 +14,7 @@ from functools import partial
 from asynq_compat.brokers.journal.credit import CreditSharing
 from asynq_compat.brokers.journal.pace import Pace
 from asynq_compat.brokers.journal.partitions import Partition, Partitions
+from asynq_compat.brokers.journal.replica import AnyApplied
 from asynq_compat.brokers.journal.session import Session
 from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.machine.applied import Applied
@@ -34,9 +35,9 @@ class Seat:
         self.opened_at_s = 0.0
         self._membership = membership
 
-    def on_applied(self, applied: Applied, now_s: float) -> None:
+    def on_applied(self, applied: AnyApplied, now_s: float) -> None:
         """Hear of one entry."""
-        if applied.assignments or applied.ended:
+        if isinstance(applied, Applied) and (applied.assignments or applied.ended):
             self._membership.applied(self, applied, now_s)
 
     def on_rebuilt(self) -> None:
@@ -203,5 +204,5 @@ class Membership:
 
 def _backlog(partition: Partition) -> int:
     with partition.replica.lock:
-        machine = partition.machine()
+        machine = partition.replica.fold
         return 0 if machine.is_paused() else machine.pending_count()

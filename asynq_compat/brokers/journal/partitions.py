@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from asynq_compat.brokers.journal.control import ControlState
 from asynq_compat.brokers.journal.replica import IDLE_S, Replica
 from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.brokers.journal.writer import Writer
 from asynq_compat.errors import ServerStateError
-from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL, Journal, JournalStore, queue_journal_name
+from asynq_compat.journals.journal import CONTROL, Journal, JournalStore, queue_journal_name
+from asynq_compat.machine.control import ControlMachine
 from asynq_compat.machine.machine import Machine
 from asynq_compat.rules.clock import Clock
 from asynq_compat.wire import command
@@ -26,8 +27,10 @@ from asynq_compat.wire.command import Command
 # How long a call waits for the journal before it says that it is unavailable; Go's Redis client waits about as long.
 TIMEOUT_S = 8.0
 
+_F = TypeVar("_F", bound=Machine | ControlMachine)
 
-class _Followed:
+
+class Followed(Generic[_F]):
     """A journal, the writer into it, and a replica on demand."""
 
     def __init__(self, journal: Journal, clock: Clock, idle_s: float) -> None:
@@ -36,14 +39,27 @@ class _Followed:
         self.writer = Writer(journal, clock, name=journal.name)
         self._idle_s = idle_s
         self._lock = threading.Lock()  # Guards the making of the replica.
-        self._replica: Replica | None = None
+        self._replica: Replica[_F] | None = None
 
-    def _follow(self, make: Callable[[], Machine | ControlState], rank: Callable[[], int | None]) -> Replica:
-        with self._lock:
-            if self._replica is None:
-                self._replica = Replica(self.journal, make, self.writer, self.clock, rank=rank, idle_s=self._idle_s)
-                self._replica.start()
-            return self._replica
+    def _make_replica(self) -> Replica[_F]:
+        raise NotImplementedError
+
+    @property
+    def replica(self) -> Replica[_F]:
+        """The replica, started on demand."""
+        replica = self._replica
+        if replica is None:
+            with self._lock:
+                if self._replica is None:
+                    self._replica = self._make_replica()
+                    self._replica.start()
+                replica = self._replica
+        return replica
+
+    @property
+    def has_replica(self) -> bool:
+        """Whether somebody asked for the replica before."""
+        return self._replica is not None
 
     def commit(self, commands: list[Command], *, size_bytes: int, needs_outcomes: bool) -> Ticket:
         """Append commands as one batch and return their settled ticket; raises as `Writer.commit`."""
@@ -59,44 +75,42 @@ class _Followed:
         self.journal.close()
 
 
-class Control(_Followed):
+class Control(Followed[ControlMachine]):
     """The control journal."""
 
-    @property
-    def replica(self) -> Replica:
-        """The replica, started on demand."""
-        return self._follow(ControlState, lambda: None)
-
-    def state(self) -> ControlState:
-        """Return the fold; to be asked under the replica's lock."""
-        fold = self.replica.fold
-        assert isinstance(fold, ControlState)
-        return fold
+    def _make_replica(self) -> Replica[ControlMachine]:
+        return Replica(self.journal, ControlMachine, self.writer, self.clock, idle_s=self._idle_s)
 
     def announce(self, queue: str) -> None:
         """Make sure that the queue is known. Durable on return."""
         self.commit([command.queue(queue, 1)], size_bytes=32 + len(queue), needs_outcomes=False)
 
+    def knows(self, queue: str) -> bool:
+        """Return whether the queue was announced before this call."""
+        self.replica.sync(timeout_s=TIMEOUT_S)
+        with self.replica.lock:
+            return queue in self.replica.fold.queues()
 
-class Partition(_Followed):
+
+class Partition(Followed[Machine]):
     """One queue's journal (queues have one partition)."""
 
     def __init__(self, queue: str, journal: Journal, clock: Clock, idle_s: float) -> None:
         super().__init__(journal, clock, idle_s)
         self.queue = queue
-        self._sessions: frozenset[int] = frozenset()  # Of this process; replaced whole under `_lock`.
         self.is_begun = False
+        self._sessions: frozenset[int] = frozenset()  # Of this process; replaced whole under `_lock`.
 
-    @property
-    def replica(self) -> Replica:
-        """The replica, started on demand."""
-        return self._follow(lambda: Machine(self.queue), self._rank)
-
-    def machine(self) -> Machine:
-        """Return the fold; to be asked under the replica's lock."""
-        fold = self.replica.fold
-        assert isinstance(fold, Machine)
-        return fold
+    def _make_replica(self) -> Replica[Machine]:
+        return Replica(
+            self.journal,
+            lambda: Machine(self.queue),
+            self.writer,
+            self.clock,
+            due=self._due,
+            version=self._unknown_version,
+            idle_s=self._idle_s,
+        )
 
     def joined(self, session: int) -> None:
         """Note a session of this process: it counts when keepers are ranked."""
@@ -108,16 +122,18 @@ class Partition(_Followed):
         with self._lock:
             self._sessions -= {session}
 
-    def _rank(self) -> int | None:
+    def rank(self) -> int | None:
         """Return this process's best rank as a keeper. Called under the replica's lock."""
-        machine = self.machine()
+        machine = self.replica.fold
         ranks = [rank for name in self._sessions if (rank := machine.rank(name)) is not None]
         return min(ranks, default=None)
 
-    def rank(self) -> int | None:
-        """Return this process's best rank as a keeper."""
-        with self.replica.lock:
-            return self._rank()
+    def _due(self) -> tuple[int | None, int] | None:
+        rank = self.rank() if self._sessions else None
+        return None if rank is None else (self.replica.fold.next_due_ms(), rank)
+
+    def _unknown_version(self) -> int | None:
+        return self.replica.fold.unsupported_version()
 
 
 class Partitions:
@@ -132,9 +148,10 @@ class Partitions:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Lock()  # Guards the two below.
+        self._lock = threading.Lock()  # Guards the three below.
         self._queues: dict[str, Partition] = {}
         self._control: Control | None = None
+        self._closers: list[Callable[[], None]] = []
         self._is_closed = False
 
     def _check(self) -> None:
@@ -170,39 +187,44 @@ class Partitions:
             return self._queues[name]
 
     def begin(self, partition: Partition) -> list[Command]:
-        """Return what has to stand before the first command in the queue's journal: nothing, or its genesis.
+        """Return what has to stand before this process's first task in a queue, and announce the queue.
 
-        Announces the queue first. Two processes may both begin: the first genesis counts.
+        Every process does both at its first use: the first genesis and the first announcement count, the others change nothing.
         """
         if partition.is_begun:
             return []
-        if partition.journal.end() != BEFORE_THE_FIRST:
-            partition.is_begun = True
-            return []
-        self.control.announce(partition.queue)
+        control = self.control
+        if not (control.has_replica and control.knows(partition.queue)):
+            control.announce(partition.queue)
         partition.is_begun = True
         return [command.genesis(os.urandom(16), 0, 1)]
 
     def begin_serving(self, partition: Partition) -> list[Command]:
-        """Return the genesis if the journal has none yet; unlike a first task it announces nothing."""
+        """Return the genesis if the journal has none yet; unlike a first task it announces nothing, as in Asynq."""
         with partition.replica.lock:
-            has_genesis = partition.machine().genesis is not None
+            has_genesis = partition.replica.fold.genesis is not None
         return [] if has_genesis else [command.genesis(os.urandom(16), 0, 1)]
 
-    def exists(self, name: str) -> bool:
-        """Return whether a queue is known; never makes one."""
-        control = self.control
-        control.replica.sync(timeout_s=TIMEOUT_S)
-        with control.replica.lock:
-            return name in control.state().queues
+    def on_close(self, close: Callable[[], None]) -> None:
+        """Call `close` before the journals are closed."""
+        self._check()
+        with self._lock:
+            self._closers.append(close)
+
+    def not_on_close(self, close: Callable[[], None]) -> None:
+        """Call it no more."""
+        with self._lock:
+            self._closers = [one for one in self._closers if one != close]
 
     def close(self) -> None:
         """Close everything. Legal twice."""
         if os.getpid() != self._pid:
             self._begin()
+        for close in list(self._closers):
+            close()
         with self._lock:
             self._is_closed = True
-            followed: list[_Followed] = [*self._queues.values()]
+            followed: list[Control | Partition] = [*self._queues.values()]
             if self._control is not None:
                 followed.append(self._control)
             self._queues = {}

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from asynq_compat.brokers.journal.keeper import TickTimer
 from asynq_compat.brokers.journal.ticket import Ticket
@@ -21,6 +21,8 @@ from asynq_compat.brokers.journal.writer import Writer
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError, ServerStateError
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, Journal
 from asynq_compat.machine.applied import Applied, Verdict
+from asynq_compat.machine.control import ControlApplied, ControlMachine
+from asynq_compat.machine.machine import Machine
 from asynq_compat.rules.clock import Clock
 from asynq_compat.wire import command
 
@@ -31,57 +33,53 @@ _RETRY_S = 0.2
 IDLE_S = 5.0
 
 
-class Fold(Protocol):
-    """What a journal is folded into."""
-
-    def apply(self, position: int, timestamp_ms: int, is_log_time: bool, data: bytes) -> Applied:  # noqa: FBT001 - hot
-        """Take the next entry."""
-
-    def next_due_ms(self) -> int | None:
-        """Return the clock at which a tick would change something."""
-
-    def unsupported_version(self) -> int | None:
-        """Return a machine version that this release does not know."""
+# What a journal is folded into, and what one entry did.
+AnyApplied = Applied | ControlApplied
+_F = TypeVar("_F", bound=Machine | ControlMachine)
 
 
 class Listener(Protocol):
     """Who is told what an entry did. Called by the replica's thread."""
 
-    def on_applied(self, applied: Applied, now_s: float) -> None:
+    def on_applied(self, applied: AnyApplied, now_s: float) -> None:
         """Hear of one entry."""
 
     def on_rebuilt(self) -> None:
         """Hear that the log is another one: whatever was known is void."""
 
 
-class Replica:
+class Replica(Generic[_F]):
     """A fold that follows its journal.
 
     Args:
         journal: The journal; read by this replica's thread only.
         make_fold: Makes an empty fold.
         writer: This process's writer into the same journal.
-        rank: Says which rank this process has as a keeper; None: it does not tick. Called under `lock`.
+        due: Says at which clock a tick would change something, and this process's rank as a keeper; None where it does not tick.
+            Called under `lock`.
+        version: Says which machine version of the journal this release does not know. Called under `lock`.
         idle_s: The longest wait in one read.
     """
 
     def __init__(
         self,
         journal: Journal,
-        make_fold: Callable[[], Fold],
+        make_fold: Callable[[], _F],
         writer: Writer,
         clock: Clock,
         *,
-        rank: Callable[[], int | None],
+        due: Callable[[], tuple[int | None, int] | None] = lambda: None,
+        version: Callable[[], int | None] = lambda: None,
         idle_s: float = IDLE_S,
     ) -> None:
         self.lock = threading.Lock()  # Guards the fold.
-        self.fold = make_fold()
-        self._make_fold = make_fold
+        self.fold: _F = make_fold()
+        self._make_fold: Callable[[], _F] = make_fold
         self._journal = journal
         self._writer = writer
         self._clock = clock
-        self._rank = rank
+        self._due = due
+        self._version = version
         self._idle_s = idle_s
         self._moved = threading.Condition(threading.Lock())  # Guards _upto, _failure, _generation, _is_stopped.
         self._upto = BEFORE_THE_FIRST
@@ -115,21 +113,6 @@ class Replica:
         self._listeners = [one for one in self._listeners if one is not listener]
 
     @property
-    def upto(self) -> int:
-        """The position up to which everything has been applied."""
-        return self._upto
-
-    def wait_beyond(self, position: int, is_enough: Callable[[], bool], wait_s: float) -> None:
-        """Wait until something behind `position` was applied, `is_enough` holds (see `wake_waiters`) or `wait_s` has passed."""
-        with self._moved:
-            self._moved.wait_for(lambda: self._upto > position or is_enough() or self._is_stopped, wait_s)
-
-    def wake_waiters(self) -> None:
-        """Let everybody who waits look again."""
-        with self._moved:
-            self._moved.notify_all()
-
-    @property
     def failure(self) -> AsynqError | None:
         """Why the journal cannot be followed at the moment; None while all is well."""
         return self._failure
@@ -144,10 +127,6 @@ class Replica:
             CorruptDataError: It cannot be folded.
         """
         self._wait_for(self._journal.end(), timeout_s)
-
-    def wait_for(self, position: int, *, timeout_s: float) -> None:
-        """Wait until the entry at `position` has been applied; raises like `sync`."""
-        self._wait_for(position, timeout_s)
 
     def _wait_for(self, position: int, timeout_s: float) -> None:
         with self._moved:
@@ -212,8 +191,10 @@ class Replica:
         self._last = last
         self._timer.observe(last.timestamp_ms, now_s)
         with self.lock:
-            version = self.fold.unsupported_version()
-            self._timer.settle_due(self.fold.next_due_ms())
+            version = self._version()
+            due = self._due()
+        if due is not None:
+            self._timer.settle_due(due[0])
         if version is not None:
             raise CorruptDataError(
                 f"{self._journal.name} uses machine version {version}, which this release does not know; upgrade this process"
@@ -221,21 +202,21 @@ class Replica:
 
     # --- ticks -------------------------------------------------------------------------------------------------------------------
 
-    def _due(self) -> tuple[int | None, float | None]:
+    def _next_tick(self) -> tuple[int | None, float | None]:
         """What is due next by the journal's clock, and when to tick for it."""
         with self.lock:
-            rank = self._rank()
-            if rank is None:
-                return None, None
-            due_ms = self.fold.next_due_ms()
-        return due_ms, self._timer.next_tick_at_s(next_due_ms=due_ms, has_work=False, rank=rank)
+            due = self._due()
+        if due is None:
+            return None, None
+        due_ms, rank = due
+        return due_ms, self._timer.next_tick_at_s(next_due_ms=due_ms, rank=rank)
 
     def _wait_s(self) -> float:
-        _, at_s = self._due()
+        _, at_s = self._next_tick()
         return self._idle_s if at_s is None else min(max(0.0, at_s - self._clock.monotonic_s()), self._idle_s)
 
     def _tick(self) -> None:
-        due_ms, at_s = self._due()
+        due_ms, at_s = self._next_tick()
         now_s = self._clock.monotonic_s()
         if at_s is not None and at_s <= now_s:
             self._timer.ticked(due_ms, now_s)

@@ -87,6 +87,11 @@ class Session:
         """Nothing to keep alive."""
         return not (self.held_count or self.ready_count or self.credit or self.credit_under_way)
 
+    @property
+    def has_started_more(self) -> bool:
+        """Something has started that no frame has told yet."""
+        return bool(self._given) and self._given[0].has_started
+
     def opened(self, name: int, made_at_s: float, credit: int) -> None:
         """Note that the OPEN was applied."""
         self.name, self.is_open, self.credit = name, True, credit

@@ -1,17 +1,23 @@
 """How does a cancellation travel over the control journal?
 
-Contract: as `ports.signalling`. A feed hears what is applied after its subscription.
+Contract: as `ports.signalling`. A feed hears what is applied after its subscription, from the thread of the control journal's replica.
 """
 
 from __future__ import annotations
 
-import time
+import threading
+from collections import deque
 from collections.abc import Sequence
 
 from asynq_compat.brokers.journal.partitions import TIMEOUT_S, Control, Partitions
+from asynq_compat.brokers.journal.replica import AnyApplied
 from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.machine.control import ControlApplied
 from asynq_compat.ports.signalling import CancelationFeed
 from asynq_compat.wire import command
+
+# A subscriber that sleeps through more than this misses the oldest (best effort, as in Asynq).
+_WAITING_COUNT_MAX = 10_000
 
 
 class JournalSignalling:
@@ -32,38 +38,41 @@ class JournalSignalling:
 
 
 class JournalFeed:
-    """A subscription: what the control journal's replica has applied since."""
+    """A subscription."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
-        self._after = control.replica.upto
+        self._heard = threading.Condition()  # Guards the two below.
+        self._waiting: deque[str] = deque(maxlen=_WAITING_COUNT_MAX)
         self._is_closed = False
+        control.replica.listen(self)
 
     def next(self, wait_s: float) -> Sequence[str]:
         """Return ids of tasks to cancel; empty after `wait_s`, or after `close`."""
-        replica = self._control.replica
-        deadline = time.monotonic() + wait_s
-        while not self._is_closed:
-            with replica.lock:
-                found = [(at, task_id) for at, task_id in self._control.state().cancelations if at > self._after]
-            if found:
-                self._after = found[-1][0]
-                return [task_id for _, task_id in found]
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
-                break
-            replica.wait_beyond(self._after, lambda: self._is_closed, left_s)
-            self._after = max(self._after, self._seen(replica.upto))
-        if replica.failure is not None and not self._is_closed:
-            raise BrokerUnavailableError(f"cancellations cannot be read at the moment: {replica.failure}")
-        return []
+        with self._heard:
+            self._heard.wait_for(lambda: self._waiting or self._is_closed, wait_s)
+            task_ids = list(self._waiting)
+            self._waiting.clear()
+            if self._is_closed:
+                return []
+        failure = self._control.replica.failure
+        if not task_ids and failure is not None:
+            raise BrokerUnavailableError(f"cancellations cannot be read at the moment: {failure}")
+        return task_ids
 
-    def _seen(self, upto: int) -> int:
-        """Return `upto` if nothing of ours stands before it."""
-        with self._control.replica.lock:
-            return upto if all(at <= self._after for at, _ in self._control.state().cancelations) else self._after
+    def on_applied(self, applied: AnyApplied, now_s: float) -> None:  # noqa: ARG002 - a listener's
+        """Hear of one entry."""
+        if isinstance(applied, ControlApplied) and applied.cancelled:
+            with self._heard:
+                self._waiting.extend(applied.cancelled)
+                self._heard.notify_all()
+
+    def on_rebuilt(self) -> None:
+        """Nothing that waits here depends on the log."""
 
     def close(self) -> None:
         """End the subscription."""
-        self._is_closed = True
-        self._control.replica.wake_waiters()
+        self._control.replica.unlisten(self)
+        with self._heard:
+            self._is_closed = True
+            self._heard.notify_all()
