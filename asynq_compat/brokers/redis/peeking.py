@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import socket
+import threading
 import time
 from collections.abc import Sequence
 
@@ -62,7 +63,7 @@ class Peek:
             self._fail(now)
 
     def hear(self, now: float) -> bool:
-        """Read what came; return True when the queue has a task."""
+        """Read what came; return True when it is worth asking: the queue has a task, or the connection broke."""
         assert self._connection is not None
         try:
             if not self._connection.has_answer():
@@ -70,7 +71,7 @@ class Peek:
             answer = self._connection.receive()
         except (exceptions.RedisError, OSError):
             self._fail(now)
-            return False
+            return True  # Whoever asks next hears of the outage.
         self._is_armed = False
         if isinstance(answer, Refusal):
             self.is_unsupported = "unknown command" in answer.text
@@ -102,13 +103,21 @@ class Bell:
     def __init__(self, link: Link, queues: Sequence[QueueKeys]) -> None:
         self._peeks = [Peek(link, keys) for keys in queues]
         self._waker = Waker()
+        self._in_use = threading.Lock()  # Held while `wait` runs.
+        self._is_closed = False
 
     def wait(self, timeout_s: float) -> None:
         """Return when there may be a task, after `ring`, or after `timeout_s` at the latest."""
+        with self._in_use:
+            self._wait(timeout_s)
+
+    def _wait(self, timeout_s: float) -> None:
         until = time.monotonic() + timeout_s
-        if any(peek.is_unsupported for peek in self._peeks):
-            until = min(until, time.monotonic() + _BACKOFF_MAX_S / 2 + random.random() * _BACKOFF_MAX_S)
-        while (now := time.monotonic()) < until:
+        poll_s = _BACKOFF_MAX_S * (0.5 + random.random())  # Asynq's.
+        while (now := time.monotonic()) < until and not self._is_closed:
+            if any(peek.is_unsupported for peek in self._peeks):
+                until = min(until, now + poll_s)
+                poll_s = timeout_s
             for peek in self._peeks:
                 peek.arm(now)
             by_source = {peek.source: peek for peek in self._peeks if peek.source is not None}
@@ -132,7 +141,10 @@ class Bell:
         self._waker.wake()
 
     def close(self) -> None:
-        """Close all connections. Legal twice."""
-        for peek in self._peeks:
-            peek.close()
-        self._waker.close()
+        """End a wait and close all connections. Legal twice."""
+        self._is_closed = True
+        self.ring()
+        with self._in_use:
+            for peek in self._peeks:
+                peek.close()
+            self._waker.close()

@@ -69,9 +69,13 @@ def is_passing(error: Exception) -> bool:
     """Return True when sending again may help: the connection broke, or Redis said that it is not ready."""
     if isinstance(error, exceptions.InvalidResponse):
         return False
-    if isinstance(error, exceptions.ResponseError | exceptions.AuthenticationError | exceptions.BusyLoadingError):
-        return refusal_of(error).code in PASSING
-    return True
+    return not _is_reply(error) or refusal_of(error).code in PASSING
+
+
+def _is_reply(error: Exception) -> bool:
+    """Return True for what Redis answered; redis-py makes broken connections of some answers."""
+    kinds = exceptions.ResponseError | exceptions.AuthenticationError | exceptions.BusyLoadingError
+    return isinstance(error, kinds) or "max number of clients" in str(error)
 
 
 def unavailable(
@@ -88,7 +92,7 @@ def unavailable(
     """
     if isinstance(error, exceptions.InvalidResponse | UnicodeDecodeError):
         return BrokerUnavailableError(f"what answers at {address} does not speak Redis's protocol; check host and port")
-    if isinstance(error, exceptions.ResponseError | exceptions.AuthenticationError | exceptions.BusyLoadingError):
+    if _is_reply(error):
         return refused(address, refusal_of(error))
     if isinstance(error, exceptions.TimeoutError | TimeoutError):
         if was_sent:

@@ -7,6 +7,7 @@ Source: docs/semantics.md, "signals".
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 
@@ -55,31 +56,33 @@ class RedisCancelationFeed:
         self._address = address
         self._waker = Waker()
         self._is_closed = False
+        self._in_use = threading.Lock()  # Held while `next` runs.
         self._heard_at = time.monotonic()
         self._pinged_at: float | None = None
 
     def next(self, wait_s: float) -> Sequence[str]:
         """Return ids of tasks to cancel, in order; empty after `wait_s` without any, or after `close`."""
         until = time.monotonic() + wait_s
-        while not self._is_closed:
-            found = self._read()
-            now = time.monotonic()
-            if found or now >= until:
-                return found
-            source = self._connection.socket
-            if source is None:
-                raise BrokerUnavailableError(f"the subscription at redis {self._address} broke; subscribe again")
-            self._keep_alive(now)
-            readable([source, self._waker.source], min(until - now, _PING_AFTER_S))
-        self._connection.close()
-        self._waker.close()
+        with self._in_use:
+            while not self._is_closed:
+                found = self._read()
+                now = time.monotonic()
+                if found or now >= until:
+                    return found
+                source = self._connection.socket
+                if source is None:
+                    raise BrokerUnavailableError(f"the subscription at redis {self._address} broke; subscribe again")
+                self._keep_alive(now)
+                readable([source, self._waker.source], min(until - now, _PING_AFTER_S))
         return ()
 
     def close(self) -> None:
         """End the subscription; a blocked `next` returns. Legal twice."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._waker.wake()
+        self._is_closed = True
+        self._waker.wake()
+        with self._in_use:
+            self._connection.close()
+            self._waker.close()
 
     def _read(self) -> list[str]:
         found: list[str] = []

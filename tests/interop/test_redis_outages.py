@@ -1,0 +1,179 @@
+"""What does a user see when Redis forgets, restarts, refuses, or is something else?"""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import time
+
+import pytest
+import redis
+
+from asynq_compat.brokers.redis.open import RedisSettings
+from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.ports.consuming import QueueOrder, SettleKind, Settlement, SettleOutcome
+from asynq_compat.ports.producing import EnqueueStatus
+from tests.interop.redis_tools import broker_at, listening, request, settings_of
+from tests.services.ports import free_ports
+from tests.services.redis import RedisServer
+
+ORDER = QueueOrder(weights={"default": 1})
+
+
+@pytest.mark.redis
+def test_scripts_are_loaded_again_after_script_flush(redis_url: str) -> None:
+    with broker_at(settings_of(redis_url)) as broker, redis.Redis.from_url(redis_url) as raw:
+        intake = broker.consuming.open_intake(ORDER, 10, "s")
+        raw.script_flush()
+        outcomes = broker.producing.enqueue([request(), request()])
+        raw.script_flush()
+        leases = intake.take(1)
+        raw.script_flush()
+        settled = intake.settle([Settlement(lease, SettleKind.DONE) for lease in leases], len(leases))
+        intake.close()
+
+        assert outcomes == [EnqueueStatus.ENQUEUED] * 2
+        assert settled == [SettleOutcome.SETTLED] * 2
+        assert raw.get("asynq:{default}:processed") == b"2"
+
+
+@pytest.mark.redis
+def test_a_restart_of_redis_is_survived_without_a_word() -> None:
+    server = RedisServer(durable=True)
+    try:
+        with broker_at(RedisSettings(addr=server.addr)) as broker:
+            intake = broker.consuming.open_intake(ORDER, 10, "s")
+            broker.producing.enqueue([request("before")])
+            server.restart()
+            broker.producing.enqueue([request("after")])
+            taken = [lease.task_id for lease in intake.take(1)]
+            server.restart()
+            idle = intake.take(0.05)
+            server.restart()
+            broker.producing.enqueue([request("again")])
+            taken += [lease.task_id for lease in intake.take(1)]
+            intake.close()
+
+            assert taken == ["before", "after", "again"]
+            assert idle == ()
+    finally:
+        server.stop()
+
+
+def test_a_redis_that_is_not_there_is_named_at_once() -> None:
+    addr = f"127.0.0.1:{free_ports(1)[0]}"
+    started = time.monotonic()
+
+    with (
+        broker_at(RedisSettings(addr=addr, password="s3cret")) as broker,
+        pytest.raises(BrokerUnavailableError) as caught,
+    ):
+        broker.ping()
+
+    assert addr in str(caught.value)
+    assert "connection refused" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert not caught.value.may_have_happened
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.redis
+def test_a_wrong_or_missing_password_is_told_and_never_shown() -> None:
+    server = RedisServer("--requirepass", "right-pw")
+    try:
+        for password, word in [("wr0ng-pw", "does not accept this user name or password"), ("", "asks for a password")]:
+            settings = RedisSettings(addr=server.addr, password=password)
+            with broker_at(settings) as broker, pytest.raises(BrokerUnavailableError, match=word) as caught:
+                broker.producing.enqueue([request()])
+            assert server.addr in str(caught.value)
+            assert "wr0ng-pw" not in f"{caught.value} {settings!r}"
+        with broker_at(RedisSettings(addr=server.addr, password="right-pw")) as broker:
+            broker.ping()
+    finally:
+        server.stop()
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--maxmemory", "100kb", "--maxmemory-policy", "noeviction"), "maxmemory is reached"),
+        (("--replicaof", "127.0.0.1", "1"), "read-only replica"),
+    ],
+    ids=["OOM", "READONLY"],
+)
+def test_a_redis_that_refuses_says_why(options: tuple[str, ...], words: str) -> None:
+    server = RedisServer(*options)
+    try:
+        with broker_at(RedisSettings(addr=server.addr)) as broker:
+            with pytest.raises(BrokerUnavailableError, match=words) as caught:
+                broker.producing.enqueue([request()])
+            assert server.addr in str(caught.value)
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "does not speak Redis's protocol"),
+        (b"-LOADING Redis is loading the dataset in memory\r\n", "still loading"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak Redis's protocol"),
+    ],
+    ids=["HTTP", "LOADING", "SSH"],
+)
+def test_what_is_no_redis_or_not_one_yet_is_told(answer: bytes, words: str) -> None:
+    def serve(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            connection.sendall(answer)
+
+    with listening(serve) as addr, broker_at(RedisSettings(addr=addr)) as broker:
+        with pytest.raises(BrokerUnavailableError, match=words) as caught:
+            broker.producing.enqueue([request()])
+        assert addr in str(caught.value)
+
+
+def test_one_that_never_answers_costs_no_more_than_the_timeout() -> None:
+    def serve(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            pass
+
+    with listening(serve) as addr:
+        settings = RedisSettings(addr=addr, dial_timeout_s=0.3, read_timeout_s=0.2)
+        started = time.monotonic()
+        with broker_at(settings) as broker, pytest.raises(BrokerUnavailableError, match="within") as caught:
+            broker.ping()
+        assert addr in str(caught.value)
+        assert time.monotonic() - started < 2
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("has_chosen_id", [False, True])
+def test_an_enqueue_whose_answer_was_lost_is_no_conflict(
+    redis_server: RedisServer, redis_url: str, *, has_chosen_id: bool
+) -> None:
+    """The proxy hands the first script call on, and drops the connection instead of its answer."""
+    lost: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", redis_server.port)) as upstream:
+            while question := connection.recv(65536):
+                upstream.sendall(question)
+                answer = upstream.recv(65536)
+                if b"EVALSHA" in question and not lost and not answer.startswith(b"-NOSCRIPT"):
+                    lost.append(answer)
+                    connection.shutdown(socket.SHUT_RDWR)
+                    return
+                connection.sendall(answer)
+
+    with listening(serve) as addr:
+        settings = dataclasses.replace(settings_of(redis_url), addr=addr)
+        with broker_at(settings) as broker, redis.Redis.from_url(redis_url) as raw:
+            raw.hset("asynq:{default}:t:taken", "msg", "of another")
+            outcomes = broker.producing.enqueue(
+                [request("mine", has_chosen_id=has_chosen_id), request("taken", has_chosen_id=True)]
+            )
+
+            assert lost
+            assert outcomes == [EnqueueStatus.ENQUEUED, EnqueueStatus.ID_CONFLICT]
+            assert raw.lrange("asynq:{default}:pending", 0, -1) == [b"mine"]

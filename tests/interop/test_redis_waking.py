@@ -1,0 +1,165 @@
+"""How soon does an idle worker on Redis hear of a task, and what does waiting cost?"""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+
+from asynq_compat.brokers.redis.open import RedisSettings
+from asynq_compat.ports.consuming import Lease, QueueOrder, SettleKind, Settlement, SettleOutcome
+from tests.interop.redis_tools import broker_at, request, settings_of
+from tests.services.redis import RedisServer
+from tests.services.waiting import wait_until
+
+ORDER = QueueOrder(weights={"default": 1, "low": 1})
+
+pytestmark = pytest.mark.redis
+
+
+def push(raw: redis.Redis, task_id: str, queue: str = "default") -> None:
+    """Store a task as any other program does."""
+    raw.hset(
+        f"asynq:{{{queue}}}:t:{task_id}", mapping={"msg": request(task_id, queue=queue).message, "state": "pending"}
+    )
+    raw.lpush(f"asynq:{{{queue}}}:pending", task_id)
+
+
+def blocked_clients(raw: redis.Redis) -> int:
+    return int(raw.info("clients")["blocked_clients"])
+
+
+def calls_of(raw: redis.Redis, name: str) -> int:
+    return int(raw.info("commandstats").get(f"cmdstat_{name}", {"calls": 0})["calls"])
+
+
+def test_a_task_pushed_by_another_program_starts_within_milliseconds(redis_url: str) -> None:
+    delays_s: list[float] = []
+    with (
+        broker_at(settings_of(redis_url)) as broker,
+        redis.Redis.from_url(redis_url) as raw,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        intake = broker.consuming.open_intake(ORDER, 1, "s")
+        for number in range(30):
+            taking = pool.submit(lambda: (intake.take(10), time.perf_counter()))
+            wait_until(lambda: blocked_clients(raw) >= 2, "the worker waits for both queues")
+            push(raw, f"task-{number}", "low" if number % 2 else "default")
+            pushed_at = time.perf_counter()
+            leases, taken_at = taking.result(10)
+            delays_s.append(taken_at - pushed_at)
+            intake.settle([Settlement(lease, SettleKind.DONE) for lease in leases], 1)
+        intake.close()
+
+    assert statistics.median(delays_s) < 0.010, f"delays in ms: {sorted(round(1000 * delay, 1) for delay in delays_s)}"
+
+
+def test_a_paused_queue_is_asked_less_and_less_often(redis_url: str) -> None:
+    with broker_at(settings_of(redis_url)) as broker, redis.Redis.from_url(redis_url) as raw:
+        broker.producing.enqueue([request("waits")])
+        broker.administering.pause_queue("default")
+        intake = broker.consuming.open_intake(QueueOrder(weights={"default": 1}), 1, "s")
+        before = calls_of(raw, "blmove")
+
+        nothing = intake.take(1.0)
+        asked = calls_of(raw, "blmove") - before
+        broker.administering.unpause_queue("default")
+        taken = intake.take(5)
+        intake.close()
+
+    assert nothing == ()
+    assert 1 <= asked <= 9, f"8, 16, ... 512 ms apart make 8 in a second, got {asked}"
+    assert [lease.task_id for lease in taken] == ["waits"]
+
+
+def test_the_peek_leaves_the_list_as_it_is(redis_url: str) -> None:
+    with broker_at(settings_of(redis_url)) as broker, redis.Redis.from_url(redis_url) as raw:
+        ids = [f"{number}" for number in range(20)]
+        broker.producing.enqueue([request(task_id) for task_id in ids])
+        broker.administering.pause_queue("default")
+        intake = broker.consuming.open_intake(QueueOrder(weights={"default": 1}), 1, "s")
+        intake.take(0.1)
+        intake.close()
+
+        assert [task_id.decode() for task_id in raw.lrange("asynq:{default}:pending", 0, -1)] == ids[::-1]
+
+
+def test_a_redis_without_blmove_is_polled() -> None:
+    server = RedisServer("--rename-command", "BLMOVE", "")
+    try:
+        with broker_at(RedisSettings(addr=server.addr)) as broker, ThreadPoolExecutor(1) as pool:
+            intake = broker.consuming.open_intake(QueueOrder(weights={"default": 1}), 1, "s")
+            taking = pool.submit(intake.take, 10)
+            broker.producing.enqueue([request("polled")])
+            taken = taking.result(10)
+            intake.close()
+
+        assert [lease.task_id for lease in taken] == ["polled"]
+    finally:
+        server.stop()
+
+
+def test_stop_ends_a_wait_for_tasks_and_a_wait_for_slots(redis_url: str) -> None:
+    with (
+        broker_at(settings_of(redis_url)) as broker,
+        redis.Redis.from_url(redis_url) as raw,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        idle = broker.consuming.open_intake(QueueOrder(weights={"idle": 1}), 1, "s")
+        waiting_for_tasks = pool.submit(idle.take, 60)
+        wait_until(lambda: blocked_clients(raw) >= 1, "the idle worker waits")
+        broker.producing.enqueue([request()])
+        full = broker.consuming.open_intake(QueueOrder(weights={"default": 1}), 1, "s")
+        assert len(full.take(1)) == 1
+        waiting_for_slots = pool.submit(full.take, 60)
+        for intake in (idle, full):
+            intake.stop()
+            intake.stop()
+
+        assert waiting_for_tasks.result(5) == ()
+        assert waiting_for_slots.result(5) == ()
+        assert full.take(1) == ()
+        idle.close()
+        full.close()
+
+
+def test_a_take_that_waits_for_slots_is_served_by_the_next_settle(redis_url: str) -> None:
+    with (
+        broker_at(settings_of(redis_url)) as broker,
+        redis.Redis.from_url(redis_url) as raw,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        broker.producing.enqueue([request(f"{number}") for number in range(6)])
+        intake = broker.consuming.open_intake(QueueOrder(weights={"default": 1}), 2, "s")
+        first = intake.take(1)
+        waiting = pool.submit(intake.take, 60)
+        outcomes = intake.settle([Settlement(lease, SettleKind.DONE) for lease in first], 2)
+        second = waiting.result(5)
+        intake.close()
+
+        assert [lease.task_id for lease in (*first, *second)] == ["0", "1", "2", "3"]
+        assert outcomes == [SettleOutcome.SETTLED] * 2
+        assert raw.llen("asynq:{default}:active") == 2
+
+
+def test_what_was_taken_and_not_seen_goes_back_in_order(redis_url: str) -> None:
+    """Stop comes while the leases that a settle brought still lie there."""
+    with broker_at(settings_of(redis_url)) as broker, redis.Redis.from_url(redis_url) as raw:
+        broker.producing.enqueue([request(f"{number}") for number in range(5)])
+        intake = broker.consuming.open_intake(QueueOrder(weights={"default": 1}), 2, "s")
+        first = intake.take(1)
+        seen: list[Lease] = []
+        taker = threading.Thread(target=lambda: seen.extend(intake.take(60)))
+        taker.start()
+        intake.settle([Settlement(lease, SettleKind.DONE) for lease in first], 2)
+        intake.stop()
+        taker.join(5)
+        intake.settle([Settlement(lease, SettleKind.REQUEUE) for lease in reversed(seen)], len(seen))
+        intake.close()
+
+        assert [task_id.decode() for task_id in raw.lrange("asynq:{default}:pending", 0, -1)] == ["4", "3", "2"]
+        assert raw.zcard("asynq:{default}:lease") == 0
