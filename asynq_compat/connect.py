@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from asynq_compat.errors import InvalidArgumentError, UnsupportedByBroker
+from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, UnsupportedByBroker
 from asynq_compat.options import Duration, duration_ns
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
@@ -37,6 +37,7 @@ from asynq_compat.targets import (
 if TYPE_CHECKING:
     import ssl  # slow to import
 
+    from asynq_compat.brokers.redis.open import RedisSettings
     from asynq_compat.journals.journal import JournalStore
 
 BrokerTarget = Target | str | Broker | None
@@ -81,7 +82,8 @@ def choose(target: object, environment: Mapping[str, str]) -> tuple[Target, str]
         except InvalidArgumentError as error:
             raise InvalidArgumentError(f"{VARIABLE}: {error}") from None
     if target is None:
-        return _default(environment), f"default, since neither the code nor {VARIABLE} says which"
+        _warn_once(default_path(environment))
+        return EmbeddedOpt(), f"default, since neither the code nor {VARIABLE} says which"
     if isinstance(target, str):
         return parse_url(target), "a URL in the code"
     if isinstance(target, _TARGETS):
@@ -92,9 +94,8 @@ def choose(target: object, environment: Mapping[str, str]) -> tuple[Target, str]
     )
 
 
-def _default(environment: Mapping[str, str]) -> EmbeddedOpt:
+def _warn_once(path: Path) -> None:
     global _has_warned
-    path = default_path(environment)
     if not _has_warned:
         _has_warned = True
         _log.warning(
@@ -103,7 +104,6 @@ def _default(environment: Mapping[str, str]) -> EmbeddedOpt:
             path,
             VARIABLE,
         )
-    return EmbeddedOpt(str(path))
 
 
 def default_path(environment: Mapping[str, str]) -> Path:
@@ -116,6 +116,17 @@ def default_path(environment: Mapping[str, str]) -> Path:
     else:
         folder = Path.home() / ".local" / "state"
     return folder / "asynq_compat" / "asynq.db"
+
+
+def _made_default_path() -> Path:
+    path = default_path(os.environ)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BrokerUnavailableError(
+            f"the folder {path.parent} cannot be made: {error.strerror}; pass EmbeddedOpt(path) or set {VARIABLE}"
+        ) from error
+    return path
 
 
 def _open(target: Target, clock: Clock | None) -> Broker:
@@ -134,24 +145,32 @@ def _open(target: Target, clock: Clock | None) -> Broker:
 
 
 def _open_redis(opt: RedisClientOpt, clock: Clock | None) -> Broker:
-    from asynq_compat.brokers.redis.open import RedisSettings, open_redis
+    from asynq_compat.brokers.redis.open import open_redis
+
+    return open_redis(redis_settings(opt), clock)
+
+
+def redis_settings(opt: RedisClientOpt) -> RedisSettings:
+    """Return what the option means for the Redis broker, Go's defaults filled in.
+
+    Raises:
+        InvalidArgumentError: A timeout is no duration, or the certificates cannot be loaded.
+    """
+    from asynq_compat.brokers.redis.open import RedisSettings
 
     read_timeout_s = _timeout_s("read_timeout", opt.read_timeout, 3.0)
-    return open_redis(
-        RedisSettings(
-            network=opt.network or ("unix" if opt.addr.startswith("/") else "tcp"),
-            addr=opt.addr or "localhost:6379",
-            username=opt.username,
-            password=opt.password,
-            db=opt.db,
-            dial_timeout_s=_timeout_s("dial_timeout", opt.dial_timeout, 5.0) or 5.0,
-            read_timeout_s=read_timeout_s,
-            write_timeout_s=_timeout_s("write_timeout", opt.write_timeout, read_timeout_s),
-            pool_size=opt.pool_size or None,
-            tls=_tls_context(opt.tls_config),
-            server_name=opt.tls_config.server_name if isinstance(opt.tls_config, TLSConfig) else "",
-        ),
-        clock,
+    return RedisSettings(
+        network=opt.network or ("unix" if opt.addr.startswith("/") else "tcp"),
+        addr=opt.addr or "localhost:6379",
+        username=opt.username,
+        password=opt.password,
+        db=opt.db,
+        dial_timeout_s=_timeout_s("dial_timeout", opt.dial_timeout, 5.0) or 5.0,
+        read_timeout_s=read_timeout_s,
+        write_timeout_s=_timeout_s("write_timeout", opt.write_timeout, read_timeout_s),
+        pool_size=opt.pool_size or None,
+        tls=_tls_context(opt.tls_config),
+        server_name=opt.tls_config.server_name if isinstance(opt.tls_config, TLSConfig) else "",
     )
 
 
@@ -197,7 +216,11 @@ def _store(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock) -> Journ
             from asynq_compat.journals.memory import MemoryJournalStore
 
             return MemoryJournalStore(target.name, now_ms=now_ms)
-        case EmbeddedOpt() | RedpandaOpt():
+        case EmbeddedOpt():
+            from asynq_compat.journals.sqlite import SqliteJournalStore
+
+            return SqliteJournalStore(target.path or str(_made_default_path()), now_ms=now_ms)
+        case RedpandaOpt():
             raise UnsupportedByBroker(f"{type(target).__name__} cannot be opened yet")
         case _:
             assert_never(target)

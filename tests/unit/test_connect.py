@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import ssl
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from asynq_compat import connect, errors
-from asynq_compat.connect import VARIABLE, choose, default_path, open_broker
+from asynq_compat.client import Client
+from asynq_compat.connect import VARIABLE, choose, default_path, open_broker, redis_settings
+from asynq_compat.inspector import Inspector
+from asynq_compat.options import Duration
 from asynq_compat.targets import (
     EmbeddedOpt,
     MemoryOpt,
@@ -17,7 +22,9 @@ from asynq_compat.targets import (
     RedisFailoverClientOpt,
     RedpandaOpt,
     Target,
+    TLSConfig,
 )
+from asynq_compat.task import Task
 
 
 @pytest.mark.parametrize("target", [RedisClientOpt("h:1"), RedpandaOpt("h:1"), EmbeddedOpt("x.db"), MemoryOpt("m")])
@@ -59,7 +66,7 @@ def test_with_nothing_configured_it_is_the_users_file_and_one_warning(
     chosen = [choose(None, environment) for _ in range(3)]
 
     path = tmp_path / "asynq_compat" / "asynq.db"
-    assert {target for target, _ in chosen} == {EmbeddedOpt(str(path))}
+    assert {target for target, _ in chosen} == {EmbeddedOpt()}
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 1
     assert str(path) in warnings[0]
@@ -82,3 +89,101 @@ def test_what_comes_later_says_so(target: Target, monkeypatch: pytest.MonkeyPatc
         errors.UnsupportedByBroker, match=f"{type(target).__name__} cannot be opened yet.*use RedisClientOpt"
     ):
         open_broker(target)
+
+
+def test_an_embedded_broker_is_a_file_and_an_info_line_names_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "asynq_compat")
+    path = tmp_path / "queue.db"
+    monkeypatch.setenv(VARIABLE, f"sqlite:///{path}")
+
+    broker = open_broker(RedisClientOpt("nowhere:1"))
+    broker.ping()
+    broker.close()
+
+    assert path.exists()
+    assert [record.getMessage() for record in caplog.records if record.name == "asynq_compat"] == [
+        f"broker: sqlite:///{path}, chosen by the environment variable {VARIABLE}"
+    ]
+
+
+def test_the_default_file_is_made_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+    for _ in range(2):
+        with Client() as client:
+            client.enqueue(Task("t"))
+
+    assert (tmp_path / "state" / "asynq_compat" / "asynq.db").exists()
+    with Inspector(EmbeddedOpt()) as inspector:
+        assert inspector.get_queue_info("default").pending == 2
+
+
+def test_a_folder_that_cannot_be_made_is_an_outage_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+
+    with pytest.raises(
+        errors.BrokerUnavailableError, match=f"cannot be made: .*pass EmbeddedOpt.path. or set {VARIABLE}"
+    ):
+        open_broker()
+
+
+def test_an_open_broker_is_used_as_it_is_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    broker = open_broker("memory://")
+    monkeypatch.setenv(VARIABLE, "redis://nowhere:1")
+
+    assert open_broker(broker) is broker
+    broker.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "read_s", "write_s"),
+    [((None, None), 3.0, 3.0), ((0, 0), 3.0, 3.0), ((-1, None), None, None), ((timedelta(seconds=7), 2), 7.0, 2.0)],
+)
+def test_timeouts_are_read_as_go_reads_them(
+    given: tuple[Duration | None, Duration | None], read_s: float | None, write_s: float | None
+) -> None:
+    settings = redis_settings(RedisClientOpt("h:1", read_timeout=given[0], write_timeout=given[1]))
+
+    assert (settings.dial_timeout_s, settings.read_timeout_s, settings.write_timeout_s) == (5.0, read_s, write_s)
+
+
+@pytest.mark.parametrize(
+    ("opt", "network", "addr"),
+    [
+        (RedisClientOpt(), "tcp", "localhost:6379"),
+        (RedisClientOpt(""), "tcp", "localhost:6379"),
+        (RedisClientOpt("h"), "tcp", "h"),
+        (RedisClientOpt("/run/r.sock"), "unix", "/run/r.sock"),
+        (RedisClientOpt("r.sock", network="unix"), "unix", "r.sock"),
+    ],
+)
+def test_an_address_is_a_socket_when_it_looks_like_one(opt: RedisClientOpt, network: str, addr: str) -> None:
+    settings = redis_settings(opt)
+
+    assert (settings.network, settings.addr) == (network, addr)
+
+
+def test_tls_is_what_the_option_says(tmp_path: Path) -> None:
+    def context(config: TLSConfig | ssl.SSLContext | None) -> object:
+        return redis_settings(RedisClientOpt("h:1", tls_config=config)).tls
+
+    own = ssl.create_default_context()
+    careless = context(TLSConfig(insecure_skip_verify=True))
+    careful = context(TLSConfig())
+
+    assert context(None) is False
+    assert context(own) is own
+    assert isinstance(careful, ssl.SSLContext)
+    assert careful.verify_mode is ssl.CERT_REQUIRED
+    assert isinstance(careless, ssl.SSLContext)
+    assert careless.verify_mode is ssl.CERT_NONE
+    with pytest.raises(errors.InvalidArgumentError, match=r"certificates of .*cannot be loaded.*check the files"):
+        context(TLSConfig(ca_file=str(tmp_path / "missing.pem")))

@@ -1,0 +1,149 @@
+"""Do the enqueues of many callers travel together, and does each get its own answer?"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from asynq_compat.compose import compose
+from asynq_compat.connect import open_broker
+from asynq_compat.engine.enqueuer import BATCH_MAX, AsyncEnqueuer, Enqueuer
+from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.options import TaskID
+from asynq_compat.ports.broker import Broker
+from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
+from asynq_compat.task import Task
+
+GIVE_UP_AFTER_S = 30
+
+
+class GatedProducing:
+    """A real broker's port behind a gate: what comes while it is shut waits together."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._producing = broker.producing
+        self.sizes: list[int] = []
+        self.entered = threading.Event()
+        self.gate = threading.Event()
+        self.outage: BrokerUnavailableError | None = None
+
+    def enqueue(self, requests: Sequence[EnqueueRequest]) -> Sequence[EnqueueOutcome]:
+        """Wait for the gate, then pass the batch on, or fail as an outage does."""
+        self.sizes.append(len(requests))
+        self.entered.set()
+        assert self.gate.wait(GIVE_UP_AFTER_S)
+        if self.outage is not None:
+            raise self.outage
+        return self._producing.enqueue(requests)
+
+
+@pytest.fixture
+def producing() -> Iterator[GatedProducing]:
+    broker = open_broker(f"memory://{uuid.uuid4()}")
+    yield GatedProducing(broker)
+    broker.close()
+
+
+def request(task_id: str) -> EnqueueRequest:
+    return compose(Task("t"), [TaskID(task_id)], 0)[0]
+
+
+def enqueue_behind_a_shut_gate(
+    producing: GatedProducing, threads: ThreadPoolExecutor, ids: Sequence[str]
+) -> list[Future[EnqueueOutcome]]:
+    """Send the first alone, let the others gather, and open the gate."""
+    enqueuer = Enqueuer(producing)
+    first = threads.submit(enqueuer.enqueue, request(ids[0]))
+    assert producing.entered.wait(GIVE_UP_AFTER_S)
+    others = [threads.submit(enqueuer.enqueue, request(task_id)) for task_id in ids[1:]]
+    waiting = enqueuer._waiting
+    tick = threading.Event()
+    for _ in range(GIVE_UP_AFTER_S * 1_000):
+        if len(waiting) == len(others):
+            break
+        tick.wait(0.001)
+    assert len(waiting) == len(others), f"only {len(waiting)} of {len(others)} are waiting"
+    producing.gate.set()
+    return [first, *others]
+
+
+def test_what_comes_while_a_batch_is_away_forms_the_next_one(producing: GatedProducing) -> None:
+    with ThreadPoolExecutor(10) as threads:
+        calls = enqueue_behind_a_shut_gate(producing, threads, ["a", "b", "c", "d", "b"])
+        outcomes = [call.result(GIVE_UP_AFTER_S) for call in calls]
+
+    assert producing.sizes == [1, 4]
+    assert sorted(outcome.value for outcome in outcomes if isinstance(outcome, EnqueueStatus)) == (
+        ["enqueued"] * 4 + ["id_conflict"]
+    )
+
+
+def test_an_outage_reaches_every_caller_and_the_next_call_goes_on(producing: GatedProducing) -> None:
+    producing.outage = BrokerUnavailableError("no answer", may_have_happened=True)
+    with ThreadPoolExecutor(10) as threads:
+        calls = enqueue_behind_a_shut_gate(producing, threads, ["a", "b", "c"])
+        failures = [call.exception(GIVE_UP_AFTER_S) for call in calls]
+
+    assert failures == [producing.outage] * 3
+    producing.outage = None
+    assert Enqueuer(producing).enqueue(request("a")) is EnqueueStatus.ENQUEUED
+
+
+def test_a_lone_caller_is_sent_at_once_and_alone(producing: GatedProducing) -> None:
+    producing.gate.set()
+    enqueuer = Enqueuer(producing)
+
+    assert [enqueuer.enqueue(request(task_id)) for task_id in "aab"] == [
+        EnqueueStatus.ENQUEUED,
+        EnqueueStatus.ID_CONFLICT,
+        EnqueueStatus.ENQUEUED,
+    ]
+    assert producing.sizes == [1, 1, 1]
+
+
+def test_coroutines_that_enqueue_at_the_same_time_travel_together(producing: GatedProducing) -> None:
+    producing.gate.set()
+
+    async def all_of_them() -> list[EnqueueOutcome]:
+        enqueuer = AsyncEnqueuer(producing, threads)
+        outcomes = await asyncio.gather(*(enqueuer.enqueue(request(str(number))) for number in range(2_500)))
+        await enqueuer.drain()
+        return outcomes
+
+    with ThreadPoolExecutor(1) as threads:
+        outcomes = asyncio.run(all_of_them())
+
+    assert outcomes == [EnqueueStatus.ENQUEUED] * 2_500
+    assert producing.sizes == [BATCH_MAX, BATCH_MAX, 500]
+
+
+def test_a_cancelled_coroutine_takes_no_other_with_it(producing: GatedProducing) -> None:
+    async def two() -> tuple[EnqueueOutcome, bool]:
+        enqueuer = AsyncEnqueuer(producing, threads)
+        first, second = (asyncio.ensure_future(enqueuer.enqueue(request(task_id))) for task_id in "ab")
+        await asyncio.get_running_loop().run_in_executor(None, producing.entered.wait, GIVE_UP_AFTER_S)
+        first.cancel()
+        producing.gate.set()
+        outcome = await second
+        return outcome, first.cancelled()
+
+    with ThreadPoolExecutor(1) as threads:
+        assert asyncio.run(two()) == (EnqueueStatus.ENQUEUED, True)
+
+
+def test_an_outage_reaches_every_coroutine(producing: GatedProducing) -> None:
+    producing.outage = BrokerUnavailableError("no answer")
+    producing.gate.set()
+
+    async def three() -> list[EnqueueOutcome | BaseException]:
+        enqueuer = AsyncEnqueuer(producing, threads)
+        calls = [enqueuer.enqueue(request(task_id)) for task_id in "abc"]
+        return list(await asyncio.gather(*calls, return_exceptions=True))
+
+    with ThreadPoolExecutor(1) as threads:
+        assert asyncio.run(three()) == [producing.outage] * 3
