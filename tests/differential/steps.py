@@ -1,0 +1,58 @@
+"""What may happen to a queue?
+
+Contract: a `Step` is a transition's name and a seed; everything else about it (which task, how long, how it failed) is drawn from the seed
+when it is carried out, among what is there by then. So a list of steps can be shortened and stays meaningful.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+# What a step becomes when a failing sequence is shortened.
+NOTHING = "nothing"
+
+# Every transition and how often it is drawn. The names are those of the machine, the Lua files and the conformance suite.
+WEIGHTS = {
+    "enqueue": 6,
+    "enqueue_unique": 5,
+    "enqueue_scheduled": 4,
+    "enqueue_scheduled_unique": 3,
+    "take": 10,
+    "settle": 10,
+    "extend": 3,
+    "write_result": 4,
+    "let_time_pass": 6,
+    "recover": 4,
+    "run_task": 3,
+    "archive_task": 3,
+    "delete_task": 3,
+    "pause_queue": 1,
+    "unpause_queue": 3,
+    "list_tasks": 2,
+    "queue_stats": 2,
+}
+# What only Redis brokers have: groups, what a server tells, a signal without memory, a ghost.
+REDIS_WEIGHTS = {
+    "enqueue_grouped": 3,
+    "enqueue_grouped_unique": 3,
+    "server_state": 2,
+    "publish_cancelation": 2,
+    "write_result_late": 1,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a sequence."""
+
+    name: str
+    seed: int
+
+
+def sequences(weights: dict[str, int], *, length: int = 50) -> st.SearchStrategy[list[Step]]:
+    """Return lists of steps, as often as their weights say."""
+    names = [NOTHING] + [name for name, weight in weights.items() for _ in range(weight)]
+    step = st.builds(Step, st.sampled_from(names), st.integers(0, 2**20))
+    return st.lists(step, min_size=length, max_size=length)

@@ -1,0 +1,96 @@
+"""Are Go's rdb, our Redis broker and the machine one and the same queue?
+
+Not obvious: each sequence goes on where the clock of the last one stood, so that a run covers months.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.differential.differences import Difference
+from tests.differential.steps import REDIS_WEIGHTS, WEIGHTS, Step, sequences
+from tests.differential.transitions import carry_out
+from tests.differential.world import Ground, World
+
+# In CI each transition has to be executed at least so often.
+EXECUTIONS_MIN = 50
+ROUNDS_MAX = 4
+EXAMPLES = 200 if os.environ.get("CI") else 60
+
+COVERED = (
+    "enqueue",
+    "enqueue_unique",
+    "enqueue_scheduled",
+    "enqueue_scheduled_unique",
+    "take",
+    "settle_done",
+    "settle_complete",
+    "settle_retry",
+    "settle_archive",
+    "settle_requeue",
+    "extend",
+    "write_result",
+    "forward_due",
+    "delete_expired_completed",
+    "expired_leases",
+    "settle_expired",
+    "run_task",
+    "archive_task",
+    "delete_task",
+    "pause_queue",
+    "unpause_queue",
+    "list_tasks",
+    "queue_stats",
+)
+COVERED_ON_REDIS = ("enqueue_grouped", "enqueue_grouped_unique", "write_server_state", "publish_cancelation")
+
+
+def _check(ground: Ground, weights: dict[str, int], *, with_machine: bool) -> None:
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(sequences(weights))
+    def agree(steps: list[Step]) -> None:
+        world = World(ground, with_machine=with_machine)
+        try:
+            world.run(steps, carry_out)
+        finally:
+            world.close()
+
+    agree()
+
+
+def _check_and_count(
+    ground: Ground, weights: dict[str, int], covered: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run sequences until, in CI, each transition was executed often enough; show how often it was."""
+    for _ in range(ROUNDS_MAX):
+        _check(ground, weights, with_machine=weights is WEIGHTS)
+        seldom = [name for name in covered if ground.coverage[name] < EXECUTIONS_MIN]
+        if not seldom or not os.environ.get("CI"):
+            break
+    with capsys.disabled():
+        print("\nexecuted by Go, Redis and the machine:" if weights is WEIGHTS else "\nexecuted by Go and Redis:")
+        for name in sorted(ground.coverage):
+            print(f"  {ground.coverage[name]:6d}  {name}")
+    assert not seldom or not os.environ.get("CI"), f"executed less than {EXECUTIONS_MIN} times: {seldom}"
+
+
+@pytest.mark.timeout(900)
+def test_go_redis_and_the_machine_agree(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    _check_and_count(ground, WEIGHTS, COVERED, capsys)
+
+    assert ground.coverage[Difference.LOCK_LEFT_BY_ID_CONFLICT.value] > 0
+
+
+@pytest.mark.timeout(900)
+def test_go_and_redis_agree_on_what_only_redis_has(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    """Groups, late duties, servers, cancellations, a lease that is settled again, a result for a task that is gone."""
+    _check_and_count(ground, WEIGHTS | REDIS_WEIGHTS, COVERED + COVERED_ON_REDIS, capsys)
