@@ -1,1 +1,139 @@
-"""How is a journal kept in a Kafka topic?"""
+"""How is a journal kept in a Kafka topic?
+
+Contract: partition 0 of one topic is the total order; an append is durable when all in-sync replicas have it. Topics are made if they do
+not exist and refused if their settings would harm a journal (topics.py). Forked children connect anew.
+Not obvious: an append that got no answer may be in the topic; the machine knows a frame that was appended twice.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+
+from asynq_compat.errors import ServerStateError
+from asynq_compat.journals.journal import READ_BYTES_MAX, READ_COUNT_MAX, Batch, check_frame_size
+from asynq_compat.journals.kafka.driver_kafka_python import KafkaPythonDriver
+from asynq_compat.journals.kafka.reader_kafka_python import KafkaPythonReader
+from asynq_compat.journals.kafka.settings import KafkaSettings
+from asynq_compat.journals.kafka.topics import journal_name_of, topic_name
+
+
+class KafkaJournalStore:
+    """The journals of one namespace of a cluster; connects when it is made.
+
+    Raises:
+        BrokerUnavailableError: No broker answered in time; names the addresses and the causes.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._driver = KafkaPythonDriver(settings)
+        self._opened: list[KafkaJournal] = []
+        self._driver.connect_ahead()
+        _stores.add(self)
+
+    @property
+    def address(self) -> str:
+        """The brokers and the namespace as a URL."""
+        return self._settings.address
+
+    def open(self, name: str) -> KafkaJournal:
+        """Open the journal of that name, its topic made if it does not exist."""
+        topic = topic_name(self._settings.namespace, name)
+        self._driver.ensure_topic(topic)
+        journal = KafkaJournal(self._settings, self._driver, name, topic)
+        self._opened.append(journal)
+        return journal
+
+    def names(self) -> Sequence[str]:
+        """Return the names of the journals that exist, sorted."""
+        namespace = self._settings.namespace
+        return sorted(name for topic in self._driver.topics() if (name := journal_name_of(namespace, topic)))
+
+    def ping(self) -> None:
+        """Ask for the cluster's topics."""
+        self._driver.topics()
+
+    def close(self) -> None:
+        """Close every journal opened here, and the connections."""
+        for journal in self._opened:
+            journal.close()
+        self._driver.close()
+
+    def after_fork(self) -> None:
+        """Start anew in a forked child."""
+        self._driver.after_fork()
+        for journal in self._opened:
+            journal.after_fork()
+
+
+class KafkaJournal:
+    """One journal: partition 0 of a topic."""
+
+    def __init__(self, settings: KafkaSettings, driver: KafkaPythonDriver, name: str, topic: str) -> None:
+        self._settings = settings
+        self._driver = driver
+        self._name = name
+        self._topic = topic
+        self._is_closed = False
+        self._turn = threading.Lock()  # Held through a read: one reader at a time.
+        self._reader = KafkaPythonReader(settings, topic)
+
+    @property
+    def name(self) -> str:
+        """The name that it was opened by."""
+        return self._name
+
+    def append(self, frame: bytes) -> int:
+        """Store a frame; return its position."""
+        check_frame_size(frame)
+        self._check_open()
+        return self._driver.append(self._topic, frame)
+
+    def read(
+        self, after: int, *, wait_s: float, max_count: int = READ_COUNT_MAX, max_bytes: int = READ_BYTES_MAX
+    ) -> Batch:
+        """Return the entries behind `after`."""
+        with self._turn:
+            self._check_open()
+            return self._reader.read(after, wait_s, max_count, max_bytes)
+
+    def end(self) -> int:
+        """Return the position of the last record, -1 if there is none."""
+        self._check_open()
+        return self._driver.end(self._topic)
+
+    def interrupt(self) -> None:
+        """Let a waiting read return."""
+        self._reader.interrupt()
+
+    def close(self) -> None:
+        """Wake a waiting read and close its connection."""
+        self._is_closed = True
+        self._reader.interrupt()
+        with self._turn:
+            self._reader.close()
+
+    def after_fork(self) -> None:
+        """Start anew in a forked child; what was inherited is its parent's."""
+        _set_aside.append(self._reader)
+        self._turn = threading.Lock()
+        self._reader = KafkaPythonReader(self._settings, self._topic)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ServerStateError(f"the journal {self._name} of {self._settings.address} is closed; open it anew")
+
+
+_set_aside: list[KafkaPythonReader] = []
+_stores: weakref.WeakSet[KafkaJournalStore] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_stores):
+        store.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

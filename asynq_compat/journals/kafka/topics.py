@@ -1,1 +1,87 @@
-"""Which topics does a journal need, and are they as they should be?"""
+"""Which topics does a journal need, and are they as they should be?
+
+Contract: pure. Names of journals and topics translate into each other without loss; `fault_of` names the first setting under which a
+journal would lose entries, lie about time or refuse a frame, and the command that mends it.
+Not obvious: Kafka treats '.' and '_' in topic names as one when it looks for collisions, so the '.' of a queue name is encoded too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.journals.journal import CONTROL, queue_journal_name
+
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+TOPIC_NAME_LENGTH_MAX = 249
+
+WANTED = {
+    "message.timestamp.type": "LogAppendTime",
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "cleanup.policy": "delete",
+    "max.message.bytes": str(MESSAGE_BYTES_MAX),
+}
+# For a replicated topic: an append stands on two brokers before it is acknowledged, and none of them forgets it by an election.
+WANTED_IF_REPLICATED = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]")
+_QUEUE_PREFIX = queue_journal_name("")
+
+
+def topic_name(namespace: str, journal_name: str) -> str:
+    """Return the topic of a journal.
+
+    Raises:
+        InvalidArgumentError: No journal is called like that, or its topic's name would be too long.
+    """
+    if journal_name == CONTROL:
+        return f"{namespace}.{CONTROL}"
+    if not journal_name.startswith(_QUEUE_PREFIX) or journal_name == _QUEUE_PREFIX:
+        raise InvalidArgumentError(f"a journal is called {CONTROL!r} or 'queue.<queue>', got {journal_name!r}")
+    queue = journal_name.removeprefix(_QUEUE_PREFIX)
+    encoded = "".join(
+        char if _PLAIN.fullmatch(char) else "".join(f".{byte:02X}" for byte in char.encode()) for char in queue
+    )
+    topic = f"{namespace}.{_QUEUE_PREFIX}{encoded}"
+    if len(topic) > TOPIC_NAME_LENGTH_MAX:
+        raise InvalidArgumentError(
+            f"queue {queue[:40]!r}... needs a topic name of {len(topic)} characters, Kafka takes {TOPIC_NAME_LENGTH_MAX}; "
+            "choose a shorter queue name"
+        )
+    return topic
+
+
+def journal_name_of(namespace: str, topic: str) -> str | None:
+    """Return the journal that a topic holds, None if it is none of this namespace."""
+    if topic == f"{namespace}.{CONTROL}":
+        return CONTROL
+    prefix = f"{namespace}.{_QUEUE_PREFIX}"
+    if not topic.startswith(prefix) or topic == prefix:
+        return None
+    encoded = topic.removeprefix(prefix).encode("latin-1")
+    try:
+        queue = re.sub(rb"\.([0-9A-F]{2})", lambda match: bytes([int(match[1], 16)]), encoded).decode()
+        return queue_journal_name(queue) if topic_name(namespace, queue_journal_name(queue)) == topic else None
+    except (UnicodeDecodeError, InvalidArgumentError):
+        return None
+
+
+def fault_of(topic: str, address: str, partition_count: int, found: Mapping[str, str | None]) -> str | None:
+    """Return what is wrong with a topic and how it is mended; None if nothing is."""
+    if partition_count != 1:
+        return f"topic {topic} has {partition_count} partitions, a journal needs 1; delete it if it is empty, or choose another namespace"
+    for setting, wanted in WANTED.items():
+        value = found.get(setting)
+        if value is None or (value != wanted and not _is_large_enough(setting, value)):
+            return (
+                f"topic {topic} has {setting}={value}, a journal needs {setting}={wanted}; mend it with "
+                f"`rpk topic alter-config {topic} --set {setting}={wanted}` or `kafka-configs.sh --bootstrap-server {address} "
+                f"--alter --entity-type topics --entity-name {topic} --add-config {setting}={wanted}`"
+            )
+    return None
+
+
+def _is_large_enough(setting: str, value: str) -> bool:
+    return setting == "max.message.bytes" and int(value) >= MESSAGE_BYTES_MAX

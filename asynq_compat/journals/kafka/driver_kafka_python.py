@@ -1,0 +1,237 @@
+"""How does kafka-python append to topics, make them and look after their ends?
+
+Contract: thread-safe. kafka-python's errors are translated here and in its reader. Every wait has a limit.
+Not obvious: an idempotent producer of kafka-python is dead after its first failed batch (later sends never complete), so it is thrown
+away then; a long poll blocks its connection, so `end` has a client of its own; two private attributes are set
+(docs/adr/0003-kafka-python-private-attributes.md).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import kafka
+import kafka.errors
+from kafka.admin import ConfigResource, KafkaAdminClient
+
+from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, PayloadTooLargeError, ServerStateError
+from asynq_compat.journals.journal import FRAME_BYTES_MAX
+from asynq_compat.journals.kafka.settings import KafkaSettings
+from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX, WANTED, WANTED_IF_REPLICATED, fault_of
+from asynq_compat.journals.kafka.unreachable import why_unreachable
+
+METADATA_THROTTLE_MS = 5
+PARTITION = 0
+
+_RETRY_BACKOFF_MS = 20
+_RECONNECT_BACKOFF_MS_MAX = 1_000
+_set_aside: list[object] = []
+
+# kafka-python warns of every attempt to connect; without a handler of its own Python prints that to stderr.
+logging.getLogger("kafka").addHandler(logging.NullHandler())
+
+
+def client_options(settings: KafkaSettings) -> dict[str, Any]:
+    """Return the options that all clients share."""
+    timeout_ms = int(settings.request_timeout_s * 1000)
+    return {
+        "bootstrap_servers": list(settings.bootstrap),
+        "client_id": "asynq_compat",
+        "bootstrap_timeout_ms": timeout_ms,
+        "request_timeout_ms": timeout_ms,
+        "reconnect_backoff_ms": 50,
+        "reconnect_backoff_max_ms": _RECONNECT_BACKOFF_MS_MAX,
+        "retry_backoff_ms": _RETRY_BACKOFF_MS,
+    }
+
+
+def connected(settings: KafkaSettings, make: Callable[[], Any]) -> Any:
+    """Return the client that `make` connects.
+
+    Raises:
+        BrokerUnavailableError: No broker answered in time; names the addresses and the causes.
+    """
+    try:
+        return make()
+    except kafka.errors.KafkaConfigurationError:
+        raise  # A mistake of this file.
+    except kafka.errors.KafkaError as error:
+        raise BrokerUnavailableError(
+            f"no Kafka broker answered within {settings.request_timeout_s:g} s: {why_unreachable(settings.bootstrap)}"
+        ) from error
+
+
+class KafkaPythonDriver:
+    """The connections of one process to one cluster, but those that read."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._timeout_ms = int(settings.request_timeout_s * 1000)
+        self._is_closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._producing = threading.Lock()  # Guards the producer.
+        self._administering = threading.Lock()  # Guards the next two.
+        self._producer: Any = None
+        self._admin: Any = None
+        self._asker: Any = None
+
+    def after_fork(self) -> None:
+        """Start anew in a forked child; what was inherited is its parent's."""
+        _set_aside.extend((self._producer, self._admin, self._asker))
+        self._begin()
+
+    def connect_ahead(self) -> None:
+        """Connect the producer beside whatever else is being done; a failure shows at the first append."""
+        threading.Thread(target=self._try_to_connect, name="asynq-kafka-connect", daemon=True).start()
+
+    def _try_to_connect(self) -> None:
+        try:
+            self._current_producer()
+        except (BrokerUnavailableError, ServerStateError):
+            logging.getLogger("asynq_compat").debug("kafka producer not connected ahead", exc_info=True)
+
+    def append(self, topic: str, frame: bytes) -> int:
+        """Store a frame; return its offset."""
+        producer = self._current_producer()
+        try:
+            future = producer.send(topic, value=frame, partition=PARTITION)
+        except kafka.errors.KafkaError as error:  # It knows no leader for the topic: nothing was sent.
+            raise self._no_answer(f"no broker takes an append to {topic}", error) from error
+        try:
+            return int(future.get(self._settings.request_timeout_s + 1).offset)
+        except kafka.errors.MessageSizeTooLargeError as error:
+            self._throw_away(producer)
+            raise PayloadTooLargeError(
+                f"topic {topic} does not take a frame of {len(frame)} bytes; raise its max.message.bytes to {MESSAGE_BYTES_MAX}",
+                size_bytes=len(frame),
+                size_bytes_max=FRAME_BYTES_MAX,
+            ) from error
+        except kafka.errors.AuthorizationError as error:
+            self._throw_away(producer)
+            raise self._no_answer(f"this user may not write to {topic}", error) from error
+        except kafka.errors.KafkaError as error:
+            self._throw_away(producer)
+            text = f"no answer to an append to {topic}; the frame may or may not be stored"
+            raise self._no_answer(text, error, may_have_happened=True) from error
+
+    def end(self, topic: str) -> int:
+        """Return the offset of the last record, -1 if there is none."""
+        partition = kafka.TopicPartition(topic, PARTITION)
+        with self._administering:
+            try:
+                offsets = self._current_asker().end_offsets([partition], timeout_ms=self._timeout_ms)
+            except kafka.errors.KafkaError as error:
+                raise self._no_answer(f"no answer to where {topic} ends", error) from error
+        return int(offsets[partition]) - 1
+
+    def topics(self) -> Sequence[str]:
+        """Return the names of all topics of the cluster."""
+        with self._administering:
+            try:
+                return [str(name) for name in self._current_admin().list_topics()]
+            except kafka.errors.KafkaError as error:
+                raise self._no_answer("no answer to which topics there are", error) from error
+
+    def ensure_topic(self, topic: str) -> None:
+        """Make the topic if it does not exist, and check what stands there.
+
+        Raises:
+            InvalidArgumentError: A setting of it would harm a journal; the message says which and how to mend it.
+            BrokerUnavailableError: No answer, or it may not be made.
+        """
+        with self._administering:
+            try:
+                admin = self._current_admin()
+                self._make_topic(admin, topic)
+                (described,) = admin.describe_topics([topic])
+                resource = ConfigResource("topic", topic, dict.fromkeys(WANTED, ""))
+                configs = admin.describe_configs([resource], config_filter="all")["topic"][topic]
+            except kafka.errors.KafkaError as error:
+                raise self._no_answer(f"topic {topic} cannot be made or described", error) from error
+        found: Mapping[str, str | None] = {name: config["value"] for name, config in configs.items()}
+        if fault := fault_of(topic, self._settings.bootstrap[0], len(described["partitions"]), found):
+            raise InvalidArgumentError(fault)
+
+    def _make_topic(self, admin: Any, topic: str) -> None:
+        factor = self._settings.replication_factor
+        configs = {**WANTED, **(WANTED_IF_REPLICATED if factor > 1 else {})}
+        request = {topic: {"num_partitions": 1, "replication_factor": factor, "configs": configs}}
+        try:
+            admin.create_topics(request, timeout_ms=self._timeout_ms, wait_for_metadata=True)
+        except kafka.errors.TopicAlreadyExistsError:
+            pass
+        except (
+            ValueError
+        ) as error:  # A broker answered with a source of settings that the library does not know; the topic is made.
+            logging.getLogger("asynq_compat").debug("answer to a topic's creation not understood: %s", error)
+
+    def close(self) -> None:
+        """Close the connections. Legal twice."""
+        self._is_closed = True
+        with self._producing:
+            producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close(timeout=self._settings.request_timeout_s)
+        with self._administering:
+            clients, self._admin, self._asker = (self._admin, self._asker), None, None
+        for client in clients:
+            if client is not None:
+                client.close()
+
+    def _current_producer(self) -> Any:
+        with self._producing:
+            self._check_open()
+            if self._producer is None:
+                self._producer = connected(self._settings, self._make_producer)
+                # Private: the first send would wait 100 ms for the throttle of metadata requests.
+                self._producer._metadata.config["retry_backoff_ms"] = METADATA_THROTTLE_MS  # noqa: SLF001 - docs/adr/0003
+            return self._producer
+
+    def _make_producer(self) -> Any:
+        options = client_options(self._settings)
+        return kafka.KafkaProducer(
+            **{**options, "request_timeout_ms": max(self._timeout_ms // 2, 1)},
+            acks="all",
+            enable_idempotence=True,
+            delivery_timeout_ms=self._timeout_ms,
+            max_block_ms=self._timeout_ms,
+            max_request_size=MESSAGE_BYTES_MAX,
+            metrics_enabled=False,
+        )
+
+    def _throw_away(self, producer: Any) -> None:
+        with self._producing:
+            if self._producer is producer:
+                self._producer = None
+        producer.close(timeout=0)
+
+    def _current_admin(self) -> Any:
+        self._check_open()
+        if self._admin is None:
+            self._admin = connected(self._settings, lambda: KafkaAdminClient(**client_options(self._settings)))
+        return self._admin
+
+    def _current_asker(self) -> Any:
+        self._check_open()
+        if self._asker is None:
+            options = client_options(self._settings)
+            self._asker = connected(
+                self._settings,
+                lambda: kafka.KafkaConsumer(**options, group_id=None, fetch_max_wait_ms=1, metrics_enabled=False),
+            )
+        return self._asker
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ServerStateError(f"the journals of {self._settings.address} are closed; open them anew")
+
+    def _no_answer(self, text: str, error: Exception, *, may_have_happened: bool = False) -> BrokerUnavailableError:
+        cause = f"{type(error).__name__}: {error}"[:200]
+        return BrokerUnavailableError(
+            f"{text} ({self._settings.address}): {cause}", may_have_happened=may_have_happened
+        )
