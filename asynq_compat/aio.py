@@ -18,7 +18,7 @@ from asynq_compat.client import as_items, check_context, refusal, told, with_key
 from asynq_compat.compose import EnqueueItem, compose, compose_many
 from asynq_compat.connect import BrokerTarget, choose, open_broker
 from asynq_compat.context import Context
-from asynq_compat.engine.enqueuer import AsyncEnqueuer
+from asynq_compat.engine.async_enqueuer import AsyncEnqueuer
 from asynq_compat.errors import AsynqError, ServerStateError
 from asynq_compat.options import Option, OptionKeywords
 from asynq_compat.ports.broker import Broker

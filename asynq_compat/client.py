@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Self, Unpack, assert_never
+from typing import TYPE_CHECKING, Self, Unpack, assert_never
 
 from asynq_compat.compose import EnqueueItem, compose, compose_many
 from asynq_compat.connect import BrokerTarget, open_broker
-from asynq_compat.context import Context
 from asynq_compat.engine.enqueuer import Enqueuer
 from asynq_compat.errors import (
     AsynqError,
@@ -29,6 +28,9 @@ from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.limits import shown
 from asynq_compat.task import Task, TaskInfo
+
+if TYPE_CHECKING:
+    from asynq_compat.context import Context  # imports asyncio, which is slow to import
 
 
 class Client:

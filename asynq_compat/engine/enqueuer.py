@@ -1,17 +1,13 @@
-"""How do many callers' enqueues become one batch?
+"""How do many threads' enqueues become one batch?
 
-Contract: `Enqueuer` is thread-safe and has no thread of its own: whoever comes first sends what is waiting, what comes meanwhile forms
-the next batch. `AsyncEnqueuer` belongs to one event loop; the broker's calls run on one thread beside it.
+Contract: thread-safe, and has no thread of its own: whoever comes first sends what is waiting, what comes meanwhile forms the next batch.
 Not obvious: nobody waits for company. An idle caller's task is sent at once, alone; batches grow by themselves as the load does.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import Executor
 
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, Producing
 
@@ -90,57 +86,3 @@ class Enqueuer:
             successor.is_leader = True
         assert successor.turn is not None
         successor.turn.release()
-
-
-class AsyncEnqueuer:
-    """Puts the enqueues of many coroutines together. Used on one event loop; the calls run on `executor`."""
-
-    def __init__(self, producing: Producing, executor: Executor) -> None:
-        self._producing = producing
-        self._executor = executor
-        self._waiting: deque[tuple[EnqueueRequest, asyncio.Future[EnqueueOutcome]]] = deque()
-        self._sender: asyncio.Task[None] | None = None
-
-    async def enqueue(self, request: EnqueueRequest) -> EnqueueOutcome:
-        """Store the request, together with those of other coroutines; return its outcome.
-
-        A caller that is cancelled does not take its request back: it may be stored.
-
-        Raises:
-            BrokerUnavailableError: No answer for the batch it was in.
-        """
-        future: asyncio.Future[EnqueueOutcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((request, future))
-        if self._sender is None:
-            # Its first step comes behind all coroutines that are ready now: their requests are in the first batch.
-            self._sender = asyncio.create_task(self._send_all(), name="asynq-enqueuer")
-        return await future
-
-    async def drain(self) -> None:
-        """Return when nothing is waiting to be sent."""
-        while self._sender is not None:
-            await asyncio.wait([self._sender])
-
-    async def _send_all(self) -> None:
-        try:
-            while self._waiting:
-                await self._send([self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))])
-        finally:
-            self._sender = None
-
-    async def _send(self, batch: Sequence[tuple[EnqueueRequest, asyncio.Future[EnqueueOutcome]]]) -> None:
-        requests = [request for request, _ in batch]
-        try:
-            outcomes = await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._producing.enqueue, requests
-            )
-        except BaseException as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
-        else:
-            for (_, future), outcome in zip(batch, outcomes, strict=True):
-                if not future.done():
-                    future.set_result(outcome)

@@ -12,7 +12,8 @@ import pytest
 
 from asynq_compat.compose import compose
 from asynq_compat.connect import open_broker
-from asynq_compat.engine.enqueuer import BATCH_MAX, AsyncEnqueuer, Enqueuer
+from asynq_compat.engine.async_enqueuer import AsyncEnqueuer
+from asynq_compat.engine.enqueuer import BATCH_MAX, Enqueuer
 from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.options import TaskID
 from asynq_compat.ports.broker import Broker
