@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup services lint test unit bench demo demo-go demo-redpanda proto lock clean
+.PHONY: help setup services lint test unit simulate bench demo demo-go demo-redpanda proto lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -32,6 +32,9 @@ unit: setup  ## the tests that need no service, in seconds
 
 test: services  ## all tests, against real Redis, Kafka and Go
 	@$(BIN)/python -m pytest -q
+
+simulate: setup  ## new simulated histories of the journal for SECONDS=60
+	@$(BIN)/python -m tests.simulator --seconds $(or $(SECONDS),60)
 
 # protoc of grpcio-tools 1.76 writes code for protobuf 6.31 and later. Python's descriptors get a package of their own, so that a program
 # with generated code of its own for Asynq's messages can hold both.

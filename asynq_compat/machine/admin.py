@@ -109,7 +109,7 @@ def _take_out(state: State, task_id: str, container: Container) -> bytes:
     if isinstance(container, TimedTask):
         state.timed[container.state].discard(container)
         return container.message
-    index = container.ids.index(task_id)
+    index = container.index_of(task_id)
     message = container.messages[index]
     if isinstance(container, Segment):
         state.pending.remove(container, index)

@@ -33,6 +33,10 @@ class Segment:
     ordinal: int
     since: list[tuple[int, int | None]]
 
+    def index_of(self, task_id: str) -> int:
+        """Return where a pending task stands: its last place, since an id may come again after its first task is gone."""
+        return len(self.ids) - 1 - self.ids[::-1].index(task_id)
+
     def since_ms(self, index: int) -> int | None:
         """Return from when the task at `index` has been pending."""
         return self.since[bisect_right(self.since, index, key=_first) - 1][1]

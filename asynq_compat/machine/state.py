@@ -40,6 +40,10 @@ class Assignment:
     live_count: int
     orphaned_ms: int | None = None
 
+    def index_of(self, task_id: str) -> int:
+        """Return the index of a task."""
+        return self.ids.index(task_id)
+
     def spans(self, lo: int, hi: int) -> list[tuple[int, int]]:
         """Return the stretches of `lo` to `hi - 1` that are live."""
         live = self.live

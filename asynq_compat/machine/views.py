@@ -61,7 +61,7 @@ def task_view(state: State, task_id: str) -> TaskView | None:
         return None
     if isinstance(container, TimedTask):
         return _timed_view(state, container)
-    index = container.ids.index(task_id)
+    index = container.index_of(task_id)
     if isinstance(container, Segment):
         return _pending_view(state, container, index)
     return _active_view(state, container, index)

@@ -120,3 +120,18 @@ def test_the_counts_of_every_state_are_told() -> None:
     assert counts.oldest_pending_since_ms == START_MS
     assert counts.memory_usage_bytes > 6 * 180
     assert "pending 1, active 1" in every_state().machine.describe()
+
+
+def test_an_id_that_came_again_is_found_at_its_new_place() -> None:
+    """Small frames share a container: it may hold an id twice, once for a task that is gone."""
+    log = Log()
+    log.enqueue("a", "b")
+    log.say(c.delete(["a"]))
+    log.now_ms += 1
+    log.enqueue("a", "c")
+
+    view = log.machine.task("a")
+    assert view is not None
+    assert view.pending_since_ms == START_MS + 1
+    log.say(c.delete(["a"]))
+    assert log.ids(TaskState.PENDING) == ["b", "c"]

@@ -1,0 +1,1 @@
+"""Does the queue keep its promises in every history?"""

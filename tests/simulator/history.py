@@ -1,0 +1,105 @@
+"""What happens in the history of one seed?
+
+Contract: the same seed gives the same history. A broken promise is raised with the seed and the last lines of the story.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asynq_compat.machine.machine import Machine
+from asynq_compat.rules.task_state import TaskState
+from asynq_compat.wire import command as c
+from asynq_compat.wire.frame import encode_frame
+from tests.simulator.client import Client
+from tests.simulator.observer import BrokenPromiseError, promise
+from tests.simulator.server import Server
+from tests.simulator.world import HEALED, World
+
+TROUBLE_MS = 50_000
+CALM_MS = 3_600_000
+LOOK_EVERY_MS = 2_000
+STORY_LINES_SHOWN = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a history consisted of."""
+
+    entry_count: int
+    task_count: int
+    acknowledged_count: int
+    recovered_count: int
+
+
+@dataclass(slots=True)
+class Operator:
+    """Lets a paused queue go on; a late frame of a client may have paused it."""
+
+    world: World
+    sequence: int = 0
+
+    def look(self) -> None:
+        """Unpause what is paused."""
+        if self.world.observer.machine.is_paused():
+            self.sequence += 1
+            frame = encode_frame(b"operator........", self.sequence, [c.unpause()])
+            self.world.append(frame, lambda _: None)
+
+
+def run(seed: int) -> Report:
+    """Let one history happen: trouble, then calm until all work is done; raise on a broken promise."""
+    world = World(seed)
+    try:
+        return _run(world)
+    except Exception as error:
+        story = "\n".join(world.story[-STORY_LINES_SHOWN:])
+        text = f"seed {seed}: {error}\n{story}\n{world.observer.machine.describe()}"
+        raise BrokenPromiseError(text) from error
+
+
+def _run(world: World) -> Report:
+    clients = [Client(world, f"client{number}") for number in range(world.rng.randint(1, 2))]
+    servers = [Server(world, f"server{number}") for number in range(world.rng.randint(1, 3))]
+    for loop in [client.loop for client in clients] + [server.loop for server in servers]:
+        world.after(world.rng.randint(0, 1_000), loop)
+    world.run_until(TROUBLE_MS)
+
+    world.tell("the world is healed")
+    world.faults = HEALED
+    for client in clients:
+        client.is_active = False
+    calm_from_ms = world.now_ms
+    operator = Operator(world)
+    while world.now_ms - calm_from_ms < CALM_MS and not _is_over(world, clients):
+        operator.look()
+        world.run_until(world.now_ms + LOOK_EVERY_MS)
+    _judge(world, clients)
+    return Report(
+        entry_count=len(world.entries),
+        task_count=len(world.observer.books),
+        acknowledged_count=sum(len(client.acknowledged) for client in clients),
+        recovered_count=sum(book.counted_count > 0 for book in world.observer.books.values()),
+    )
+
+
+def _is_over(world: World, clients: list[Client]) -> bool:
+    counts = world.observer.machine.counts()
+    is_idle = not (counts.pending or counts.active or counts.scheduled or counts.retry)
+    return is_idle and not any(client._in_flight for client in clients)
+
+
+def _judge(world: World, clients: list[Client]) -> None:
+    observer = world.observer
+    promise(_is_over(world, clients), "an hour of calm was not enough: something is stuck")
+    observer.check_state(is_end=True)
+    archived = {view.task_id for view in observer.machine.list_tasks(TaskState.ARCHIVED)}
+    for client in clients:
+        for task_id in sorted(client.acknowledged):
+            book = observer.books.get(task_id)
+            promise(book is not None, f"{task_id} was acknowledged and is unknown")
+            promise(book is None or book.ended_by or task_id in archived, f"{task_id} never came to its end")
+    replica = Machine("q")
+    for entry in world.entries:
+        replica.apply(*entry)
+    promise(replica.digest() == observer.machine.digest(), "a replica differs at the end")

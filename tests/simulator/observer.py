@@ -1,0 +1,282 @@
+"""Which promise was broken?
+
+Contract: the observer folds the log with a machine of its own and checks what that says against books kept in the dullest way: one record
+a task, no containers, no ranges.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+
+from asynq_compat.machine.applied import Applied, Verdict
+from asynq_compat.machine.machine import Machine
+from asynq_compat.rules.task_state import TaskState
+from asynq_compat.wire import command as c
+from asynq_compat.wire.frame import Frame, decode_frame
+from asynq_compat.wire.message import decode_message
+
+# Simulated servers keep what is completed for so long.
+_RETENTION_S = 5
+
+
+class BrokenPromiseError(AssertionError):
+    """A promise of docs/journal.md was not kept."""
+
+
+def promise(kept: object, text: str) -> None:
+    """Raise unless `kept`."""
+    if not kept:
+        raise BrokenPromiseError(text)
+
+
+@dataclass(slots=True)
+class Book:
+    """One task in the observer's books."""
+
+    arrival: int
+    is_out_of_line: bool = False  # retried, requeued, run by hand, scheduled: its place is not its arrival
+    process_at: int = 0
+    unique_key: str = ""
+    holder: tuple[int, int, int] | None = None  # session, position, index
+    ended_by: str = ""
+    given_count: int = 0
+    counted_count: int = 0
+
+
+@dataclass(slots=True)
+class SessionBook:
+    """One session in the observer's books."""
+
+    writer_id: bytes
+    heard_ms: int
+    offered: int
+    given: int = 0
+    mark: tuple[int, int] = (0, 0)
+    has_ended: bool = False
+
+
+@dataclass
+class Observer:
+    """The one who sees every entry and believes nothing."""
+
+    rng: Random
+    machine: Machine = field(default_factory=lambda: Machine("q"))
+    books: dict[str, Book] = field(default_factory=dict)
+    sessions: dict[int, SessionBook] = field(default_factory=dict)
+    at_place: dict[tuple[int, int, int], str] = field(default_factory=dict)
+    locks: dict[str, tuple[str, int]] = field(default_factory=dict)
+    applied_frames: set[tuple[bytes, int]] = field(default_factory=set)
+    started: Counter[str] = field(default_factory=Counter)
+    digests: dict[int, bytes] = field(default_factory=dict)
+    clock_steps: list[int] = field(default_factory=list)
+    kept: dict[str, int] = field(default_factory=dict)
+    is_paused: bool = False
+    arrivals: int = 0
+    clock_max_s: int = 0
+
+    def see(self, now_ms: int, entry: tuple[int, int, bool, bytes]) -> None:
+        """Check one entry."""
+        clock_ms = self.machine.clock_ms
+        applied = self.machine.apply(*entry)
+        went_back_ms = clock_ms - self.machine.clock_ms
+        promise(went_back_ms <= 0 or went_back_ms > 600_000, "the clock went back by a small step")
+        self._let_time_pass()
+        frame = decode_frame(entry[3])
+        commands = frame.commands if isinstance(frame, Frame) and applied.verdict is Verdict.APPLIED else []
+        closed = {command[1] for command in commands if command[0] == c.CLOSE}
+        self._see_ends(now_ms, [name for name in applied.ended if name not in closed])
+        if isinstance(frame, Frame) and applied.verdict is Verdict.APPLIED:
+            key = (frame.writer_id, frame.sequence)
+            promise(key not in self.applied_frames, f"frame {frame.sequence} of a writer was applied twice")
+            self.applied_frames.add(key)
+            self._see_commands(now_ms, frame, applied)
+        self._see_ends(0, [name for name in applied.ended if name in closed])
+        self._see_assignments(applied)
+        if self.rng.random() < 0.05:
+            self.check_state()
+            self.digests[applied.position] = self.machine.digest()
+
+    def _let_time_pass(self) -> None:
+        clock_ms = self.machine.clock_ms
+        self.clock_max_s = max(self.clock_max_s, clock_ms // 1000)
+        self.locks = {key: lock for key, lock in self.locks.items() if lock[1] > clock_ms}
+        self.kept = {task_id: until_s for task_id, until_s in self.kept.items() if until_s > clock_ms // 1000}
+
+    def _see_ends(self, now_ms: int, ended: list[int]) -> None:
+        """Sessions ended; with `now_ms` because their lease ran out, without because they were closed."""
+        for name in ended:
+            session = self.sessions[name]
+            session.has_ended = True
+            steps = sum(step_ms >= session.heard_ms for step_ms in self.clock_steps)
+            silent_ms = now_ms - session.heard_ms
+            promise(
+                not now_ms or silent_ms >= 29_000 - 11_000 * steps,
+                f"session {name} ended after {silent_ms} ms of silence",
+            )
+            for task_id, book in self.books.items():
+                if book.holder is not None and book.holder[0] == name:
+                    self._see_left(session, task_id, book, book.holder)
+
+    def _see_left(self, session: SessionBook, task_id: str, book: Book, place: tuple[int, int, int]) -> None:
+        has_started = place[1:] < session.mark
+        view = self.machine.task(task_id)
+        if view is not None and view.session == place[0] and view.is_orphaned:
+            excuse = book.given_count - book.counted_count >= 3
+            promise(has_started or excuse, f"{task_id} was orphaned, but its session had not started it")
+        else:
+            promise(not has_started, f"{task_id} had started and returned uncounted")
+            book.holder = None
+
+    def _see_commands(self, now_ms: int, frame: Frame, applied: Applied) -> None:
+        session = -1
+        for command, outcome in zip(frame.commands, applied.outcomes, strict=True):
+            code = command[0]
+            if code == c.OPEN:
+                session = applied.position
+                self.sessions[session] = SessionBook(frame.writer_id, now_ms, int(str(command[4])))
+            elif code == c.SESSION:
+                session = int(str(command[1]))
+                if outcome == 0:
+                    book = self.sessions[session]
+                    promise(not book.has_ended, f"session {session} was renewed after its end")
+                    book.heard_ms = now_ms
+                    book.mark = max(book.mark, (int(str(command[2])), int(str(command[3]))))
+                    book.offered = max(book.offered + int(str(command[4])), book.given)
+            elif code in (c.ENQUEUE, c.ENQUEUE_MORE):
+                self._see_enqueue(command, outcome)
+            elif code in (c.PAUSE, c.UNPAUSE):
+                self.is_paused = code == c.PAUSE
+            elif code in (c.RUN, c.ARCHIVE, c.DELETE):
+                self._see_admin(command, outcome)
+            else:
+                self._see_settle(session, command, outcome)
+
+    def _see_enqueue(self, command: c.Command, outcome: object) -> None:
+        ids = _strings(command[1])
+        more = [list(column) if isinstance(column, list) else [None] * len(ids) for column in command[3:7]]
+        process_at, keys, ttls = more[:3] if more else ([None] * len(ids),) * 3
+        codes = [0] * len(ids) if outcome == 0 else outcome
+        assert isinstance(codes, list)
+        for task_id, at, key, ttl, code in zip(ids, process_at, keys, ttls, codes, strict=True):
+            held = self.locks.get(str(key)) if key else None
+            is_locked = held is not None and held[1] > self.machine.clock_ms
+            book = self.books.get(task_id)
+            is_taken = (book is not None and not book.ended_by) or task_id in self.kept
+            wanted = c.DUPLICATE if is_locked else c.ID_TAKEN if is_taken else c.OK
+            promise(code == wanted, f"enqueue of {task_id} gave {code}, the books say {wanted}")
+            if code:
+                continue
+            self.arrivals += 1
+            self.books[task_id] = Book(self.arrivals, at is not None, int(at or 0), str(key or ""))
+            if key:
+                self.locks[str(key)] = (task_id, self.machine.clock_ms + int(str(ttl)) * 1000)
+
+    def _see_admin(self, command: c.Command, outcome: object) -> None:
+        ids = _strings(command[1])
+        codes = [0] * len(ids) if outcome == 0 else outcome
+        assert isinstance(codes, list)
+        for task_id, code in zip(ids, codes, strict=True):
+            if code:
+                continue
+            book = self.books[task_id]
+            promise(book.holder is None, f"an operator changed {task_id}, which is active")
+            book.is_out_of_line = True
+            book.process_at = 0 if command[0] == c.RUN else book.process_at
+            if self.kept.pop(task_id, None) is not None:
+                book.ended_by = ""
+            if command[0] == c.DELETE:
+                self._end(task_id, "deleted", frees_lock=True)
+
+    def _see_settle(self, session: int, command: c.Command, outcome: object) -> None:
+        code = command[0]
+        for place, item_code in _places(session, command, outcome):
+            if item_code:
+                continue
+            task_id = self.at_place[place]
+            book = self.books[task_id]
+            promise(book.holder == place, f"{task_id} was settled at {place}, it was at {book.holder}")
+            if code == c.WRITE_RESULT:
+                continue
+            book.holder = None
+            if code in (c.SETTLE_DONE, c.SETTLE_COMPLETE):
+                self._end(task_id, "done", frees_lock=True)
+                if code == c.SETTLE_COMPLETE:
+                    self.kept[task_id] = self.machine.clock_ms // 1000 + _RETENTION_S
+            elif code != c.HAND_BACK:
+                book.is_out_of_line = True
+            if code in (c.RECOVER_RETRY, c.RECOVER_ARCHIVE):
+                excuse = book.given_count - book.counted_count >= 3
+                promise(self.started[task_id] or excuse, f"{task_id} was recovered, but nobody had started it")
+                book.counted_count = book.given_count
+
+    def _end(self, task_id: str, how: str, *, frees_lock: bool) -> None:
+        book = self.books[task_id]
+        promise(not book.ended_by, f"{task_id} was {how}, it was {book.ended_by} before")
+        book.ended_by = how
+        if frees_lock and self.locks.get(book.unique_key, ("", 0))[0] == task_id:
+            del self.locks[book.unique_key]
+
+    def _see_assignments(self, applied: Applied) -> None:
+        promise(not (applied.assignments and self.is_paused), "a paused queue gave out tasks")
+        for given in applied.assignments:
+            session = self.sessions[given.session]
+            session.given += len(given.ids)
+            promise(session.given <= session.offered, f"session {given.session} got more than it offered to take")
+            for index, task_id in enumerate(given.ids):
+                book = self.books[task_id]
+                promise(book.process_at <= self.clock_max_s, f"{task_id} was given out early")
+                promise(not book.ended_by, f"{task_id} was given out, it was {book.ended_by} before")
+                book.given_count += 1
+                place = (given.session, applied.position, index)
+                if book.holder is not None:
+                    promise(
+                        self.machine.session(book.holder[0]) is None, f"{task_id} was given out, a live session has it"
+                    )
+                book.holder = place
+                self.at_place[place] = task_id
+
+    def check_state(self, *, is_end: bool = False) -> None:
+        """Check what the machine lists against the books."""
+        machine = self.machine
+        views = [view for state in TaskState for view in machine.list_tasks(state)]
+        known = {view.task_id for view in views}
+        promise(len(known) == len(views), "a task is listed twice")
+        for view in views:
+            promise(machine.task(view.task_id) == view, f"{view.task_id} is listed otherwise than it is found")
+            if is_end:
+                promise(decode_message(view.message).id == view.task_id, f"{view.task_id} has another task's message")
+        alive = {task_id for task_id, book in self.books.items() if not book.ended_by}
+        missing = sorted(alive - known)
+        promise(not missing, f"lost: {missing}")
+        pending = [self.books[view.task_id] for view in machine.list_tasks(TaskState.PENDING)]
+        arrivals = [book.arrival for book in pending if not book.is_out_of_line]
+        promise(arrivals == sorted(arrivals), "pending tasks are out of their order")
+        counts = machine.counts()
+        told = counts.pending + counts.active + counts.scheduled + counts.retry + counts.archived + counts.completed
+        promise(told == len(views), "the counts are wrong")
+
+
+def _strings(column: object) -> list[str]:
+    return [str(item) for item in column] if isinstance(column, list) else []
+
+
+def _places(session: int, command: c.Command, outcome: object) -> list[tuple[tuple[int, int, int], int]]:
+    """Every task that a settling command names, with its outcome."""
+    code, items = command[0], command[1] if len(command) == 2 else [command[1:]]
+    found: list[tuple[tuple[int, int, int], int]] = []
+    if not isinstance(items, list) or outcome == [c.REJECTED]:
+        return found
+    codes = [0] * len(items) if outcome == 0 else outcome
+    assert isinstance(codes, list)
+    for item, item_code in zip(items, codes, strict=True):
+        if code in (c.SETTLE_DONE, c.SETTLE_COMPLETE, c.SETTLE_REQUEUE, c.HAND_BACK):
+            position, lo, hi = item[:3]
+            each = item_code if isinstance(item_code, list) else [item_code] * (hi - lo)
+            found += [((session, position, lo + offset), task_code) for offset, task_code in enumerate(each)]
+        elif code in (c.RECOVER_RETRY, c.RECOVER_ARCHIVE):
+            found.append(((item[0], item[1], item[2]), item_code))
+        else:
+            found.append(((session, item[0], item[1]), item_code))
+    return found

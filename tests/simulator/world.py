@@ -1,0 +1,98 @@
+"""In which world do simulated processes live?
+
+Contract: one thread, virtual time, every chance from one seed. The log orders what reaches it and tells nobody what happened to the rest.
+Not obvious: `now_ms` is true time; the log's timestamps come from a clock that is wrong and steps.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.simulator.observer import Observer
+
+START_MS = 1_700_000_000_000
+Entry = tuple[int, int, bool, bytes]
+
+
+@dataclass(slots=True)
+class Faults:
+    """How likely each fault is; all zero heals the world."""
+
+    lost_request: float = 0.04
+    lost_answer: float = 0.06
+    stored_twice: float = 0.05
+    slow: float = 0.1
+    clock_step: float = 0.01
+    crash: float = 0.004
+    stop: float = 0.006
+    leave: float = 0.01
+
+
+HEALED = Faults(0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@dataclass
+class World:
+    """Time, chance, the log and what watches it."""
+
+    seed: int
+    now_ms: int = 0
+    faults: Faults = field(default_factory=Faults)
+    entries: list[Entry] = field(default_factory=list)
+    offset_ms: int = START_MS
+    position: int = -1
+    story: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rng = Random(self.seed)
+        self.observer = Observer(self.rng)
+        self._events: list[tuple[int, int, Callable[[], None]]] = []
+        self._event_count = 0
+
+    def after(self, delay_ms: int, action: Callable[[], None]) -> None:
+        """Let something happen later."""
+        self._event_count += 1
+        heapq.heappush(self._events, (self.now_ms + delay_ms, self._event_count, action))
+
+    def run_until(self, end_ms: int) -> None:
+        """Let time pass."""
+        while self._events and self._events[0][0] <= end_ms:
+            self.now_ms, _, action = heapq.heappop(self._events)
+            action()
+        self.now_ms = end_ms
+
+    def chance(self, probability: float) -> bool:
+        """Decide by the seed."""
+        return self.rng.random() < probability
+
+    def tell(self, line: str) -> None:
+        """Remember a line for whoever reads a failed history."""
+        self.story.append(f"{self.now_ms:>8} {line}")
+
+    def append(self, data: bytes, answer: Callable[[int], None]) -> None:
+        """Send an entry to the log; `answer` gets its position, or is never called."""
+        if self.chance(self.faults.lost_request):
+            return
+        delay_ms = self.rng.randint(1, 20)
+        if self.chance(self.faults.slow):
+            delay_ms = self.rng.randint(100, 12_000)
+        self.after(delay_ms, lambda: self._store(data, answer))
+        if self.chance(self.faults.stored_twice):
+            self.after(delay_ms + self.rng.randint(0, 3_000), lambda: self._store(data, lambda _: None))
+
+    def _store(self, data: bytes, answer: Callable[[int], None]) -> None:
+        if self.chance(self.faults.clock_step):
+            step_ms = self.rng.choice([-700_000, -5_000, -500, 3_000, 45_000, 3_600_000])
+            self.offset_ms += step_ms
+            self.observer.clock_steps.append(self.now_ms)
+            self.tell(f"the log's clock steps by {step_ms} ms")
+        self.position += self.rng.choice([1, 1, 1, 2])
+        entry = (self.position, self.offset_ms + self.now_ms, True, data)
+        self.entries.append(entry)
+        self.observer.see(self.now_ms, entry)
+        if not self.chance(self.faults.lost_answer):
+            position = self.position
+            self.after(self.rng.randint(1, 20), lambda: answer(position))
