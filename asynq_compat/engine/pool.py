@@ -10,7 +10,8 @@ thus run in a row by few threads, with no hop per task (a C `SimpleQueue`; a loc
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -65,6 +66,18 @@ class Pool(Generic[_I]):
             self._live_count -= 1
             self._gone_count += 1
             self._start_what_is_missing()
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """While inside, another thread may stand in for the caller's, which only waits."""
+        with self._lock:
+            self._live_count -= 1
+            self._start_what_is_missing()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._live_count += 1
 
     def stop(self) -> None:
         """End the threads that are idle and wait for them. Legal twice."""

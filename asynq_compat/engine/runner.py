@@ -185,7 +185,9 @@ class Runner:
 
     def run_async(self, run: Run, awaitable: Awaitable[_R]) -> _R:
         """Run an awaitable on the event loop to its end, from another thread."""
-        return self.coroutines.run_async(run, awaitable)
+        # The awaitable may need a thread of the pool itself, and the last one would wait for it here.
+        with self.pool.lent():
+            return self.coroutines.run_async(run, awaitable)
 
     async def run_plain(self, run: Run, function: Callable[..., _R], *args: object) -> _R:
         """Run a function on a thread of the pool, from the event loop."""
