@@ -84,7 +84,7 @@ class Attempts:
 
     def failed(self, run: Run, error: BaseException) -> None:
         """Conclude on the pool: the user's functions may block."""
-        if self.claim(run, ContextCanceledError):
+        if self.claim(run, None):
             self._pool.submit([partial(self.conclude, run, error)])
 
     def abandon(self, run: Run, error: AsynqError, ending: Ending) -> bool:
@@ -113,8 +113,11 @@ class Attempts:
         """End an attempt that took too long."""
         self.abandon(run, ContextDeadlineError(), Ending.FAILED)
 
-    def claim(self, run: Run, why: AsynqError | type[ContextCanceledError]) -> bool:
-        """Take a failed attempt's outcome; it stays in `concluding` until it is settled."""
+    def claim(self, run: Run, why: AsynqError | None) -> bool:
+        """Take a failed attempt's outcome; it stays in `concluding` until it is settled.
+
+        `why` it was ended from outside; None: the handler raised.
+        """
         with self._claims:
             try:
                 self.running.remove(run)
@@ -122,13 +125,12 @@ class Attempts:
                 return False
             self.concluding.add(run)
             # A thread that ends its own attempt stays; one that is still in it when others end it is lost.
-            if run.holds_thread and why is not ContextCanceledError:
+            if run.holds_thread and why is not None:
                 run.lost_thread = True
                 self._pool.replace()
-        if isinstance(why, AsynqError):
+        # After an error of its own the context lives on until the user's functions have been asked, as in Go.
+        if why is not None:
             run.cancel(why)
-        else:
-            run.end()
         return True
 
     def conclude(self, run: Run, error: BaseException, ending: Ending | None = None) -> bool:
@@ -150,6 +152,7 @@ class Attempts:
         return as_panic(error)
 
     def _settle(self, run: Run, settlement: Settlement | None) -> None:
+        run.end()
         self._settler.add(settlement)
         with self._claims:
             self.concluding.discard(run)

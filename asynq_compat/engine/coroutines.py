@@ -56,20 +56,21 @@ class Coroutines:
         """Cancel an attempt's asyncio task; it is given up, whatever it makes of that."""
         self.loop.call_soon_threadsafe(self._cancel, run)
 
-    def run_async(self, run: Run, awaitable: Awaitable[_R]) -> _R:
-        """Run an awaitable to its end for plain code on another thread."""
+    def run_async(self, run: Run | None, awaitable: Awaitable[_R]) -> _R:
+        """Run an awaitable to its end for plain code on another thread; cancelled when `run` is over."""
 
         async def whole() -> _R:
             return await awaitable
 
         future = asyncio.run_coroutine_threadsafe(whole(), self.loop)
-        forget = run.cancelled_future(future)
+        forget = run.cancelled_future(future) if run is not None else None
         try:
             return future.result()
         except concurrent.futures.CancelledError:
             raise asyncio.CancelledError from None
         finally:
-            forget()
+            if forget is not None:
+                forget()
 
     def stop(self) -> None:
         """Cancel what still runs, give it a second, and end the loop. Legal before the start and twice."""

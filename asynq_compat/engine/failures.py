@@ -13,7 +13,7 @@ import inspect
 import logging
 import math
 import traceback
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 
 from asynq_compat.config import Config, default_retry_delay_func
@@ -30,9 +30,13 @@ _KINDS = {v: SettleKind(v.value) for v in Verdict if v is not Verdict.NOTHING}
 class Failures:
     """Turns failures into settlements."""
 
-    def __init__(self, config: Config, log: logging.Logger) -> None:
+    def __init__(
+        self, config: Config, log: logging.Logger, run_to_end: Callable[[Awaitable[object]], None] | None = None
+    ) -> None:
+        """`run_to_end` runs what an `async def` error handler gives; the recoverer, which tells none, needs it not."""
         self._config = config
         self._log = log
+        self._run_to_end = run_to_end
 
     def settlement(
         self, lease: Lease, message: TaskMessage, ctx: Context, error: BaseException, ending: Ending
@@ -74,8 +78,8 @@ class Failures:
             return
         try:
             result = handler(ctx, HandlerTask(message, None), error)
-            if inspect.isawaitable(result):
-                ctx.run_async(result)
+            if inspect.isawaitable(result) and self._run_to_end is not None:
+                self._run_to_end(result)
         except BaseException:  # noqa: BLE001 - the user's code: whatever it raises, the task must be settled
             self._log.exception("error_handler failed for task id=%s", message.id)
 

@@ -57,7 +57,7 @@ class Runner:
         self._clock = clock
         self._log = log
         self._base = contextvars.Context()
-        self.attempts = Attempts(settler, Failures(config, log), log)
+        self.attempts = Attempts(settler, Failures(config, log, self._run_to_end), log)
         self.deadlines = Deadlines(lambda: list(self.attempts.running), self.attempts.deadline_passed, clock, log)
         self.coroutines = Coroutines(self._drive, log)
         self.pool: Pool[Run | Job] = Pool(config.concurrency, self._work)
@@ -171,7 +171,7 @@ class Runner:
         try:
             result = context.run(run.function, run, run.task)
         except BaseException as error:  # noqa: BLE001 - the user's code
-            return self.attempts.claim(run, ContextCanceledError) and self.attempts.conclude(run, error)
+            return self.attempts.claim(run, None) and self.attempts.conclude(run, error)
         if result is not None and inspect.isawaitable(result):
             self.coroutines.adopt(run, result, context)
             return self.attempts.gives_thread_back(run)
@@ -188,6 +188,11 @@ class Runner:
         # The awaitable may need a thread of the pool itself, and the last one would wait for it here.
         with self.pool.lent():
             return self.coroutines.run_async(run, awaitable)
+
+    def _run_to_end(self, awaitable: Awaitable[object]) -> None:
+        """Run the awaitable of an `async def` error handler, which may outlive the attempt's context."""
+        with self.pool.lent():
+            self.coroutines.run_async(None, awaitable)
 
     async def run_plain(self, run: Run, function: Callable[..., _R], *args: object) -> _R:
         """Run a function on a thread of the pool, from the event loop."""

@@ -239,11 +239,8 @@ def test_an_unknown_type_is_an_ordinary_failure(ground: Ground) -> None:
     assert ground.message(task_id).error_msg == 'handler not found for task "nobody:knows"'
 
 
-def test_middlewares_of_both_colours_work_in_a_server(ground: Ground) -> None:
-    calls: list[str] = []
-    mux = ServeMux()
-
-    def plain(next_handler: HandlerFunc) -> HandlerFunc:
+def a_plain_middleware(calls: list[str]) -> Callable[[HandlerFunc], HandlerFunc]:
+    def wrap(next_handler: HandlerFunc) -> HandlerFunc:
         def handle(ctx: Context, task: Task) -> None:
             calls.append("> plain")
             next_handler(ctx.with_value("user", 42), task)
@@ -251,13 +248,24 @@ def test_middlewares_of_both_colours_work_in_a_server(ground: Ground) -> None:
 
         return handle
 
-    def coroutine(next_handler: HandlerFunc) -> HandlerFunc:
+    return wrap
+
+
+def an_async_middleware(calls: list[str]) -> Callable[[HandlerFunc], HandlerFunc]:
+    def wrap(next_handler: HandlerFunc) -> HandlerFunc:
         async def handle(ctx: Context, task: Task) -> None:
             calls.append(f"> async in {threading.current_thread().name}")
             await cast("Any", next_handler(ctx, task))
             calls.append("< async")
 
         return handle
+
+    return wrap
+
+
+def test_middlewares_of_both_colours_work_in_a_server(ground: Ground) -> None:
+    calls: list[str] = []
+    mux = ServeMux()
 
     @mux.on("async")
     async def handle_async(ctx: Context, task: Task) -> None:
@@ -267,19 +275,19 @@ def test_middlewares_of_both_colours_work_in_a_server(ground: Ground) -> None:
     def handle_plain(ctx: Context, task: Task) -> None:
         calls.append(f"plain {ctx.value('user')} in {threading.current_thread().name}")
 
-    mux.use(plain, coroutine)
+    mux.use(a_plain_middleware(calls), an_async_middleware(calls))
     with ground.serving(mux, concurrency=1):
         for kind in ("async", "plain"):
             ground.wait_for_state(ground.enqueue(kind), None)
 
-    around = ["> plain", "> async in asynq-loop", "< async", "< plain"]
+    before, after = ["> plain", "> async in asynq-loop"], ["< async", "< plain"]
     assert calls == [
-        *around[:2],
+        *before,
         "async 42 in asynq-loop",
-        *around[2:],
-        *around[:2],
+        *after,
+        *before,
         "plain 42 in asynq-worker",
-        *around[2:],
+        *after,
     ]
 
 
