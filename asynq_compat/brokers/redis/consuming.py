@@ -13,8 +13,9 @@ import random
 import threading
 import time
 from collections.abc import Sequence
+from typing import cast
 
-from asynq_compat.brokers.redis.commands import Command, Refusal, Reply, as_bytes, as_int, as_list, command
+from asynq_compat.brokers.redis.commands import Command, Refusal, Reply, as_int, as_list, command
 from asynq_compat.brokers.redis.keys import queue_keys
 from asynq_compat.brokers.redis.lease_term import LEASE_NS, WallClockTerm
 from asynq_compat.brokers.redis.link import Link
@@ -88,7 +89,7 @@ class RedisIntake:
 
     def settle(self, settlements: Sequence[Settlement], slots_freed: int) -> Sequence[SettleOutcome]:
         """Carry out the settlements whose lease still holds; see the port."""
-        held = [index for index, settlement in enumerate(settlements) if settlement.lease.term.is_valid()]
+        held = _held(settlements)
         outcomes = [SettleOutcome.NOT_HELD] * len(settlements)
         with self._changed:
             self._free += slots_freed
@@ -212,8 +213,22 @@ class RedisIntake:
 
 
 def _leases(queue: str, term: WallClockTerm, reply: Reply) -> list[Lease]:
-    parts = as_list(reply)
+    parts = cast("list[bytes]", as_list(reply))  # Not looked at one by one: this runs once a task.
     return [
-        Lease(queue, as_bytes(task_id).decode("utf-8", "surrogateescape"), as_bytes(message), term)
+        Lease(queue, task_id.decode("utf-8", "replace"), message, term)
         for task_id, message in zip(parts[::2], parts[1::2], strict=True)
     ]
+
+
+def _held(settlements: Sequence[Settlement]) -> list[int]:
+    """Return the indexes of those whose lease holds; terms are shared, each is asked once."""
+    held: list[int] = []
+    term: LeaseTerm | None = None
+    is_valid = False
+    for index, settlement in enumerate(settlements):
+        if settlement.lease.term is not term:
+            term = settlement.lease.term
+            is_valid = term.is_valid()
+        if is_valid:
+            held.append(index)
+    return held

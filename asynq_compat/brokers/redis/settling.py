@@ -28,7 +28,8 @@ _DAY_COUNT_S = 90 * 86_400
 ARCHIVE_S = 90 * 86_400
 ARCHIVE_SIZE_MAX = 10_000
 _TOTAL_COUNT_MAX = b"%d" % (2**63 - 1)
-_UNIQUE_KEY_TAG = 0x52  # Field 10, length-delimited.
+# Field 10, length-delimited: a message without this byte anywhere has no lock and need not be decoded.
+_UNIQUE_KEY_TAG = 0x52
 _OUTCOMES = {1: SettleOutcome.SETTLED, 0: SettleOutcome.NOT_HELD, -1: SettleOutcome.INCONSISTENT}
 
 
@@ -64,6 +65,9 @@ class Settling:
         groups: dict[tuple[str, SettleKind], tuple[list[int], list[bytes]]] = {}
         calls: list[SettleCall] = []
         seen: set[tuple[str, str]] = set()
+        at: list[int] = []
+        tasks: list[bytes] = []
+        queue, kind = None, None
         for index in indexes:
             settlement = settlements[index]
             lease = settlement.lease
@@ -71,18 +75,21 @@ class Settling:
             if identity in seen:  # The same task twice: what is planned so far goes first.
                 calls += _close(groups, now_ns)
                 seen.clear()
+                kind = None
             seen.add(identity)
             try:
                 arguments = _arguments(settlement, now_ns)
             except CorruptDataError:
                 outcomes[index] = SettleOutcome.INCONSISTENT
                 continue
-            group = (lease.queue, settlement.kind)
-            at, tasks = groups.setdefault(group, ([], []))
+            if settlement.kind is not kind or lease.queue != queue:
+                queue, kind = lease.queue, settlement.kind
+                at, tasks = groups.setdefault((queue, kind), ([], []))
             at.append(index)
             tasks += arguments
             if len(at) == _CALL_TASKS_MAX:
-                calls.append(_call(group, *groups.pop(group), now_ns))
+                calls.append(_call((queue, kind), *groups.pop((queue, kind)), now_ns))
+                kind = None
         return calls + _close(groups, now_ns)
 
     def read(self, calls: Sequence[SettleCall], answers: Sequence[Answer], outcomes: list[SettleOutcome]) -> None:
@@ -143,11 +150,12 @@ def archive_limits(now_s: int) -> list[bytes]:
 
 def _arguments(settlement: Settlement, now_ns: int) -> Sequence[bytes]:
     """Return the script's arguments for one task; CorruptDataError when its message cannot be read."""
-    lease, now_s = settlement.lease, now_ns // _NS
+    lease = settlement.lease
     task_id, encoded = lease.task_id.encode(), lease.message
+    if settlement.kind is SettleKind.DONE:  # The ordinary case first: this runs once a task.
+        return task_id, _lock(encoded) if _UNIQUE_KEY_TAG in encoded else b""
+    now_s = now_ns // _NS
     match settlement.kind:
-        case SettleKind.DONE:
-            return task_id, _lock(encoded)
         case SettleKind.COMPLETE:
             message = decode_message(encoded)
             completed = amend_message(encoded, completed_at=now_s)
@@ -164,5 +172,4 @@ def _arguments(settlement: Settlement, now_ns: int) -> Sequence[bytes]:
 
 
 def _lock(encoded: bytes) -> bytes:
-    """Return the message's unique key; a message without the field's tag byte anywhere need not be decoded."""
-    return decode_message(encoded).unique_key.encode() if _UNIQUE_KEY_TAG in encoded else b""
+    return decode_message(encoded).unique_key.encode()

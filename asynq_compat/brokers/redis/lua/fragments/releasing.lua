@@ -4,7 +4,11 @@
 -- Where each is there just once and has its lease, the ordinary case, a few calls for all of them do the same as two for each.
 local function release_together(active, lease, ids)
   local size = redis.call("LLEN", active)
-  if size < #ids or size > 8 * #ids then
+  if #ids == 1 or size < #ids or size > 8 * #ids then
+    return false
+  end
+  local lease_size = redis.call("ZCARD", lease)
+  if lease_size > 8 * #ids then
     return false
   end
   local listed, place = redis.call("LRANGE", active, 0, -1), {}
@@ -18,12 +22,12 @@ local function release_together(active, lease, ids)
     end
     are_last = are_last and place[id] == size + 1 - at
   end
-  local ends = redis.pcall("ZMSCORE", lease, unpack(ids))
-  if ends.err then
-    return false
+  local leased = {}
+  for _, id in ipairs(redis.call("ZRANGE", lease, 0, -1)) do
+    leased[id] = true
   end
-  for at = 1, #ids do
-    if not ends[at] then
+  for _, id in ipairs(ids) do
+    if not leased[id] then
       return false
     end
   end
@@ -34,7 +38,11 @@ local function release_together(active, lease, ids)
       redis.call("LREM", active, -1, id)
     end
   end
-  redis.call("ZREM", lease, unpack(ids))
+  if lease_size == #ids then
+    redis.call("DEL", lease)
+  else
+    redis.call("ZREM", lease, unpack(ids))
+  end
   return true
 end
 
