@@ -221,6 +221,20 @@ def _store(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock) -> Journ
 
             return SqliteJournalStore(target.path or str(_made_default_path()), now_ms=now_ms)
         case RedpandaOpt():
-            raise UnsupportedByBroker(f"{type(target).__name__} cannot be opened yet")
+            return _kafka_store(target)
         case _:
             assert_never(target)
+
+
+def _kafka_store(opt: RedpandaOpt) -> JournalStore:
+    from asynq_compat.journals.kafka.journal import KafkaJournalStore
+    from asynq_compat.journals.kafka.settings import KafkaSettings
+
+    return KafkaJournalStore(
+        KafkaSettings(
+            bootstrap=opt.addresses,
+            namespace=opt.namespace,
+            request_timeout_s=_timeout_s("request_timeout", opt.request_timeout, 30.0) or 30.0,
+            replication_factor=opt.replication_factor,
+        )
+    )

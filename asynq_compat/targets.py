@@ -9,6 +9,7 @@ Source: asynq v0.26.0 `RedisClientOpt`, `ParseRedisURI`; docs/semantics.md, "con
 from __future__ import annotations
 
 import os.path
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -110,17 +111,24 @@ class RedpandaOpt:
     """A Redpanda or Kafka cluster.
 
     Attributes:
-        brokers: "host:port", several separated by commas, or a sequence of them.
+        brokers: "host:port" of some of its brokers, separated by commas, or a sequence of them; the port may be left out.
         namespace: What the names of its topics begin with; programs with the same namespace share their queues.
+        request_timeout: How long an answer may take; None for 30 seconds.
+        replication_factor: Of topics made here; -1 leaves it to the cluster.
     """
 
     brokers: str | Sequence[str] = "localhost:9092"
     namespace: str = "asynq"
+    request_timeout: Duration | None = None
+    replication_factor: int = -1
 
     @property
-    def bootstrap(self) -> str:
-        """The brokers as one text."""
-        return self.brokers if isinstance(self.brokers, str) else ",".join(self.brokers)
+    def addresses(self) -> tuple[str, ...]:
+        """The brokers one by one, each with its port."""
+        given = self.brokers.split(",") if isinstance(self.brokers, str) else self.brokers
+        return tuple(
+            address if re.search(r":\d+$", address) else f"{address}:9092" for address in map(str.strip, given)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def test_the_other_brokers_have_urls_too(url: str, target: Target) -> None:
 
 
 def test_brokers_are_given_as_text_or_one_by_one() -> None:
-    assert RedpandaOpt("h1:1,h2:2").bootstrap == RedpandaOpt(["h1:1", "h2:2"]).bootstrap == "h1:1,h2:2"
+    assert RedpandaOpt("h1:1, h2").addresses == RedpandaOpt(["h1:1", "h2"]).addresses == ("h1:1", "h2:9092")
 
 
 @pytest.mark.parametrize(
