@@ -144,7 +144,7 @@ class JournalFile:
             raise InvalidArgumentError(
                 f"{self.path} is no SQLite file; name a new file, or one that asynq_compat has made"
             )
-        if not os.access(self.path, os.W_OK):
+        if not os.access(self.path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             raise self._not_writable("Permission denied")
 
     def _make_or_check(self, connection: sqlite3.Connection) -> None:

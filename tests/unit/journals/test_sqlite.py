@@ -1,23 +1,238 @@
-"""Does the journal in a SQLite file keep the contract?"""
+"""Does the journal in a SQLite file keep the contract, among processes too, and does it refuse what is no journal?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from asynq_compat.journals.journal import JournalStore
+from asynq_compat.errors import CorruptDataError, InvalidArgumentError
+from asynq_compat.journals import file_signal
+from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL, JournalStore
 from asynq_compat.journals.sqlite import SqliteJournalStore
-from tests.unit.journals.contract import JournalContract
+from tests.unit.journals.appender import go, start_appender
+from tests.unit.journals.contract import LONG_S, JournalContract, data_of, read_all
+
+NOBODY = 65_534
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[JournalStore]:
-    store = SqliteJournalStore(str(tmp_path / "asynq.db"))
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "asynq.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[JournalStore]:
+    store = SqliteJournalStore(str(path))
     yield store
     store.close()
 
 
 class TestSqliteJournal(JournalContract):
     pass
+
+
+class TestSqliteJournalWithoutInotify(JournalContract):
+    """Where inotify is missing or used up the journal polls, and promises the same."""
+
+    @pytest.fixture(autouse=True)
+    def _no_inotify(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(file_signal, "_open_inotify", lambda path: None)
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """Run `work` in a forked child; return its exit code: 0 if it returned something true."""
+    child = os.fork()
+    if child == 0:
+        code = 2
+        try:
+            code = 0 if work() else 1
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def test_entries_outlive_the_process_that_wrote_them(path: Path) -> None:
+    with_entries = SqliteJournalStore(str(path))
+    with_entries.open(CONTROL).append(b"x")
+    with_entries.close()
+
+    again = SqliteJournalStore(str(path))
+    assert data_of(read_all(again.open(CONTROL), 1)) == [b"x"]
+    again.close()
+
+
+def test_an_emptied_journal_does_not_restart_its_positions(store: JournalStore, path: Path) -> None:
+    journal = store.open(CONTROL)
+    last = [journal.append(b"x") for _ in range(3)][-1]
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM entry")
+    connection.close()
+
+    assert journal.append(b"y") == last + 1
+    assert [entry.position for entry in read_all(journal, 1)] == [last + 1]
+
+
+def test_timestamps_come_from_the_given_clock(path: Path) -> None:
+    store = SqliteJournalStore(str(path), now_ms=lambda: 1_700_000_000_123)
+    journal = store.open(CONTROL)
+    journal.append(b"x")
+
+    assert read_all(journal, 1)[0].timestamp_ms == 1_700_000_000_123
+    store.close()
+
+
+def test_a_forked_child_and_its_parent_append_and_read_side_by_side(store: JournalStore) -> None:
+    journal = store.open(CONTROL)
+    journal.append(b"parent before")
+    assert len(read_all(journal, 1)) == 1
+
+    def child() -> bool:
+        journal.append(b"child")
+        return data_of(read_all(journal, 2)) == [b"parent before", b"child"]
+
+    assert in_child(child) == 0
+    journal.append(b"parent after")
+    assert data_of(read_all(journal, 3)) == [b"parent before", b"child", b"parent after"]
+
+
+def test_a_waiting_read_wakes_for_another_process(store: JournalStore, path: Path) -> None:
+    journal = store.open(CONTROL)
+    other = start_appender(path, "other", 0.2)
+    found: list[bytes] = []
+    reader = threading.Thread(target=lambda: found.extend(data_of(read_all(journal, 1))))
+    reader.start()
+
+    go(other)
+    reader.join(LONG_S)
+    other.communicate()
+
+    assert found[0] == b"other 0"
+
+
+def test_a_waiting_read_costs_next_to_nothing(store: JournalStore) -> None:
+    journal = store.open(CONTROL)
+    before_s = time.process_time()
+
+    journal.read(BEFORE_THE_FIRST, wait_s=1.5)
+
+    assert time.process_time() - before_s < 0.05
+
+
+def test_four_processes_get_their_turns(store: JournalStore, path: Path) -> None:
+    """SQLite's own way of waiting gave one of four writers a single commit in five seconds."""
+    journal = store.open(CONTROL)
+    writers = [start_appender(path, f"w{number}", 1.5) for number in range(4)]
+
+    for writer in writers:
+        go(writer)
+    acknowledged = [[int(line) for line in writer.communicate()[0].split()] for writer in writers]
+
+    counts = [len(positions) for positions in acknowledged]
+    assert min(counts) > max(counts) / 5, counts
+    positions = sorted(position for each in acknowledged for position in each)
+    assert [entry.position for entry in read_all(journal, len(positions))] == positions
+
+
+def test_a_writer_killed_while_appending_loses_nothing_acknowledged_and_blocks_nobody(
+    store: JournalStore, path: Path
+) -> None:
+    journal = store.open(CONTROL)
+    acknowledged: list[int] = []
+    for attempt in range(5):
+        victim = start_appender(path, f"victim{attempt}", LONG_S)
+        assert victim.stdout is not None
+        go(victim)
+        acknowledged += [int(victim.stdout.readline()) for _ in range(10)]
+        victim.kill()
+        rest, _ = victim.communicate()
+        acknowledged += [int(line) for line in rest.split("\n")[:-1]]
+
+    mine = journal.append(b"still possible")
+
+    entries = read_all(journal, mine + 1)
+    positions = [entry.position for entry in entries]
+    assert positions == list(range(mine + 1))
+    assert set(acknowledged) < set(positions)
+
+
+def refuse(path: Path) -> str:
+    with pytest.raises(InvalidArgumentError) as caught:
+        SqliteJournalStore(str(path))
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    assert "name a file in it" in refuse(tmp_path)
+
+
+def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "asynq.db"
+
+    with pytest.raises(InvalidArgumentError, match="does not exist; make it"):
+        SqliteJournalStore(str(path))
+
+
+def test_a_file_that_is_no_database_is_refused_untouched(path: Path) -> None:
+    path.write_text("dear diary, " * 100)
+
+    assert "is no SQLite file" in refuse(path)
+    assert path.read_text() == "dear diary, " * 100
+
+
+def test_another_programs_database_is_refused(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE bookmark (url TEXT)")
+    connection.close()
+
+    assert "another program" in refuse(path)
+
+
+def test_a_newer_schema_is_refused(store: JournalStore, path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+
+    assert "upgrade asynq_compat" in refuse(path)
+
+
+def test_an_empty_file_becomes_a_journal(path: Path) -> None:
+    path.touch()
+
+    store = SqliteJournalStore(str(path))
+    store.open(CONTROL).append(b"x")
+    store.close()
+
+
+def test_a_damaged_file_says_so(path: Path) -> None:
+    path.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+
+    with pytest.raises((CorruptDataError, InvalidArgumentError), match=str(path)):
+        SqliteJournalStore(str(path))
+
+
+def test_a_file_that_may_not_be_written_is_refused() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "asynq.db"
+        SqliteJournalStore(str(path)).close()
+        Path(folder).chmod(0o755)
+        path.chmod(0o444)
+
+        def as_nobody() -> bool:
+            if os.geteuid() == 0:  # Root may write everything.
+                os.seteuid(NOBODY)
+            try:
+                SqliteJournalStore(str(path))
+            except InvalidArgumentError as error:
+                return "cannot be written" in str(error) and str(path) in str(error)
+            return False
+
+        assert in_child(as_nobody) == 0
