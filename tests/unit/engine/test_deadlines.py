@@ -1,0 +1,86 @@
+"""Is a passed deadline noticed, and nothing else?"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from asynq_compat.engine.deadlines import Deadlines
+from asynq_compat.engine.run import Run
+from asynq_compat.ports.consuming import Lease
+from asynq_compat.ports.system_clock import SystemClock
+from asynq_compat.wire.message import TaskMessage
+
+CLOCK = SystemClock()
+MS = 1_000_000
+
+
+class Ever:
+    """A term that never ends."""
+
+    def is_valid(self) -> bool:
+        return True
+
+
+class NoHome:
+    """These runs run nowhere."""
+
+    write_result = run_async = run_plain = None
+
+
+class Watched:
+    """Attempts under watch."""
+
+    def __init__(self) -> None:
+        self.running: set[Run] = set()
+        self.over: list[str] = []
+        self.changed = threading.Event()
+        self.deadlines = Deadlines(lambda: list(self.running), self.end, CLOCK, logging.getLogger("test"))
+
+    def end(self, run: Run) -> None:
+        self.running.discard(run)
+        self.over.append(run.task_id)
+        self.changed.set()
+
+    def begin(self, task_id: str, in_ms: int) -> None:
+        deadline_ns = CLOCK.now_ns() + in_ms * MS
+        lease = Lease("default", task_id, b"", Ever())
+        self.running.add(Run(NoHome(), lease, TaskMessage(id=task_id), 0, deadline_ns, None))  # type: ignore[arg-type]  # no home
+        self.deadlines.notice(deadline_ns)
+
+
+@contextmanager
+def watched() -> Iterator[Watched]:
+    attempts = Watched()
+    attempts.deadlines.start()
+    yield attempts
+    attempts.deadlines.stop()
+
+
+def test_the_earliest_ends_first_and_never_early() -> None:
+    with watched() as attempts:
+        begun_ns = CLOCK.now_ns()
+        attempts.begin("far", 3_600_000)
+        attempts.begin("later", 120)
+        attempts.begin("soon", 40)
+        assert attempts.changed.wait(10)
+        assert CLOCK.now_ns() - begun_ns >= 40 * MS
+        while len(attempts.over) < 2:
+            attempts.changed.clear()
+            assert attempts.changed.wait(10) or len(attempts.over) == 2
+
+    assert attempts.over == ["soon", "later"]
+    assert {run.task_id for run in attempts.running} == {"far"}
+
+
+def test_a_deadline_of_a_task_that_ended_costs_nothing_else() -> None:
+    with watched() as attempts:
+        attempts.begin("ended", 20)
+        attempts.running.clear()
+        attempts.begin("next", 60)
+
+        assert attempts.changed.wait(10)
+
+    assert attempts.over == ["next"]
