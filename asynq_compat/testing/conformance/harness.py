@@ -60,6 +60,7 @@ class QueueHarness:
         traits: The lawful differences it shows.
         abandon: Make a worker silent as a crash does: it renews nothing and gives nothing back. None: it is silent by itself when
             nobody calls `extend`.
+        let_pass: Tell a broker that has a second time of its own how many seconds have passed on `clock`.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class QueueHarness:
         traits: BrokerTraits,
         *,
         abandon: Callable[[Intake], None] | None = None,
+        let_pass: Callable[[float], None] | None = None,
     ) -> None:
         self.broker = broker
         self.clock = clock
         self.traits = traits
         self.queue = f"q{uuid.uuid4().hex[:12]}"
         self._abandon = abandon
+        self._let_pass = let_pass
         self._workers: list[Worker] = []
 
     # Enqueueing.
@@ -219,6 +222,11 @@ class QueueHarness:
         assert tasks is not None, f"no queue {self.queue}"
         return [decode_message(task.message).id for task in tasks]
 
+    def is_listed_as_orphaned(self, task_id: str) -> bool:
+        """Return whether the list of active tasks says that nobody has this one any more."""
+        tasks = self.broker.inspecting.list_tasks(self.queue, TaskState.ACTIVE, start=0, count=None) or ()
+        return any(task.is_orphaned for task in tasks if decode_message(task.message).id == task_id)
+
     # Time.
 
     def pass_s(self, seconds: float) -> None:
@@ -227,6 +235,8 @@ class QueueHarness:
         while left_s > 0:
             step_s = min(left_s, _HEARTBEAT_S) if self._workers else left_s
             self.clock.advance_s(step_s)
+            if self._let_pass is not None:
+                self._let_pass(step_s)
             left_s -= step_s
             for worker in self._workers:
                 if worker.is_alive:

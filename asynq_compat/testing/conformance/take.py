@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 
-from asynq_compat.ports.consuming import Lease
+from asynq_compat.ports.consuming import Lease, SettleOutcome
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.testing.conformance.harness import QueueHarness
 
@@ -118,11 +118,10 @@ def a_stopped_worker_may_finish_what_it_has(queue: QueueHarness) -> None:
     assert task_id not in queue.listed(TaskState.PENDING)
 
 
-def what_a_closing_worker_has_not_started_goes_back_in_order(queue: QueueHarness) -> None:
-    """At its old place, and nothing is counted."""
+def what_a_closing_worker_has_not_taken_goes_back_to_its_place(queue: QueueHarness) -> None:
+    """A broker may bring tasks before they are asked for; nothing is counted."""
     ids = queue.enqueue_many(4)
     worker = queue.worker(capacity=3)
-    worker.take_unstarted(3)
 
     worker.intake.stop()
     worker.intake.close()
@@ -131,6 +130,19 @@ def what_a_closing_worker_has_not_started_goes_back_in_order(queue: QueueHarness
     assert queue.listed(TaskState.PENDING) == ids
     assert queue.message(ids[0]).retried == 0
     assert queue.stats().processed == 0
+
+
+def what_was_taken_and_not_started_goes_back_to_its_place(queue: QueueHarness) -> None:
+    """A server that shuts down requeues it: it was next in line and is so again."""
+    ids = queue.enqueue_many(3)
+    worker = queue.worker(capacity=1)
+    (unstarted,) = worker.take_unstarted(1)
+
+    worker.intake.stop()
+    assert worker.requeue(unstarted) == [SettleOutcome.SETTLED]
+    worker.intake.close()
+
+    assert queue.listed(TaskState.PENDING) == ids
 
 
 def strict_order_serves_the_higher_priority_first(queue: QueueHarness) -> None:

@@ -16,25 +16,21 @@ class BrokerTraits:
     Attributes:
         has_virtual_time: The broker's time is the clock it was opened with, so that an hour passes at once.
         keeps_lock_on_id_conflict: A unique task refused for its id leaves its lock behind (G4).
-        lets_stale_worker_settle: Whoever knows the id settles an active task, also one that was given to another since (G12).
         counts_unstarted_as_taken: A lost worker's tasks all count as tried; otherwise only those that it had started do.
     """
 
     has_virtual_time: bool
     keeps_lock_on_id_conflict: bool
-    lets_stale_worker_settle: bool
     counts_unstarted_as_taken: bool
 
 
 REDIS = BrokerTraits(
     has_virtual_time=True,
     keeps_lock_on_id_conflict=True,
-    lets_stale_worker_settle=True,
     counts_unstarted_as_taken=True,
 )
 JOURNAL = BrokerTraits(
     has_virtual_time=True,
     keeps_lock_on_id_conflict=False,
-    lets_stale_worker_settle=False,
     counts_unstarted_as_taken=False,
 )
