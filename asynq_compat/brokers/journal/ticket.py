@@ -57,6 +57,7 @@ class Frame:
     tickets: list[Ticket]
     made_at_s: float
     is_appended: bool = False
+    may_be_stored: bool = False
     failure_count: int = 0
     retry_at_s: float = 0.0
     error: BrokerUnavailableError | None = field(default=None)

@@ -167,17 +167,19 @@ class Writer:
             self._untold.append(ticket)
             ticket.error = BrokerUnavailableError(f"{self._name} takes no entries in time; nothing was sent{cause}")
             return
+        is_gone = doubt is not None and not self._is_sending and self._is_dropped(doubt)
+        may_be_stored = doubt is None or not is_gone or doubt.may_be_stored
+        what = "what was sent may or may not be queued" if may_be_stored else "nothing was stored"
         ticket.error = BrokerUnavailableError(
-            f"no answer from {self._name} in time; what was sent may or may not be queued{cause}",
-            may_have_happened=True,
+            f"no answer from {self._name} in time; {what}{cause}", may_have_happened=may_be_stored
         )
-        if doubt is not None and not self._is_sending:
-            self._drop_if_forsaken(doubt)
 
-    def _drop_if_forsaken(self, doubt: Frame) -> None:
-        """Go on as a new writer when nobody waits for the frame and no log tells its fate."""
-        if not self._has_replica and all(ticket.is_abandoned for ticket in doubt.tickets):
+    def _is_dropped(self, doubt: Frame) -> bool:
+        """Go on as a new writer if nobody waits for the frame and no log tells its fate; return whether that is so."""
+        is_forsaken = not self._has_replica and all(ticket.is_abandoned for ticket in doubt.tickets)
+        if is_forsaken:
             self._give_up(doubt, uncertain(self._name))
+        return is_forsaken
 
     # --- making and sending frames ---------------------------------------------------------------------------------------------
 
@@ -240,10 +242,10 @@ class Writer:
     def _doubt(self, frame: Frame, failure: BrokerUnavailableError) -> None:
         frame.failure_count += 1
         frame.error = failure
+        frame.may_be_stored |= failure.may_have_happened
         frame.retry_at_s = time.monotonic() + min(_BACKOFF_S_MIN * 2**frame.failure_count, _BACKOFF_S_MAX)
         self._in_doubt = frame
-        self._drop_if_forsaken(frame)
-        if self._has_replica:
+        if not self._is_dropped(frame) and self._has_replica:
             self._start_thread()
 
     def _give_up(self, frame: Frame, error: AsynqError) -> None:

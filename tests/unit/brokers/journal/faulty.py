@@ -1,0 +1,96 @@
+"""How does a test make a journal fail?
+
+Contract: a journal that refuses, or loses answers, when told to; everything else is the real one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.journals.journal import READ_BYTES_MAX, READ_COUNT_MAX, Batch, Journal, JournalStore
+
+
+class FaultyJournal:
+    """A journal between the broker and a real one.
+
+    Attributes:
+        refuse: Appends to refuse, storing nothing.
+        lose: Appends to store and then fail all the same.
+        is_unreadable: Whether reads fail.
+        appended: Every frame that somebody tried to append.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.refuse = 0
+        self.lose = 0
+        self.is_unreadable = False
+        self.appended: list[bytes] = []
+
+    @property
+    def name(self) -> str:
+        """The real one's."""
+        return self._journal.name
+
+    def append(self, frame: bytes) -> int:
+        """Store a frame, or fail as told."""
+        self.appended.append(frame)
+        if self.refuse:
+            self.refuse -= 1
+            raise BrokerUnavailableError("refused by the test")
+        position = self._journal.append(frame)
+        if self.lose:
+            self.lose -= 1
+            raise BrokerUnavailableError("the answer was lost by the test", may_have_happened=True)
+        return position
+
+    def read(
+        self, after: int, *, wait_s: float, max_count: int = READ_COUNT_MAX, max_bytes: int = READ_BYTES_MAX
+    ) -> Batch:
+        """Read, or fail as told."""
+        if self.is_unreadable:
+            raise BrokerUnavailableError("unreadable by the test")
+        return self._journal.read(after, wait_s=wait_s, max_count=max_count, max_bytes=max_bytes)
+
+    def end(self) -> int:
+        """The real one's."""
+        return self._journal.end()
+
+    def interrupt(self) -> None:
+        """Pass it on."""
+        self._journal.interrupt()
+
+    def close(self) -> None:
+        """Close the real one."""
+        self._journal.close()
+
+
+class FaultyStore:
+    """A store whose journals can be told to fail; `journals` has them by name, the last opened."""
+
+    def __init__(self, store: JournalStore) -> None:
+        self._store = store
+        self.journals: dict[str, FaultyJournal] = {}
+
+    @property
+    def address(self) -> str:
+        """The real one's."""
+        return self._store.address
+
+    def open(self, name: str) -> FaultyJournal:
+        """Open a journal that can be told to fail."""
+        self.journals[name] = FaultyJournal(self._store.open(name))
+        return self.journals[name]
+
+    def names(self) -> Sequence[str]:
+        """The real one's."""
+        return self._store.names()
+
+    def ping(self) -> None:
+        """Ask the real one."""
+        self._store.ping()
+
+    def close(self) -> None:
+        """Close the real one."""
+        self._store.close()

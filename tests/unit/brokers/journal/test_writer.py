@@ -1,0 +1,242 @@
+"""Does everything handed to a writer stand in the journal once, whatever goes wrong with an append?"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from asynq_compat.brokers.journal.framing import FRAME_AGE_S_MAX, SILENCE_S_MAX
+from asynq_compat.brokers.journal.ticket import Ticket
+from asynq_compat.brokers.journal.writer import Writer
+from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError
+from asynq_compat.journals.journal import BEFORE_THE_FIRST
+from asynq_compat.journals.memory import MemoryJournalStore
+from asynq_compat.testing.clock import VirtualClock
+from asynq_compat.wire import command
+from asynq_compat.wire.frame import Frame, decode_frame
+from tests.unit.brokers.journal.faulty import FaultyJournal
+from tests.unit.brokers.journal.workplace import wait_until
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def journal() -> FaultyJournal:
+    return FaultyJournal(MemoryJournalStore(uuid.uuid4().hex).open("queue.test"))
+
+
+@pytest.fixture
+def writer(journal: FaultyJournal, clock: VirtualClock) -> Iterator[Writer]:
+    opened = Writer(journal, clock, name="queue.test")
+    yield opened
+    opened.close(timeout_s=0.1)
+
+
+def ticket(name: str = "a", *, needs_outcomes: bool = False) -> Ticket:
+    return Ticket([command.run([name])], needs_outcomes=needs_outcomes)
+
+
+def frames(journal: FaultyJournal) -> list[Frame]:
+    """Every frame that stands in the journal."""
+    found = [decode_frame(entry.data) for entry in journal.read(BEFORE_THE_FIRST, wait_s=0).entries]
+    return [frame for frame in found if isinstance(frame, Frame)]
+
+
+def test_frames_of_one_writer_are_numbered(writer: Writer, journal: FaultyJournal) -> None:
+    writer.commit(ticket("a"), timeout_s=5)
+    writer.commit(ticket("b"), timeout_s=5)
+
+    assert [(frame.sequence, frame.commands) for frame in frames(journal)] == [
+        (1, [[command.RUN, ["a"]]]),
+        (2, [[command.RUN, ["b"]]]),
+    ]
+
+
+def test_what_gathers_goes_out_in_one_frame(writer: Writer, journal: FaultyJournal) -> None:
+    tickets = [ticket(str(number)) for number in range(5)]
+    for one in tickets:
+        writer.enqueue(one, timeout_s=5)
+
+    writer.wait(tickets[-1], timeout_s=5)
+
+    assert [len(frame.commands) for frame in frames(journal)] == [5]
+    assert {one.position for one in tickets} == {0}
+
+
+def test_a_frame_holds_no_more_than_a_thousand_tasks(writer: Writer, journal: FaultyJournal) -> None:
+    tickets = [Ticket([command.run(["a"])], task_count=400) for _ in range(5)]
+    for one in tickets:
+        writer.enqueue(one, timeout_s=5)
+
+    writer.wait(tickets[-1], timeout_s=5)
+
+    assert [len(frame.commands) for frame in frames(journal)] == [2, 2, 1]
+
+
+def test_a_ticket_that_is_alone_shares_no_frame(writer: Writer, journal: FaultyJournal) -> None:
+    tickets = [ticket(), Ticket([command.run(["alone"])], is_alone=True), ticket()]
+    for one in tickets:
+        writer.enqueue(one, timeout_s=5)
+
+    writer.wait(tickets[-1], timeout_s=5)
+
+    assert [len(frame.commands) for frame in frames(journal)] == [1, 1, 1]
+
+
+def test_a_refused_append_is_made_again_with_the_same_bytes(writer: Writer, journal: FaultyJournal) -> None:
+    journal.refuse = 2
+
+    writer.commit(ticket(), timeout_s=5)
+
+    assert len(set(journal.appended)) == 1
+    assert len(journal.appended) == 3
+    assert [frame.sequence for frame in frames(journal)] == [1]
+
+
+def test_an_append_whose_answer_is_lost_is_settled_by_the_log(writer: Writer, journal: FaultyJournal) -> None:
+    writer.follow()
+    journal.lose = 1_000
+    one = ticket(needs_outcomes=True)
+    caller = threading.Thread(target=lambda: writer.commit(one, timeout_s=10))
+    caller.start()
+    entry = journal.read(BEFORE_THE_FIRST, wait_s=5).entries[0]
+    frame = decode_frame(entry.data)
+    assert isinstance(frame, Frame)
+
+    writer.on_applied(frame.writer_id, frame.sequence, entry.position, [0])
+    caller.join(5)
+
+    assert not caller.is_alive()
+    assert (one.position, one.outcomes, one.error) == (entry.position, [0], None)
+    journal.lose = 0
+    writer.commit(ticket("next"), timeout_s=5)
+    assert frames(journal)[-1].sequence == 2
+
+
+def test_without_a_log_to_tell_a_caller_gives_up_and_the_writer_goes_on_as_another(
+    writer: Writer, journal: FaultyJournal
+) -> None:
+    journal.lose = 1_000
+
+    with pytest.raises(BrokerUnavailableError) as caught:
+        writer.commit(ticket("doubtful"), timeout_s=0.2)
+    journal.lose = 0
+    writer.commit(ticket("next"), timeout_s=5)
+
+    assert caught.value.may_have_happened
+    assert "may or may not" in str(caught.value)
+    first, *_, last = frames(journal)
+    assert last.writer_id != first.writer_id
+    assert (last.sequence, last.commands) == (1, [[command.RUN, ["next"]]])
+
+
+def test_a_frame_that_no_append_can_have_stored_says_so(writer: Writer, journal: FaultyJournal) -> None:
+    journal.refuse = 1_000
+
+    with pytest.raises(BrokerUnavailableError, match="refused by the test") as caught:
+        writer.commit(ticket(), timeout_s=0.2)
+
+    assert not caught.value.may_have_happened
+
+
+def test_what_was_never_sent_says_so(writer: Writer, journal: FaultyJournal) -> None:
+    writer.follow()
+    journal.refuse = 1_000
+    writer.submit(ticket("first"))
+    wait_until(lambda: bool(journal.appended), "the first to be refused")
+
+    with pytest.raises(BrokerUnavailableError) as caught:
+        writer.commit(ticket("second"), timeout_s=0.2)
+
+    assert not caught.value.may_have_happened
+    assert "nothing was sent" in str(caught.value)
+
+
+def test_the_fate_of_what_nobody_waits_for_is_told_once(writer: Writer, journal: FaultyJournal) -> None:
+    told: list[Ticket] = []
+    has_told = threading.Event()
+
+    def hear(one: Ticket) -> None:
+        told.append(one)
+        has_told.set()
+
+    one = Ticket([command.tick()], on_fate=hear)
+    writer.submit(one)
+
+    assert has_told.wait(5)
+    writer.close()
+    assert told == [one]
+    assert one.position == 0
+
+
+def test_a_writer_that_was_silent_for_long_takes_another_name(
+    writer: Writer, journal: FaultyJournal, clock: VirtualClock
+) -> None:
+    writer.commit(ticket("a"), timeout_s=5)
+    clock.advance_s(SILENCE_S_MAX + 1)
+    writer.commit(ticket("b"), timeout_s=5)
+
+    first, second = frames(journal)
+    assert first.writer_id != second.writer_id
+    assert second.sequence == 1
+
+
+def test_an_old_frame_is_never_sent_again(writer: Writer, journal: FaultyJournal, clock: VirtualClock) -> None:
+    writer.follow()
+    journal.refuse = 1
+    old = ticket("old")
+    writer.enqueue(old, timeout_s=5)
+    with pytest.raises(BrokerUnavailableError):
+        writer.wait(old, timeout_s=0.01)
+
+    clock.advance_s(FRAME_AGE_S_MAX + 1)
+    writer.commit(ticket("new"), timeout_s=5)
+
+    assert frames(journal)[-1].commands == [[command.RUN, ["new"]]]
+
+
+def test_what_cannot_be_encoded_fails_alone(writer: Writer, journal: FaultyJournal) -> None:
+    with pytest.raises(InvalidArgumentError):
+        writer.commit(ticket("\ud800"), timeout_s=5)
+
+    writer.commit(ticket("good"), timeout_s=5)
+
+    assert [frame.sequence for frame in frames(journal)] == [1]
+
+
+def test_many_callers_at_once_lose_nothing(writer: Writer, journal: FaultyJournal) -> None:
+    def work(name: str) -> None:
+        for number in range(25):
+            writer.commit(ticket(f"{name}{number}"), timeout_s=30)
+
+    callers = [threading.Thread(target=work, args=(f"{number}:",)) for number in range(16)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+
+    written = [one[1][0] for frame in frames(journal) for one in frame.commands if isinstance(one[1], list)]
+    assert sorted(written) == sorted(f"{name}:{number}" for name in range(16) for number in range(25))
+    for name in range(16):
+        own = [one for one in written if one.startswith(f"{name}:")]
+        assert own == [f"{name}:{number}" for number in range(25)]
+
+
+def test_closing_answers_everybody(journal: FaultyJournal, clock: VirtualClock) -> None:
+    writer = Writer(journal, clock, name="queue.test")
+    writer.follow()
+    journal.refuse = 1_000
+    one = ticket()
+    writer.submit(one)
+
+    writer.close(timeout_s=0.1)
+
+    assert isinstance(one.error, BrokerUnavailableError)
+    with pytest.raises(BrokerUnavailableError, match="closed"):
+        writer.commit(ticket(), timeout_s=1)
