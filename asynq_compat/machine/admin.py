@@ -23,28 +23,28 @@ from asynq_compat.wire.command import (
 )
 
 
-def run(state: State, _: Step, command: Command) -> Outcome | None:
+def run_task(state: State, _: Step, command: Command) -> Outcome | None:
     """Tasks become pending now, at the end of the line."""
     if len(command) != 2 or not is_text_column(command[1]):
         return None
     return summary([_run_one(state, task_id) for task_id in command[1]])
 
 
-def archive(state: State, _: Step, command: Command) -> Outcome | None:
+def archive_task(state: State, _: Step, command: Command) -> Outcome | None:
     """Tasks go to the archive; message and counters stay."""
     if len(command) != 2 or not is_text_column(command[1]):
         return None
     return summary([_archive_one(state, task_id) for task_id in command[1]])
 
 
-def delete(state: State, _: Step, command: Command) -> Outcome | None:
+def delete_task(state: State, _: Step, command: Command) -> Outcome | None:
     """Tasks are deleted, their locks freed."""
     if len(command) != 2 or not is_text_column(command[1]):
         return None
     return summary([_delete_one(state, task_id) for task_id in command[1]])
 
 
-def pause(state: State, _: Step, command: Command) -> Outcome | None:
+def pause_queue(state: State, _: Step, command: Command) -> Outcome | None:
     """Nothing is assigned any more."""
     if len(command) != 1:
         return None
@@ -54,7 +54,7 @@ def pause(state: State, _: Step, command: Command) -> Outcome | None:
     return 0
 
 
-def unpause(state: State, _: Step, command: Command) -> Outcome | None:
+def unpause_queue(state: State, _: Step, command: Command) -> Outcome | None:
     """Tasks are assigned again."""
     if len(command) != 1:
         return None

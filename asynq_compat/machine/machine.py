@@ -40,11 +40,11 @@ TRANSITIONS: dict[int, Transition] = {
     c.WRITE_RESULT: settle.write_result,
     c.RECOVER_RETRY: settle.recover_retry,
     c.RECOVER_ARCHIVE: settle.recover_archive,
-    c.RUN: admin.run,
-    c.ARCHIVE: admin.archive,
-    c.DELETE: admin.delete,
-    c.PAUSE: admin.pause,
-    c.UNPAUSE: admin.unpause,
+    c.RUN: admin.run_task,
+    c.ARCHIVE: admin.archive_task,
+    c.DELETE: admin.delete_task,
+    c.PAUSE: admin.pause_queue,
+    c.UNPAUSE: admin.unpause_queue,
     c.TICK: admin.tick,
 }
 

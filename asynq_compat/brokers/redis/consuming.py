@@ -1,10 +1,10 @@
 """How does a server take tasks from Redis and settle them?
 
-Contract: the transitions `dequeue` and `settle_*`, many tasks a call. `take` is used by one thread, the rest by any. At most `capacity`
+Contract: the transitions `take` and `settle_*`, many tasks a call. `take` is used by one thread, the rest by any. At most `capacity`
 tasks are out. A `take` that waits for slots shares the round trip of the next `settle`. What was dequeued and not handed out when
 `stop` comes goes back to its queue, in order.
 Not obvious: Redis knows no owner of a lease. A settlement whose term is over is therefore not even tried: another server may have it.
-Source: docs/semantics.md, "dequeue", "settle operations", "leases", "processor".
+Source: docs/semantics.md, "take", "settle operations", "leases", "processor".
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ class RedisIntake:
         keys = queue_keys(queue)
         term = WallClockTerm(self._clock, self._clock.now_ns() + LEASE_NS)
         arguments = [keys.task_prefix, b"%d" % (term.expires_at_ns // _NS), b"%d" % min(count, _CALL_TASKS_MAX)]
-        return script("dequeue")([keys.pending, keys.paused, keys.active, keys.lease], arguments), term
+        return script("take")([keys.pending, keys.paused, keys.active, keys.lease], arguments), term
 
     def _book(self, taken: list[Lease], slots: int, *, are_handed_out: bool) -> list[Lease]:
         """Account for `taken` out of `slots` reserved ones; return what may be handed out now."""

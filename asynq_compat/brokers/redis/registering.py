@@ -32,7 +32,7 @@ class RedisRegistering:
         commands = [
             command(b"ZADD", SERVERS, expires_at, server),
             command(b"ZADD", WORKERS, expires_at, running),
-            script("write_server_state")([server, running], [b"%d" % ttl_s, encode_server_info(info), *pairs]),
+            script("server_state")([server, running], [b"%d" % ttl_s, encode_server_info(info), *pairs]),
         ]
         for answer in self._link.run(commands).answers:
             self._link.accept(answer)

@@ -72,9 +72,9 @@ def test_every_fragment_is_used() -> None:
 
 
 def test_a_script_is_called_by_its_sha() -> None:
-    command = script("dequeue")([b"k1", b"k2"], [b"a"])
+    command = script("take")([b"k1", b"k2"], [b"a"])
 
     assert command.packed.startswith(
-        b"*6\r\n$7\r\nEVALSHA\r\n$40\r\n" + script("dequeue").sha + b"\r\n$1\r\n2\r\n$2\r\nk1\r\n"
+        b"*6\r\n$7\r\nEVALSHA\r\n$40\r\n" + script("take").sha + b"\r\n$1\r\n2\r\n$2\r\nk1\r\n"
     )
-    assert command.script is script("dequeue")
+    assert command.script is script("take")

@@ -1,4 +1,4 @@
--- dequeue: give out the next tasks of a queue, each under a lease.
+-- take: give out the next tasks of a queue, each under a lease.
 --
 -- KEYS  1 pending       list    ids waiting, the right end is next
 --       2 paused        string  only its existence counts

@@ -1,4 +1,4 @@
--- write_server_state: what a server tells about itself and its workers, for a while.
+-- server_state: what a server tells about itself and its workers, for a while.
 --
 -- KEYS  1 server   string  ServerInfo
 --       2 workers  hash    task id -> WorkerInfo; absent when there are no workers
