@@ -6,7 +6,7 @@ Contract: each id stands for itself. Active tasks cannot be touched: their worke
 from __future__ import annotations
 
 from asynq_compat.machine.applied import Outcome
-from asynq_compat.machine.archive import archive_task
+from asynq_compat.machine.archive import put_into_archive
 from asynq_compat.machine.indexes import Segment, TimedTask
 from asynq_compat.machine.state import Assignment, Container, State
 from asynq_compat.machine.step import Step, is_text_column, summary
@@ -89,7 +89,7 @@ def _archive_one(state: State, task_id: str) -> int:
         return IS_ACTIVE
     if isinstance(container, TimedTask) and container.state is TaskState.ARCHIVED:
         return IS_ARCHIVED
-    archive_task(state, task_id, _take_out(state, task_id, container))
+    put_into_archive(state, task_id, _take_out(state, task_id, container))
     return OK
 
 

@@ -14,7 +14,7 @@ ARCHIVE_COUNT_MAX = 9_999
 ARCHIVE_AGE_S = 90 * 86_400
 
 
-def archive_task(state: State, task_id: str, message: bytes) -> None:
+def put_into_archive(state: State, task_id: str, message: bytes) -> None:
     """Put a task that no container holds any more into the archive, then trim it."""
     now_s = state.clock_s()
     archived = state.timed[TaskState.ARCHIVED]

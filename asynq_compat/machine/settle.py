@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from asynq_compat.machine.amending import amended
 from asynq_compat.machine.applied import Outcome
-from asynq_compat.machine.archive import archive_task
+from asynq_compat.machine.archive import put_into_archive
 from asynq_compat.machine.lease import give_back
 from asynq_compat.machine.state import Assignment, State
 from asynq_compat.machine.step import Step, is_int, item_list, range_of, summary
@@ -242,7 +242,7 @@ def _archive(state: State, assignment: Assignment | None, item: list[object]) ->
     task_id = assignment.ids[index]
     message = amended(assignment.messages[index], error_msg=error_msg, last_failed_at=state.clock_s())
     _left_unfinished(state, assignment, index)
-    archive_task(state, task_id, message)
+    put_into_archive(state, task_id, message)
     state.counters.add(state.clocks.clock_ms, 1, 1)
     return OK
 
