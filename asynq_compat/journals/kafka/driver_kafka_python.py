@@ -16,6 +16,7 @@ from typing import Any
 import kafka
 import kafka.errors
 from kafka.admin import ConfigResource, KafkaAdminClient
+from kafka.net.compat import KafkaNetClient
 
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, PayloadTooLargeError, ServerStateError
 from asynq_compat.journals.journal import FRAME_BYTES_MAX
@@ -34,7 +35,7 @@ _set_aside: list[object] = []
 logging.getLogger("kafka").addHandler(logging.NullHandler())
 
 
-def client_options(settings: KafkaSettings) -> dict[str, Any]:
+def _client_options(settings: KafkaSettings) -> dict[str, Any]:
     """Return the options that all clients share."""
     timeout_ms = int(settings.request_timeout_s * 1000)
     return {
@@ -48,17 +49,25 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
-def connected(settings: KafkaSettings, make: Callable[[], Any]) -> Any:
-    """Return the client that `make` connects.
+def connected(settings: KafkaSettings, make: Callable[..., Any]) -> Any:
+    """Return the client that `make` connects; what it gives to `make` goes to the client's constructor.
 
     Raises:
         BrokerUnavailableError: No broker answered in time; names the addresses and the causes.
     """
+    begun: list[KafkaNetClient] = []
+
+    def begin(**options: Any) -> KafkaNetClient:
+        begun.append(KafkaNetClient(**options))
+        return begun[-1]
+
     try:
-        return make()
+        return make(kafka_client=begin, **_client_options(settings))
     except kafka.errors.KafkaConfigurationError:
         raise  # A mistake of this file.
     except kafka.errors.KafkaError as error:
+        for client in begun:  # A constructor that fails leaves its thread and sockets behind.
+            client.close()
         raise BrokerUnavailableError(
             f"no Kafka broker answered within {settings.request_timeout_s:g} s: {why_unreachable(settings.bootstrap)}"
         ) from error
@@ -192,8 +201,7 @@ class KafkaPythonDriver:
                 self._producer._metadata.config["retry_backoff_ms"] = METADATA_THROTTLE_MS  # noqa: SLF001 - docs/adr/0003
             return self._producer
 
-    def _make_producer(self) -> Any:
-        options = client_options(self._settings)
+    def _make_producer(self, **options: Any) -> Any:
         return kafka.KafkaProducer(
             **{**options, "request_timeout_ms": max(self._timeout_ms // 2, 1)},
             acks="all",
@@ -213,18 +221,18 @@ class KafkaPythonDriver:
     def _current_admin(self) -> Any:
         self._check_open()
         if self._admin is None:
-            self._admin = connected(self._settings, lambda: KafkaAdminClient(**client_options(self._settings)))
+            self._admin = connected(self._settings, KafkaAdminClient)
         return self._admin
 
     def _current_asker(self) -> Any:
         self._check_open()
         if self._asker is None:
-            options = client_options(self._settings)
-            self._asker = connected(
-                self._settings,
-                lambda: kafka.KafkaConsumer(**options, group_id=None, fetch_max_wait_ms=1, metrics_enabled=False),
-            )
+            self._asker = connected(self._settings, self._make_asker)
         return self._asker
+
+    @staticmethod
+    def _make_asker(**options: Any) -> Any:
+        return kafka.KafkaConsumer(**options, group_id=None, fetch_max_wait_ms=1, metrics_enabled=False)
 
     def _check_open(self) -> None:
         if self._is_closed:

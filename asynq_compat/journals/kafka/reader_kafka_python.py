@@ -16,7 +16,7 @@ import kafka.errors
 
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
 from asynq_compat.journals.journal import READ_BYTES_MAX, Batch, Entry
-from asynq_compat.journals.kafka.driver_kafka_python import METADATA_THROTTLE_MS, PARTITION, client_options, connected
+from asynq_compat.journals.kafka.driver_kafka_python import METADATA_THROTTLE_MS, PARTITION, connected
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
 
@@ -77,8 +77,8 @@ class KafkaPythonReader:
             self._next = after + 1
             self._consumer.seek(self._partition, self._next)
 
-    def _make_consumer(self) -> Any:
-        options = client_options(self._settings)
+    @staticmethod
+    def _make_consumer(**options: Any) -> Any:
         return kafka.KafkaConsumer(
             **{**options, "request_timeout_ms": options["request_timeout_ms"] + _FETCH_WAIT_MS},
             group_id=None,

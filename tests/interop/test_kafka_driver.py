@@ -1,0 +1,276 @@
+"""What does only the journal on Kafka promise: topics checked, outages survived, causes named?"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import kafka
+import pytest
+from kafka.admin import KafkaAdminClient
+
+from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError, InvalidArgumentError
+from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL, Journal
+from asynq_compat.journals.kafka.journal import KafkaJournal, KafkaJournalStore
+from asynq_compat.journals.kafka.settings import KafkaSettings
+from tests.services.kafka import KafkaCluster
+from tests.services.ports import HOST, free_ports
+from tests.services.waiting import wait_until
+from tests.unit.journals.contract import LONG_S, data_of, read_all
+
+
+@pytest.fixture
+def settings(kafka_cluster: KafkaCluster, kafka_namespace: str) -> KafkaSettings:
+    return KafkaSettings(bootstrap=(kafka_cluster.bootstrap,), namespace=kafka_namespace)
+
+
+@pytest.fixture
+def store(settings: KafkaSettings) -> Iterator[KafkaJournalStore]:
+    store = KafkaJournalStore(settings)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def own_cluster(kafka_cluster: KafkaCluster) -> Iterator[KafkaCluster]:
+    """A broker that a test may kill; the session's one is asked for only to be skipped alike."""
+    cluster = KafkaCluster()
+    yield cluster
+    cluster.stop()
+
+
+def make_topic(settings: KafkaSettings, topic: str, partitions: int = 1, **configs: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=list(settings.bootstrap))
+    dotted = {name.replace("_", "."): value for name, value in configs.items()}
+    request = {topic: {"num_partitions": partitions, "replication_factor": 1, "configs": dotted}}
+    admin.create_topics(request, wait_for_metadata=True)
+    admin.close()
+
+
+def test_a_topic_with_client_timestamps_is_refused(store: KafkaJournalStore, settings: KafkaSettings) -> None:
+    topic = f"{settings.namespace}.control"
+    make_topic(settings, topic)
+
+    with pytest.raises(InvalidArgumentError, match=r"message\.timestamp\.type=CreateTime") as caught:
+        store.open(CONTROL)
+
+    assert f"rpk topic alter-config {topic} --set message.timestamp.type=LogAppendTime" in str(caught.value)
+
+
+def test_a_topic_of_two_partitions_is_refused(store: KafkaJournalStore, settings: KafkaSettings) -> None:
+    make_topic(settings, f"{settings.namespace}.control", 2)
+
+    with pytest.raises(InvalidArgumentError, match="2 partitions"):
+        store.open(CONTROL)
+
+
+def test_records_of_any_codec_are_read(store: KafkaJournalStore, settings: KafkaSettings) -> None:
+    journal = store.open(CONTROL)
+    codecs = ["gzip", "snappy", "lz4", "zstd"]
+    for codec in codecs:
+        producer = kafka.KafkaProducer(bootstrap_servers=list(settings.bootstrap), compression_type=codec)
+        producer.send(f"{settings.namespace}.control", value=codec.encode() * 50).get(LONG_S)
+        producer.close()
+
+    assert data_of(read_all(journal, 4)) == [codec.encode() * 50 for codec in codecs]
+
+
+def test_a_record_without_a_value_is_an_empty_entry(store: KafkaJournalStore, settings: KafkaSettings) -> None:
+    journal = store.open(CONTROL)
+    producer = kafka.KafkaProducer(bootstrap_servers=list(settings.bootstrap))
+    producer.send(f"{settings.namespace}.control", key=b"k", value=None).get(LONG_S)
+    producer.close()
+
+    assert data_of(read_all(journal, 1)) == [b""]
+
+
+def test_a_reader_passes_the_marks_that_transactions_leave(store: KafkaJournalStore, settings: KafkaSettings) -> None:
+    """They take offsets but are no entries: who waits for the end must get there all the same."""
+    journal = store.open(CONTROL)
+    producer = kafka.KafkaProducer(bootstrap_servers=list(settings.bootstrap), transactional_id=settings.namespace)
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(f"{settings.namespace}.control", value=b"x")
+    producer.commit_transaction()
+    producer.close()
+    end = journal.end()
+
+    seen: list[bytes] = []
+    upto = BEFORE_THE_FIRST
+    deadline = time.monotonic() + LONG_S
+    while upto < end and time.monotonic() < deadline:
+        batch = journal.read(upto, wait_s=1)
+        seen += data_of(batch.entries)
+        upto = batch.upto
+
+    assert seen == [b"x"]
+    assert (upto, end) == (1, 1)
+
+
+def test_a_position_that_was_cut_off_is_an_error_not_a_jump(store: KafkaJournalStore, settings: KafkaSettings) -> None:
+    journal = store.open(CONTROL)
+    for _ in range(5):
+        journal.append(b"x")
+    admin = KafkaAdminClient(bootstrap_servers=list(settings.bootstrap))
+    admin.delete_records({kafka.TopicPartition(f"{settings.namespace}.control", 0): 3})
+    admin.close()
+
+    with pytest.raises(CorruptDataError, match="position 0 is not in topic"):
+        journal.read(BEFORE_THE_FIRST, wait_s=LONG_S)
+    assert [entry.position for entry in read_all(journal, 2, after=2)] == [3, 4]
+
+
+def refused_within(settings: KafkaSettings, limit_s: float) -> str:
+    started = time.monotonic()
+    store = KafkaJournalStore(settings)
+    with pytest.raises(BrokerUnavailableError) as caught:
+        store.open(CONTROL)
+    store.close()
+    assert time.monotonic() - started < limit_s
+    assert not caught.value.may_have_happened
+    return str(caught.value)
+
+
+def test_a_cluster_that_is_not_there_fails_in_time_and_is_named() -> None:
+    address = f"{HOST}:{free_ports(1)[0]}"
+
+    said = refused_within(KafkaSettings(bootstrap=(address,), request_timeout_s=1), 8)
+
+    assert f"{address}: connection refused" in said
+
+
+def test_a_name_that_is_not_known_fails_in_time_and_is_named() -> None:
+    said = refused_within(KafkaSettings(bootstrap=("no-such-host.invalid:9092",), request_timeout_s=1), 15)
+
+    assert "no-such-host.invalid:9092: " in said
+
+
+def test_a_port_that_speaks_something_else_fails_in_time_and_is_named() -> None:
+    with socket.create_server((HOST, 0)) as silent:
+        address = f"{HOST}:{silent.getsockname()[1]}"
+
+        said = refused_within(KafkaSettings(bootstrap=(address,), request_timeout_s=1), 8)
+
+    assert f"{address}: takes connections but does not answer as a Kafka broker" in said
+
+
+class Appender:
+    """Appends numbered frames until told to stop, each again until its fate is known; a thread of its own."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._stop = threading.Event()
+        self.acknowledged: list[bytes] = []
+        self.unknown_fates = 0
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        for number in itertools.count():
+            frame = b"%d" % number
+            while not self._stop.is_set():
+                try:
+                    self._journal.append(frame)
+                except BrokerUnavailableError as error:
+                    self.unknown_fates += error.may_have_happened
+                else:
+                    self.acknowledged.append(frame)
+                    break
+            if self._stop.is_set():
+                return
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+
+@pytest.mark.parametrize("request_timeout_s", [30.0, 1.0])
+def test_a_broker_killed_under_load_loses_nothing_acknowledged(
+    own_cluster: KafkaCluster, kafka_namespace: str, request_timeout_s: float
+) -> None:
+    """With a timeout longer than the outage no error is seen; with a shorter one the same frame is appended again."""
+    bootstrap = (own_cluster.bootstrap,)
+    patient = KafkaJournalStore(KafkaSettings(bootstrap=bootstrap, namespace=kafka_namespace))
+    reading = patient.open(CONTROL)
+    store = KafkaJournalStore(
+        KafkaSettings(bootstrap=bootstrap, namespace=kafka_namespace, request_timeout_s=request_timeout_s)
+    )
+    appender = Appender(store.open(CONTROL))
+    wait_until(lambda: len(appender.acknowledged) > 50, "appends before the outage", 30)
+    read_before = len(read_all(reading, 20))
+
+    own_cluster.kill()
+    if request_timeout_s < 5:
+        wait_until(lambda: appender.unknown_fates > 0, "an append of unknown fate", 30)
+    own_cluster.start()
+
+    acknowledged_before = len(appender.acknowledged)
+    wait_until(lambda: len(appender.acknowledged) > acknowledged_before + 50, "appends after the outage", 60)
+    appender.stop()
+    log = data_of(read_all(reading, reading.end() + 1))
+    distinct = list(dict.fromkeys(log))
+    assert read_before >= 20
+    assert distinct[: len(appender.acknowledged)] == appender.acknowledged
+    if request_timeout_s > 5:
+        assert appender.unknown_fates == 0
+        assert len(log) == len(distinct)
+    store.close()
+    patient.close()
+
+
+def test_a_waiting_reader_goes_on_when_the_broker_is_back(own_cluster: KafkaCluster, kafka_namespace: str) -> None:
+    store = KafkaJournalStore(KafkaSettings(bootstrap=(own_cluster.bootstrap,), namespace=kafka_namespace))
+    journal = store.open(CONTROL)
+    journal.append(b"before")
+    found: list[bytes] = []
+    reader = threading.Thread(target=lambda: found.extend(data_of(read_all(journal, 2))))
+    reader.start()
+
+    own_cluster.kill()
+    own_cluster.start()
+    journal.append(b"after")
+
+    reader.join(LONG_S)
+    assert found == [b"before", b"after"]
+    store.close()
+
+
+def test_a_forked_child_connects_anew(store: KafkaJournalStore) -> None:
+    journal = store.open(CONTROL)
+    journal.append(b"parent before")
+    assert len(read_all(journal, 1)) == 1
+
+    child = os.fork()
+    if child == 0:
+        code = 2
+        try:
+            journal.append(b"child")
+            code = 0 if len(read_all(journal, 2)) == 2 else 1
+        except AsynqError:
+            code = 3
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    journal.append(b"parent after")
+    assert data_of(read_all(journal, 3)) == [b"parent before", b"child", b"parent after"]
+
+
+def test_the_private_attributes_are_what_the_decision_says(store: KafkaJournalStore) -> None:
+    """docs/adr/0003: a new kafka-python may have renamed them."""
+    journal: KafkaJournal = store.open(CONTROL)
+    journal.append(b"x")
+    read_all(journal, 1)
+
+    producer, consumer = store._driver._producer, journal._reader._consumer
+
+    assert kafka.__version__ == "3.0.12"
+    for metadata in (producer._metadata, consumer._cluster):
+        assert metadata.config["retry_backoff_ms"] == 5
+        assert metadata.refresh_backoff() == 5

@@ -1,0 +1,98 @@
+"""Do topic names translate without loss, and is each harmful setting named with its remedy?"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.journals.journal import CONTROL, queue_journal_name
+from asynq_compat.journals.kafka.settings import KafkaSettings
+from asynq_compat.journals.kafka.topics import WANTED, fault_of, journal_name_of, topic_name
+
+ADDRESS = "localhost:9092"
+queues = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+
+
+@given(queues)
+def test_a_queue_name_survives_its_topic_name(queue: str) -> None:
+    topic = topic_name("asynq", queue_journal_name(queue))
+
+    assert re.fullmatch(r"asynq\.queue\.[A-Za-z0-9._-]+", topic)
+    assert journal_name_of("asynq", topic) == queue_journal_name(queue)
+
+
+@given(queues, queues)
+def test_two_queues_never_share_a_topic(first: str, second: str) -> None:
+    names = {topic_name("asynq", queue_journal_name(queue)) for queue in (first, second)}
+
+    assert len(names) == len({first, second})
+
+
+def test_plain_names_stay_readable() -> None:
+    assert topic_name("asynq", queue_journal_name("low_priority-2")) == "asynq.queue.low_priority-2"
+    assert topic_name("shop", CONTROL) == "shop.control"
+
+
+@pytest.mark.parametrize(
+    "topic", ["asynq.queue.", "asynq.state.default", "other.control", "asynq.queue.a.b", "asynq.queue.a.FF", "orders"]
+)
+def test_a_topic_that_is_none_of_ours_is_passed_over(topic: str) -> None:
+    assert journal_name_of("asynq", topic) is None
+
+
+@pytest.mark.parametrize("name", ["", "queue.", "state.default", "queue." + "x" * 250])
+def test_a_name_that_no_topic_can_bear_is_refused(name: str) -> None:
+    with pytest.raises(InvalidArgumentError):
+        topic_name("asynq", name)
+
+
+def test_a_topic_as_we_make_it_has_no_fault() -> None:
+    assert fault_of("t", ADDRESS, 1, WANTED) is None
+    assert fault_of("t", ADDRESS, 1, {**WANTED, "max.message.bytes": "104857600"}) is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("message.timestamp.type", "CreateTime"),
+        ("retention.ms", "604800000"),
+        ("retention.bytes", "1"),
+        ("cleanup.policy", "compact"),
+        ("cleanup.policy", "compact,delete"),
+        ("max.message.bytes", "1048588"),
+        ("retention.ms", None),
+    ],
+)
+def test_a_harmful_setting_is_named_with_the_command_that_mends_it(setting: str, value: str | None) -> None:
+    fault = fault_of("asynq.control", ADDRESS, 1, {**WANTED, setting: value})
+
+    assert fault is not None
+    assert f"topic asynq.control has {setting}={value}" in fault
+    assert f"rpk topic alter-config asynq.control --set {setting}={WANTED[setting]}" in fault
+    assert f"--bootstrap-server {ADDRESS}" in fault
+
+
+def test_more_than_one_partition_is_refused() -> None:
+    assert "has 3 partitions" in (fault_of("t", ADDRESS, 3, WANTED) or "")
+
+
+@pytest.mark.parametrize("bootstrap", [(), ("localhost",), ("localhost:",), ("",)])
+def test_addresses_are_checked_when_they_are_given(bootstrap: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidArgumentError, match="localhost:9092"):
+        KafkaSettings(bootstrap=bootstrap)
+
+
+@pytest.mark.parametrize("namespace", ["", "a b", "größe"])
+def test_a_namespace_that_no_topic_can_bear_is_refused(namespace: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="namespace"):
+        KafkaSettings(bootstrap=(ADDRESS,), namespace=namespace)
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
+def test_a_timeout_that_is_none_is_refused(timeout_s: float) -> None:
+    with pytest.raises(InvalidArgumentError, match="request_timeout_s"):
+        KafkaSettings(bootstrap=(ADDRESS,), request_timeout_s=timeout_s)
