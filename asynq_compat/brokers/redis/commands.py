@@ -5,7 +5,7 @@ Contract: pure. A command is packed once and may be sent again as it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from asynq_compat.wire.hot_record import hot_record
@@ -16,12 +16,24 @@ if TYPE_CHECKING:
 Reply: TypeAlias = "int | bytes | list[Reply] | None"
 
 
-@hot_record
 class Command:
-    """One command ready to be sent; `script` is what it runs, to be loaded when Redis does not know it."""
+    """One command; `script` is what it runs, to be loaded when Redis does not know it.
 
-    packed: bytes
-    script: Script | None = None
+    A large one may be given as a function that packs it: then it is packed when it is sent, while Redis works on the one before.
+    """
+
+    __slots__ = ("_packed", "script")
+
+    def __init__(self, packed: bytes | Callable[[], bytes], script: Script | None = None) -> None:
+        self._packed = packed
+        self.script = script
+
+    @property
+    def packed(self) -> bytes:
+        """The bytes to send; packed once."""
+        if not isinstance(self._packed, bytes):
+            self._packed = self._packed()
+        return self._packed
 
 
 @hot_record

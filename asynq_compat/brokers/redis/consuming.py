@@ -4,6 +4,7 @@ Contract: the transitions `take` and `settle_*`, many tasks a call. `take` is us
 tasks are out. A `take` that waits for slots shares the round trip of the next `settle`. What was dequeued and not handed out when
 `stop` comes goes back to its queue, in order.
 Not obvious: Redis knows no owner of a lease. A settlement whose term is over is therefore not even tried: another server may have it.
+A `take` whose answer was lost is asked again; what the first had taken is active here and unknown, and the recoverer will find it.
 Source: docs/semantics.md, "take", "settle operations", "leases", "processor".
 """
 

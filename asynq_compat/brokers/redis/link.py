@@ -25,6 +25,7 @@ from asynq_compat.wire.hot_record import hot_record
 
 _RETRIES_MAX = 3
 _BACKOFF_MIN_S, _BACKOFF_MAX_S = 0.008, 0.512
+_SEND_BYTES = 32_768
 _FAILURES = (exceptions.RedisError, OSError, UnicodeDecodeError)
 
 
@@ -156,8 +157,16 @@ class _Failure:
 
 
 def _exchange(connection: RedisConnection, commands: Sequence[Command]) -> list[Answer]:
-    packed = commands[0].packed if len(commands) == 1 else b"".join([command.packed for command in commands])
-    connection.send(packed)
+    parts: list[bytes] = []
+    size_bytes = 0
+    for command in commands:
+        parts.append(command.packed)
+        size_bytes += len(parts[-1])
+        if size_bytes > _SEND_BYTES:  # Redis begins while the rest is packed.
+            connection.send(b"".join(parts))
+            parts, size_bytes = [], 0
+    if parts:
+        connection.send(b"".join(parts))
     return [connection.receive() for _ in commands]
 
 

@@ -37,7 +37,6 @@ class _Call:
 
     keys: QueueKeys
     indexes: list[int]
-    tasks: list[bytes]
 
 
 class RedisProducing:
@@ -78,7 +77,7 @@ class RedisProducing:
                 self._announced.add(queue)
 
     def _run(self, calls: Sequence[_Call], requests: Sequence[EnqueueRequest], outcomes: list[EnqueueOutcome]) -> None:
-        exchange = self._link.run([self._command(call) for call in calls])
+        exchange = self._link.run([self._command(call, requests) for call in calls])
         for call, answer in zip(calls, exchange.answers, strict=True):
             found = self._outcomes(answer, len(call.indexes))
             for index, outcome in zip(call.indexes, found, strict=True):
@@ -90,12 +89,16 @@ class RedisProducing:
                     outcome = EnqueueStatus.ENQUEUED
                 outcomes[index] = outcome
 
-    def _command(self, call: _Call) -> Command:
+    def _command(self, call: _Call, requests: Sequence[EnqueueRequest]) -> Command:
         keys, now_ns = call.keys, self._clock.now_ns()
-        return script("enqueue")(
-            [keys.pending, keys.scheduled, keys.groups],
-            [keys.task_prefix, keys.group_prefix, b"%d" % now_ns, b"%d" % (now_ns // 1_000_000_000), *call.tasks],
-        )
+
+        def arguments() -> list[bytes]:
+            tasks = [keys.task_prefix, keys.group_prefix, b"%d" % now_ns, b"%d" % (now_ns // 1_000_000_000)]
+            for index in call.indexes:
+                _add(requests[index], tasks)
+            return tasks
+
+        return script("enqueue").later([keys.pending, keys.scheduled, keys.groups], arguments)
 
     def _outcomes(self, answer: Answer, count: int) -> Sequence[EnqueueOutcome]:
         if isinstance(answer, Refusal):
@@ -124,7 +127,7 @@ def _calls(requests: Sequence[EnqueueRequest], outcomes: list[EnqueueOutcome]) -
     for index, request in enumerate(requests):
         by_queue.setdefault(request.queue, []).append(index)
     for queue, indexes in by_queue.items():
-        call, size_bytes = _Call(queue_keys(queue), [], []), 0
+        call, size_bytes = _Call(queue_keys(queue), []), 0
         for index in indexes:
             request = requests[index]
             if request.unique_key and request.unique_ttl_s < 1:
@@ -134,9 +137,8 @@ def _calls(requests: Sequence[EnqueueRequest], outcomes: list[EnqueueOutcome]) -
                 continue
             if len(call.indexes) == _CALL_TASKS_MAX or size_bytes > _CALL_BYTES_MAX:
                 yield call
-                call, size_bytes = _Call(call.keys, [], []), 0
+                call, size_bytes = _Call(call.keys, []), 0
             call.indexes.append(index)
-            _add(request, call.tasks)
             size_bytes += len(request.message)
         if call.indexes:
             yield call

@@ -7,7 +7,7 @@ Contract: ``lua/<transition>.lua``, one transition a file, read when it is first
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,7 +30,14 @@ class Script:
 
     def __call__(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> Command:
         """Return the command that runs the script."""
-        return Command(pack([b"EVALSHA", self.sha, b"%d" % len(keys), *keys, *arguments]), self)
+        return Command(self._pack(keys, arguments), self)
+
+    def later(self, keys: Sequence[bytes], arguments: Callable[[], Sequence[bytes]]) -> Command:
+        """Return the command that runs the script; its arguments are asked for when it is sent."""
+        return Command(lambda: self._pack(keys, arguments()), self)
+
+    def _pack(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> bytes:
+        return pack([b"EVALSHA", self.sha, b"%d" % len(keys), *keys, *arguments])
 
 
 @lru_cache(maxsize=64)
