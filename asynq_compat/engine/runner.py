@@ -100,14 +100,14 @@ class Runner:
             running.add(run)
             if deadline_ns < self.deadlines.earliest_ns:
                 self.deadlines.notice(deadline_ns)
-            if self._make_parent is not None and not self._adopt_parent(run, self._make_parent):
-                continue
             if deadline_ns <= now_ns:
                 self.attempts.abandon(run, ContextDeadlineError(), Ending.FAILED)
                 continue
             try:
+                if self._make_parent is not None and not self._adopt_parent(run, self._make_parent):
+                    continue
                 run.function, is_coroutine = route(run.task)
-            except Exception as error:  # noqa: BLE001 - a middleware, the user's code
+            except Exception as error:  # noqa: BLE001 - base_context or a middleware, the user's code
                 self.attempts.failed(run, error)
                 continue
             (coroutines if is_coroutine else plain).append(run)
@@ -132,11 +132,7 @@ class Runner:
 
     def _adopt_parent(self, run: Run, make_parent: Callable[[], Context]) -> bool:
         """Put the run below the server's base context; return whether it may start."""
-        try:
-            parent = run.parent = make_parent()
-        except Exception as error:  # noqa: BLE001 - the user's code
-            self.attempts.failed(run, error)
-            return False
+        parent = run.parent = make_parent()
         forget = parent.on_end(partial(self._parent_is_over, run))
         run.on_end(forget)
         return run in self.attempts.running

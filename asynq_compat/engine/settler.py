@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 
@@ -36,6 +37,7 @@ class Settler(Service):
         # Owned by the settler's thread.
         self._unsettled: list[Settlement] = []
         self._retry_wait_s = _RETRY_FIRST_S
+        self._retry_at_s = 0.0
 
     def add(self, settlement: Settlement | None) -> None:
         """Have a task settled and its slot freed."""
@@ -46,9 +48,11 @@ class Settler(Service):
 
     def run_once(self) -> float:
         """Wait for outcomes and settle all that are there."""
-        self._has_added.wait(self._retry_wait_s if self._unsettled else _IDLE_S)
+        self._has_added.wait(max(self._retry_at_s - time.monotonic(), 0.0) if self._unsettled else _IDLE_S)
         self._has_added.clear()
-        self._settle_all()
+        if self._unsettled and time.monotonic() >= self._retry_at_s:
+            self._settle_again()
+        self._settle_added()
         return 0.0
 
     def interrupt(self) -> None:
@@ -57,16 +61,16 @@ class Settler(Service):
 
     def finish(self) -> None:
         """Settle what is left, once more."""
-        self._settle_all()
+        self._settle_added()
+        if self._unsettled:
+            self._settle_again()
         for settlement in self._unsettled:
             self.log.error("%s", _failed(settlement))
 
-    def _settle_all(self) -> None:
+    def _settle_added(self) -> None:
         added = self._added
         batch = [added.popleft() for _ in range(len(added))]
         fresh = _still_ours([settlement for settlement in batch if settlement is not None])
-        if self._unsettled:
-            self._try_again()
         if not batch:
             return
         try:
@@ -74,28 +78,33 @@ class Settler(Service):
         except BrokerUnavailableError as error:
             for settlement in fresh:
                 self.log.warning("%s: %s; Will retry syncing", _failed(settlement), error)
-            self._unsettled.extend(fresh)
+            self._put_off(fresh)
         except AsynqError:
             self._settle_singly(fresh)
         else:
             self._note(fresh, outcomes)
 
-    def _try_again(self) -> None:
-        again = _still_ours(self._unsettled)
-        for lost in {id(s): s for s in self._unsettled if s not in again}.values():
-            self.log.warning("%s: its lease is over; it will be recovered", _failed(lost))
+    def _settle_again(self) -> None:
+        unsettled, self._unsettled = self._unsettled, []
+        again = _still_ours(unsettled)
+        ours = {id(settlement) for settlement in again}
+        for settlement in unsettled:
+            if id(settlement) not in ours:
+                self.log.warning("%s: its lease is over; it will be recovered", _failed(settlement))
         try:
             outcomes = self._intake.settle(again, 0)
         except BrokerUnavailableError:
-            self._unsettled = again
-            self._retry_wait_s = min(2 * self._retry_wait_s, _RETRY_MAX_S)
+            self._put_off(again)
         except AsynqError:
-            self._unsettled = []
             self._settle_singly(again)
         else:
-            self._unsettled = []
             self._retry_wait_s = _RETRY_FIRST_S
             self._note(again, outcomes)
+
+    def _put_off(self, settlements: Sequence[Settlement]) -> None:
+        self._unsettled.extend(settlements)
+        self._retry_at_s = time.monotonic() + self._retry_wait_s
+        self._retry_wait_s = min(2 * self._retry_wait_s, _RETRY_MAX_S)
 
     def _settle_singly(self, settlements: Sequence[Settlement]) -> None:
         """One of them cannot be settled: the others must not suffer."""
@@ -103,7 +112,7 @@ class Settler(Service):
             try:
                 self._note([settlement], self._intake.settle([settlement], 0))
             except BrokerUnavailableError:
-                self._unsettled.append(settlement)
+                self._put_off([settlement])
             except AsynqError as error:
                 self.log.error("%s: %s", _failed(settlement), error)
 

@@ -12,7 +12,7 @@ import pytest
 from asynq_compat.context import Context
 from asynq_compat.errors import ContextDeadlineError
 from asynq_compat.rules.task_state import TaskState
-from asynq_compat.servemux import HandlerFunc
+from asynq_compat.servemux import HandlerFunc, ServeMux
 from asynq_compat.task import Task
 from tests.server.ground import Ground, wait_until
 
@@ -255,3 +255,25 @@ def test_users_functions_are_asked_as_in_asynq_and_may_fail(ground: Ground) -> N
         "failure": 5,
         "float": 5,
     }
+
+
+def test_a_broken_base_context_fails_the_task_alone(ground: Ground) -> None:
+    task_ids = [ground.enqueue(), ground.enqueue()]
+
+    with ground.serving(lambda ctx, task: None, base_context=lambda: cast("Any", None)):
+        for task_id in task_ids:
+            ground.wait_for_state(task_id, TaskState.RETRY)
+
+
+def test_a_broken_middleware_fails_the_task_alone(ground: Ground) -> None:
+    def broken(next_handler: HandlerFunc) -> HandlerFunc:
+        raise ValueError("cannot be built")
+
+    mux = ServeMux()
+    mux.use(broken)
+    task_id = ground.enqueue()
+
+    with ground.serving(mux):
+        ground.wait_for_state(task_id, TaskState.RETRY)
+
+    assert ground.message(task_id).error_msg == "cannot be built"
