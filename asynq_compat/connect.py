@@ -219,7 +219,7 @@ def _store(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock) -> Journ
         case EmbeddedOpt():
             from asynq_compat.journals.sqlite import SqliteJournalStore
 
-            return SqliteJournalStore(target.path or str(_made_default_path()), now_ms=now_ms)
+            return SqliteJournalStore(os.fspath(target.path) or str(_made_default_path()), now_ms=now_ms)
         case RedpandaOpt():
             return _kafka_store(target)
         case _:

@@ -8,7 +8,7 @@ Source: asynq v0.26.0 `RedisClientOpt`, `ParseRedisURI`; docs/semantics.md, "con
 
 from __future__ import annotations
 
-import os.path
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -135,7 +135,7 @@ class RedpandaOpt:
 class EmbeddedOpt:
     """A SQLite file that processes of one machine share; needs no server. `path` "" is the default file of this user."""
 
-    path: str = ""
+    path: str | os.PathLike[str] = ""
 
 
 @dataclass(frozen=True, slots=True)
