@@ -1,6 +1,6 @@
 """How does a Go program of the tests get built?
 
-Contract: a program is a folder with a go.mod below tests/interop or tests/bench; its binary is .svc/bin/<folder name>, renewed when a source
+Contract: a program is a folder with a go.mod below one of `_PARENTS`; its binary is .svc/bin/<folder name>, renewed when a source
 changes. Modules come through Go's module proxy, as always.
 """
 
@@ -23,7 +23,7 @@ from tests.services.installing import (
 )
 
 GO_VERSION_MIN = (1, 24)
-_PARENTS = (REPOSITORY / "tests" / "interop", REPOSITORY / "tests" / "bench")
+_PARENTS = tuple(REPOSITORY / folder for folder in ("tests/interop", "tests/bench", "examples/demo"))
 _SOURCES = ("*.go", "go.mod", "go.sum")
 
 
@@ -40,7 +40,7 @@ def build(name: str) -> Path:
     """
     folder = programs().get(name)
     if folder is None:
-        raise ServiceMissingError(f"no Go program {name!r} below tests/interop; there are {sorted(programs())}")
+        raise ServiceMissingError(f"no Go program {name!r}; there are {sorted(programs())}")
     binary, stamp = SVC / "bin" / name, SVC / "bin" / f"{name}.made-from"
     digest = digest_of(path for pattern in _SOURCES for path in folder.rglob(pattern))
     if is_made_from(stamp, digest) and binary.exists():

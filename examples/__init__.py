@@ -1,0 +1,1 @@
+"""Examples of asynq_compat, one file per question."""

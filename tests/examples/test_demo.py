@@ -1,0 +1,84 @@
+"""Does the demo account for every task, also when it is interrupted?"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.services.kafka import KafkaCluster
+from tests.services.redis import RedisServer
+from tests.services.waiting import wait_until
+
+REPOSITORY = Path(__file__).parents[2]
+WHOLE = re.compile(r"(\d+) tasks taken, \1 reached their end, 0 lost, 0 done twice")
+
+
+def _demo(state: Path, broker: str, *options: str | Path) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "ASYNQ_COMPAT_BROKER"}
+    if broker:
+        environment["ASYNQ_COMPAT_BROKER"] = broker
+    command = [sys.executable, "-m", "examples.demo", "--state", str(state), *map(str, options)]
+    return subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def _attempts(state: Path) -> int:
+    return sum(len(file.read_text().splitlines()) for file in state.glob("worker-*.jsonl"))
+
+
+def _assert_whole(demo: subprocess.Popen[str]) -> None:
+    output, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 0, output
+    assert WHOLE.search(output.replace("\n", " ")), output
+
+
+def test_an_interrupted_demo_goes_on_and_loses_nothing(tmp_path: Path) -> None:
+    state = tmp_path / "evening"
+    first = _demo(state, "")
+    wait_until(lambda: _attempts(state) > 50, "fifty attempts", 60)
+
+    first.send_signal(signal.SIGINT)
+    output, _ = first.communicate(timeout=60)
+
+    assert first.returncode == 130, output
+    _assert_whole(_demo(state, ""))
+
+
+@pytest.mark.redis
+@pytest.mark.go
+def test_go_and_python_share_the_evening_on_redis(
+    tmp_path: Path, redis_server: RedisServer, go_program: Callable[[str], Path]
+) -> None:
+    del redis_server  # one of its own: the demo's queues are named alike
+    redis = RedisServer()
+    try:
+        state = tmp_path / "evening"
+        _assert_whole(_demo(state, redis.url, "--go", go_program("evening")))
+        assert _attempts_by(state, "gopher") > 0
+        assert _attempts_by(state, "anna") > 0
+    finally:
+        redis.stop()
+
+
+@pytest.mark.kafka
+@pytest.mark.go
+def test_bare_records_from_go_join_the_evening_on_the_kafka_api(
+    tmp_path: Path, kafka_cluster: KafkaCluster, go_program: Callable[[str], Path]
+) -> None:
+    state = tmp_path / "evening"
+
+    _assert_whole(_demo(state, f"redpanda://{kafka_cluster.bootstrap}", "--bare", go_program("evening")))
+
+    assert len((state / "plan-bare.jsonl").read_text().splitlines()) == 60
+
+
+def _attempts_by(state: Path, worker: str) -> int:
+    return len((state / f"worker-{worker}.jsonl").read_text().splitlines())
