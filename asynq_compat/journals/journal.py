@@ -89,7 +89,7 @@ class Journal(Protocol):
 
         Raises:
             PayloadTooLargeError: The frame is larger than `FRAME_BYTES_MAX`; nothing was sent.
-            BrokerUnavailableError: No answer; `may_have_happened` says whether the frame may be in the log.
+            BrokerUnavailableError: No answer; `may_have_happened` says whether this call may have put the frame into the log.
             ServerStateError: The journal is closed.
         """
 

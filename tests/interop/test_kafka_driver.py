@@ -240,6 +240,40 @@ def test_a_waiting_reader_goes_on_when_the_broker_is_back(own_cluster: KafkaClus
     store.close()
 
 
+def test_a_broker_that_stands_still_is_a_timeout_of_unknown_fate_and_leaves_no_threads(
+    own_cluster: KafkaCluster, kafka_namespace: str
+) -> None:
+    settings = KafkaSettings(bootstrap=(own_cluster.bootstrap,), namespace=kafka_namespace, request_timeout_s=1)
+    store = KafkaJournalStore(settings)
+    journal = store.open(CONTROL)
+    journal.append(b"before")
+    threads_before = threading.active_count()
+
+    own_cluster.pause()
+    with pytest.raises(BrokerUnavailableError, match="may or may not be stored") as first:
+        journal.append(b"unknown")
+    with pytest.raises(BrokerUnavailableError, match=own_cluster.bootstrap) as second:
+        journal.append(b"unsent")
+    own_cluster.resume()
+
+    assert (first.value.may_have_happened, second.value.may_have_happened) == (True, False)
+    wait_until(
+        lambda: threading.active_count() <= threads_before, "the threads of thrown away producers to end", LONG_S
+    )
+    wait_until(lambda: appends(journal, b"after"), "an append to get through", LONG_S)
+    log = data_of(read_all(journal, journal.end() + 1))
+    assert [frame for frame in log if frame != b"unknown"][:2] == [b"before", b"after"]
+    store.close()
+
+
+def appends(journal: Journal, frame: bytes) -> bool:
+    try:
+        journal.append(frame)
+    except BrokerUnavailableError:
+        return False
+    return True
+
+
 def test_a_forked_child_connects_anew(store: KafkaJournalStore) -> None:
     journal = store.open(CONTROL)
     journal.append(b"parent before")
