@@ -1,12 +1,13 @@
 """Which transitions run inside Redis, and where is their text?
 
 Contract: ``lua/<transition>.lua``, one transition a file, read when it is first used. A line ``-- include: name`` stands for
-``lua/fragments/name.lua``. Scripts are called by their SHA-1; the link loads those that Redis does not know.
+``lua/fragments/name.lua``. A call passes as many keys as the header numbers. Scripts are called by their SHA-1; the link loads those that Redis does not know.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -20,11 +21,12 @@ _INCLUDE = "-- include: "
 class Script:
     """The text of one transition and how to call it."""
 
-    __slots__ = ("load", "name", "sha", "text")
+    __slots__ = ("key_count", "load", "name", "sha", "text")
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
+        self.key_count = _key_count(text)
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest().encode()
         self.load = pack([b"SCRIPT", b"LOAD", text.encode()])
 
@@ -37,7 +39,14 @@ class Script:
         return Command(lambda: self._pack(keys, arguments()), self)
 
     def _pack(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> bytes:
+        assert len(keys) == self.key_count, f"{self.name} has {self.key_count} keys, called with {len(keys)}"
         return pack([b"EVALSHA", self.sha, b"%d" % len(keys), *keys, *arguments])
+
+
+def _key_count(text: str) -> int:
+    """Return how many keys the header numbers."""
+    keys = re.search(r"^-- KEYS .*?(?=^-- [A-Z]|^[^-])", text, re.DOTALL | re.MULTILINE)
+    return len(re.findall(r"^--(?: KEYS| {5})  ?\d", keys[0], re.MULTILINE)) if keys else 0
 
 
 @lru_cache(maxsize=64)

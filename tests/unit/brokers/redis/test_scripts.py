@@ -72,9 +72,14 @@ def test_every_fragment_is_used() -> None:
 
 
 def test_a_script_is_called_by_its_sha() -> None:
-    command = script("take")([b"k1", b"k2"], [b"a"])
+    lease = script("expired_leases")
 
-    assert command.packed.startswith(
-        b"*6\r\n$7\r\nEVALSHA\r\n$40\r\n" + script("take").sha + b"\r\n$1\r\n2\r\n$2\r\nk1\r\n"
-    )
-    assert command.script is script("take")
+    command = lease([b"k1"], [b"a"])
+
+    assert command.packed == b"*5\r\n$7\r\nEVALSHA\r\n$40\r\n" + lease.sha + b"\r\n$1\r\n1\r\n$2\r\nk1\r\n$1\r\na\r\n"
+    assert command.script is lease
+
+
+def test_a_call_with_other_keys_than_the_header_numbers_is_our_mistake() -> None:
+    with pytest.raises(AssertionError, match="take has 4 keys"):
+        script("take")([b"k1", b"k2"], [b"a"])
