@@ -22,7 +22,7 @@ from tests.services.installing import (
     say,
 )
 
-GO_VERSION_MIN = (1, 24)
+GO_VERSION_MIN = (1, 26)  # franz-go in tests/interop/produce
 _PARENTS = tuple(REPOSITORY / folder for folder in ("tests/interop", "tests/bench", "examples/demo"))
 _SOURCES = ("*.go", "go.mod", "go.sum")
 
