@@ -22,6 +22,8 @@ from asynq_compat.ports.consuming import Intake, LeaseTerm, SettleKind, Settleme
 # How long a broken connection is left alone: at first, and at most (Asynq's syncer waits 5 s).
 _RETRY_FIRST_S = 0.25
 _RETRY_MAX_S = 5.0
+# No slot is given out again early while so many outcomes are unsettled.
+_UNSETTLED_MAX = 8_192
 # Idle, nothing is due: it is woken by `add`.
 _IDLE_S = 60.0
 
@@ -29,11 +31,17 @@ _IDLE_S = 60.0
 class Settler(Service):
     """Settles what has ended. A None that is added frees a slot and writes nothing."""
 
-    def __init__(self, intake: Intake, log: logging.Logger) -> None:
+    def __init__(self, intake: Intake, log: logging.Logger, slots: int) -> None:
         super().__init__("settler", log)
         self._intake = intake
         self._added: deque[Settlement | None] = deque()
         self._has_added = threading.Event()
+        # While a settling is under way: how many slots have to be free before the intake is told.
+        self._early_min = max(1, slots // 4)
+        self._frees_early = True
+        self._is_settling = False
+        self._freeing = threading.Lock()  # Guards the taking out of `_added`, and the next.
+        self._freed_early = 0
         # Owned by the settler's thread.
         self._unsettled: list[Settlement] = []
         self._retry_wait_s = _RETRY_FIRST_S
@@ -45,14 +53,20 @@ class Settler(Service):
         # Behind the append: the thread clears the flag before it looks, so one of the two sees the other.
         if not self._has_added.is_set():
             self._has_added.set()
+        if self._is_settling and self._frees_early:
+            self._free_early()
 
     def run_once(self) -> float:
         """Wait for outcomes and settle all that are there."""
         self._has_added.wait(max(self._retry_at_s - time.monotonic(), 0.0) if self._unsettled else _IDLE_S)
         self._has_added.clear()
-        if self._unsettled and time.monotonic() >= self._retry_at_s:
-            self._settle_again()
-        self._settle_added()
+        self._is_settling = True
+        try:
+            if self._unsettled and time.monotonic() >= self._retry_at_s:
+                self._settle_again()
+            self._settle_added()
+        finally:
+            self._is_settling = False
         return 0.0
 
     def interrupt(self) -> None:
@@ -67,14 +81,28 @@ class Settler(Service):
         for settlement in self._unsettled:
             self.log.error("%s", _failed(settlement))
 
+    def _free_early(self) -> None:
+        """Have slots given out again although the thread is still waiting for an earlier settling."""
+        if len(self._added) - self._freed_early < self._early_min:
+            return
+        with self._freeing:
+            waiting = len(self._added) - self._freed_early
+            if self._early_min <= waiting and len(self._added) <= _UNSETTLED_MAX:
+                taken = self._intake.free_slots(waiting)
+                self._freed_early += taken
+                self._frees_early = taken > 0
+
     def _settle_added(self) -> None:
         added = self._added
-        batch = [added.popleft() for _ in range(len(added))]
+        with self._freeing:
+            batch = [added.popleft() for _ in range(len(added))]
+            slots_freed = len(batch) - self._freed_early
+            self._freed_early = 0
         fresh = _still_ours([settlement for settlement in batch if settlement is not None])
         if not batch:
             return
         try:
-            outcomes = self._intake.settle(fresh, len(batch))
+            outcomes = self._intake.settle(fresh, slots_freed)
         except BrokerUnavailableError as error:
             for settlement in fresh:
                 self.log.warning("%s: %s; Will retry syncing", _failed(settlement), error)

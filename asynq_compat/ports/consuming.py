@@ -118,6 +118,12 @@ class Intake(Protocol):
                 written the first time is answered with SETTLED or NOT_HELD and changes nothing.
         """
 
+    def free_slots(self, count: int) -> int:
+        """Hear, while a `settle` is under way, that `count` more slots are free; return how many are taken note of.
+
+        Those are not counted again in `slots_freed`. Returns 0 always where settling and taking share a round trip.
+        """
+
     def extend(self, leases: Sequence[Lease]) -> None:
         """Renew the leases whose term is still valid; terms that cannot be renewed run out by themselves.
 

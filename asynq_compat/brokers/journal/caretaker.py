@@ -102,13 +102,15 @@ class Caretaker:
         membership = self._membership
         while not self._closed.is_set():
             with membership.lock:
-                is_busy = any(seat.session.ready_count for seat in membership.seats.values())
-            membership.wake.wait(min(self._idle_s, _BUSY_LOOK_S) if is_busy else self._idle_s)
+                is_busy = any(seat.session.ready_count for seat in membership.seats.values()) or (
+                    membership.free <= 0 and any(seat.session.parked for seat in membership.seats.values())
+                )
+            is_woken = membership.wake.wait(min(self._idle_s, _BUSY_LOOK_S) if is_busy else self._idle_s)
             membership.wake.clear()
             if self._closed.is_set():
                 return
             try:
-                self.run_once()
+                self.run_once(is_urgent=is_woken)
             except AsynqError as failure:
                 _LOG.warning("looking after the sessions of server %s failed: %s", membership.server_id, failure)
             except Exception:  # noqa: BLE001 - the top of a thread
@@ -119,7 +121,7 @@ class Caretaker:
         membership = self._membership
         for _ in range(2):  # What was assigned while the credit was on its way back is given back by the second.
             with membership.lock:
-                frames = self._moves()
+                frames = self._moves(1)
             for seat, ticket in frames:
                 seat.partition.writer.submit(ticket)
             for seat, ticket in frames:
@@ -128,11 +130,11 @@ class Caretaker:
                 except AsynqError as failure:
                     _LOG.warning("could not withdraw from queue %s: %s", seat.partition.queue, failure)
 
-    def run_once(self) -> None:
-        """Look at everything once."""
+    def run_once(self, *, is_urgent: bool = False) -> None:
+        """Look at everything once; when `is_urgent`, small moves of credit are left to the next look or the next settling."""
         membership = self._membership
         with membership.lock:
-            frames = self._replacements() + self._moves()
+            frames = self._replacements() + self._moves(1 if not is_urgent else membership.large_move())
         for seat, ticket in frames:
             seat.partition.writer.submit(ticket)
         self._announce()
@@ -156,8 +158,12 @@ class Caretaker:
                 frames.append((seat, membership.opening(seat, shares[name])))
         return frames
 
-    def _moves(self) -> list[tuple[Seat, Ticket]]:
-        """Bring credit where it is wanted and give back what cannot be started; renew. Called with the lock held."""
+    def _moves(self, credit_min: int) -> list[tuple[Seat, Ticket]]:
+        """Bring credit where it is wanted and give back what cannot be started; renew. Called with the lock held.
+
+        Args:
+            credit_min: Less credit than this is worth no frame of its own, unless a queue has none.
+        """
         membership = self._membership
         now_s = membership.clock.monotonic_s()
         surplus = self._surplus(now_s)
@@ -170,6 +176,8 @@ class Caretaker:
             back = session.take_back(min(surplus, session.ready_count)) if surplus > 0 else []
             surplus -= sum(high - low for _, low, high in back)
             delta = shares[name] - session.parked
+            if abs(delta) < credit_min and (session.parked > 0 or session.ready_count):
+                delta = 0
             silent_s = now_s - session.last_made_at_s
             is_owed = silent_s >= OWED_S and (
                 session.has_started_more or session.last_assigned_at_s >= session.last_made_at_s

@@ -82,7 +82,7 @@ class JournalIntake:
             self._membership.freed(slots_freed)
         results = [SettleOutcome.SETTLED] * len(settlements)
         sent = self._send(settlements, results)
-        if slots_freed and (not sent or len(self._membership.seats) > 1):
+        if self._membership.is_starved():
             self._membership.wake.set()
         for one in sent:
             one.seat.partition.writer.wait(one.ticket, timeout_s=TIMEOUT_S)
@@ -93,6 +93,12 @@ class JournalIntake:
                 _answer_all(results, one.numbers)
             self._settled(one, settlements)
         return results
+
+    def free_slots(self, count: int) -> int:
+        """Give out slots again before their settling has come back from the log."""
+        with self._membership.lock:
+            self._membership.freed(count)
+        return count
 
     def extend(self, leases: Sequence[Lease]) -> None:  # noqa: ARG002 - the port's
         """Renew this server's sessions, and with them all leases, unless that happened just now."""

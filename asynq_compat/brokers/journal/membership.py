@@ -92,6 +92,13 @@ class Membership:
         if count:
             self.has_ready.notify_all()
 
+    def is_starved(self) -> bool:
+        """Return whether slots are free and some queue could not fill them. A hint, also without the lock."""
+        return self.free > 0 and any(
+            seat.session.is_open and not seat.session.ready_count and seat.session.parked <= 0
+            for seat in self.seats.values()
+        )
+
     def shares(self) -> dict[str, int]:
         """Return the credit that each queue should have now."""
         if self.is_stopped:
@@ -101,6 +108,10 @@ class Membership:
         if len(self.seats) == 1 or budget <= 0:
             return self._sharing.share(budget, {})
         return self._sharing.share(budget, {name: _backlog(seat.partition) for name, seat in self.seats.items()})
+
+    def large_move(self) -> int:
+        """Return how much credit is worth a frame of its own."""
+        return max(1, (self.capacity + self.pace.window) // 4)
 
     def credit_delta(self, seat: Seat) -> int:
         """Return by how much the credit of a queue should change, for a frame that goes there anyway."""

@@ -108,6 +108,10 @@ class RedisIntake:
                 self._book(taken, slots, are_handed_out=False)
         return outcomes
 
+    def free_slots(self, count: int) -> int:  # noqa: ARG002 - the port's
+        """Return 0: the slots come with the next settling, which takes in the same round trip."""
+        return 0
+
     def extend(self, leases: Sequence[Lease]) -> None:
         """Renew the leases whose term is still valid."""
         expires_at_ns = self._clock.now_ns() + LEASE_NS

@@ -8,7 +8,7 @@ import pytest
 
 from asynq_compat.errors import PayloadTooLargeError, UnsupportedByBroker
 from asynq_compat.ports.broker import Broker
-from asynq_compat.ports.consuming import SettleKind, SettleOutcome
+from asynq_compat.ports.consuming import SettleKind, Settlement, SettleOutcome
 from asynq_compat.ports.producing import EnqueueStatus
 from tests.unit.brokers.journal.workplace import enqueue, memory_broker, open_intake, request, settle, take
 
@@ -108,3 +108,19 @@ def test_a_cancellation_reaches_every_feed(broker: Broker) -> None:
     assert list(later.next(5.0)) == ["b"]
     with_past.close()
     assert not with_past.next(5.0)
+
+
+def test_a_slot_freed_early_is_given_out_before_its_settling(broker: Broker) -> None:
+    ids = enqueue(broker, 2)
+    intake = open_intake(broker, capacity=1)
+    first = take(intake, 1)
+
+    assert intake.free_slots(1) == 1
+    second = take(intake, 1)
+
+    assert [lease.task_id for lease in first + second] == ids
+    assert set(intake.settle([Settlement(one, SettleKind.DONE) for one in first + second], 1)) == {
+        SettleOutcome.SETTLED
+    }
+    assert not intake.take(0.01)
+    intake.close()
