@@ -1,7 +1,7 @@
 """Where do a server's log lines go?
 
-Contract: to the standard library's logger "asynq" unless the configuration names another. Only where nobody has configured logging is a
-handler added, once: stderr, in Go's format, from the configured level on.
+Contract: to the standard library's logger "asynq" unless the configuration names another; brokers and journals write to "asynq_compat".
+Only where nobody has configured logging is a handler added to both, once: stderr, in Go's format, from the configured level on.
 Not obvious: with logging configured and no `log_level` given, the level is logging's affair.
 Source: asynq v0.26.0 `internal/log`; docs/semantics.md, "lifecycle, logging".
 """
@@ -57,13 +57,11 @@ def server_logger(config: Config) -> logging.Logger:
     """Return the logger of a server with this configuration, ready for use."""
     level = config.log_level
     if config.logger is None:
-        log = logging.getLogger("asynq")
-        if not log.hasHandlers():
-            handler = logging.StreamHandler(sys.stderr)
-            handler.setFormatter(GoFormatter())
-            log.addHandler(handler)
-            level = level or LogLevel.INFO
-    elif isinstance(config.logger, logging.Logger):
+        for name in ("asynq_compat", "asynq"):
+            log = logging.getLogger(name)
+            _show(log, level)
+        return log
+    if isinstance(config.logger, logging.Logger):
         log = config.logger
     else:
         log = logging.Logger("asynq")  # noqa: LOG001 - one server's own, not to be found by its name
@@ -72,3 +70,14 @@ def server_logger(config: Config) -> logging.Logger:
     if level is not None:
         log.setLevel(level.as_logging())
     return log
+
+
+def _show(log: logging.Logger, level: LogLevel | None) -> None:
+    """Have a logger's lines seen where logging is not configured, and from `level` on where one is asked for."""
+    if not log.hasHandlers():
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(GoFormatter())
+        log.addHandler(handler)
+        level = level or LogLevel.INFO
+    if level is not None:
+        log.setLevel(level.as_logging())
