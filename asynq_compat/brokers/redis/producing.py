@@ -51,21 +51,18 @@ class RedisProducing:
     def enqueue(self, requests: Sequence[EnqueueRequest]) -> Sequence[EnqueueOutcome]:
         """Store each request or say why not: one outcome per request, same order."""
         outcomes: list[EnqueueOutcome] = [EnqueueStatus.ENQUEUED] * len(requests)
-        failure: BrokerUnavailableError | None = None
-        failed = 0
         calls = list(_calls(requests, outcomes))
         for start in range(0, len(calls), _ROUND_TRIP_CALLS_MAX):
             batch = calls[start : start + _ROUND_TRIP_CALLS_MAX]
             try:
                 self._announce(batch)
                 self._run(batch, requests, outcomes)
-            except BrokerUnavailableError as error:
-                failure, failed = error, failed + len(batch)
-                for call in batch:
-                    for index in call.indexes:
-                        outcomes[index] = error
-        if failure is not None and failed == len(calls):
-            raise failure
+            except AsynqError as error:
+                for index in (index for call in batch for index in call.indexes):
+                    outcomes[index] = error
+        outages = [outcome for outcome in outcomes if isinstance(outcome, BrokerUnavailableError)]
+        if outages and len(outages) == len(outcomes):
+            raise next((outage for outage in outages if outage.may_have_happened), outages[0])
         return outcomes
 
     def _announce(self, calls: Sequence[_Call]) -> None:
@@ -102,10 +99,7 @@ class RedisProducing:
 
     def _outcomes(self, answer: Answer, count: int) -> Sequence[EnqueueOutcome]:
         if isinstance(answer, Refusal):
-            error = refused(self._link.address, answer)
-            if isinstance(error, BrokerUnavailableError):
-                raise error
-            return [error] * count
+            return [refused(self._link.address, answer)] * count
         if isinstance(answer, list):
             return [_STATUSES[code] for code in answer if isinstance(code, int)]
         return [EnqueueStatus.ENQUEUED] * count
