@@ -19,7 +19,7 @@ async def deliver(ctx: asynq.Context, task: asynq.Task) -> None:
     async with asyncio.timeout(5):
         await asyncio.sleep(0.01)  # where a real program would await its mail server
     user_id = json.loads(task.payload or b"{}")["user_id"]
-    print(f"{task.type} to user {user_id}, attempt {(asynq.get_retry_count(ctx) or 0) + 1}", flush=True)
+    print(f"{task.type} to user {user_id}, attempt {(asynq.get_retry_count(ctx) or 0) + 1}\n", end="", flush=True)
 
 
 if __name__ == "__main__":

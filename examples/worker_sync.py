@@ -16,7 +16,7 @@ mux = asynq.ServeMux()
 def deliver(ctx: asynq.Context, task: asynq.Task) -> None:
     """Handle every type that begins with `email:`; each call runs on a thread of its own."""
     user_id = json.loads(task.payload or b"{}")["user_id"]
-    print(f"{task.type} to user {user_id}, attempt {(asynq.get_retry_count(ctx) or 0) + 1}", flush=True)
+    print(f"{task.type} to user {user_id}, attempt {(asynq.get_retry_count(ctx) or 0) + 1}\n", end="", flush=True)
 
 
 if __name__ == "__main__":

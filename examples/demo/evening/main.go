@@ -103,11 +103,14 @@ func produce(f flags) error {
 // bare writes the fields of a TaskMessage (proto/asynq.proto) by number: type 1, payload 2, id 3, queue 4, retry 5, timeout 8, retention 12.
 func bare(f flags) error {
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(f.brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RequiredAcks(kgo.AllISRAcks()))
+		kgo.SeedBrokers(f.brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.UnknownTopicRetries(-1)) // the queue's topic is made by the first server or client of asynq_compat
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	for n := 0; n < f.n; n++ {
 		id := fmt.Sprintf("mail:notify:bare:%04d", n)
 		var message []byte
@@ -125,7 +128,7 @@ func bare(f flags) error {
 		number(8, 1800)
 		number(12, uint64(keep.Seconds()))
 		record := &kgo.Record{Topic: "asynq.queue.critical", Partition: 0, Value: message}
-		if err := client.ProduceSync(context.Background(), record).FirstErr(); err != nil {
+		if err := client.ProduceSync(ctx, record).FirstErr(); err != nil {
 			return err
 		}
 		line := map[string]any{"id": id, "kind": "mail:notify", "by": "go, bare record"}
