@@ -105,7 +105,7 @@ class Journal(Protocol):
 
         Args:
             after: The `upto` of the read before, or `BEFORE_THE_FIRST`.
-            wait_s: How long to wait if there is nothing yet.
+            wait_s: How long to wait if there is nothing yet; what stands there is given with 0 too.
             max_count: At most so many entries.
             max_bytes: Stop behind the entry that reaches this; a first entry is given however large it is.
 

@@ -79,7 +79,7 @@ class KafkaJournal:
         self._topic = topic
         self._is_closed = False
         self._turn = threading.Lock()  # Held through a read: one reader at a time.
-        self._reader = KafkaPythonReader(settings, topic)
+        self._reader = KafkaPythonReader(settings, topic, self.end)
 
     @property
     def name(self) -> str:
@@ -120,7 +120,7 @@ class KafkaJournal:
         """Start anew in a forked child; what was inherited is its parent's."""
         _set_aside.append(self._reader)
         self._turn = threading.Lock()
-        self._reader = KafkaPythonReader(self._settings, self._topic)
+        self._reader = KafkaPythonReader(self._settings, self._topic, self.end)
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import kafka
@@ -20,23 +21,34 @@ from asynq_compat.journals.kafka.driver_kafka_python import METADATA_THROTTLE_MS
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
 
-_SLICE_MS = 100
+# A slice costs about 1 ms of CPU, an interrupt waits for the end of one: short while records come, long when idle.
+_SLICE_MS_MIN = 50
+_SLICE_MS_MAX = 500
 _FETCH_WAIT_MS = 5_000
 _LOG_APPEND_TIME = 1
 _CODEC_PACKAGES = {"snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
 
 
 class KafkaPythonReader:
-    """A consumer of one topic, connected by the first read."""
+    """A consumer of one topic, connected by the first read.
 
-    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+    Args:
+        settings: The cluster.
+        topic: Its topic.
+        end: Tells the offset of the topic's last record, on another connection.
+    """
+
+    def __init__(self, settings: KafkaSettings, topic: str, end: Callable[[], int]) -> None:
+        self._end = end
         self._settings = settings
         self._topic = topic
         self._partition = kafka.TopicPartition(topic, PARTITION)
         self._consumer: Any = None
         self._held: list[Entry] = []  # Taken from the consumer but not yet given.
         self._given_upto: int | None = None  # What the last batch said.
+        self._has_jumped = False  # Since the last fetch that gave something.
         self._next = 0  # The offset that the consumer fetches next.
+        self._slice_ms = _SLICE_MS_MIN
         self._interrupted = threading.Event()
 
     def interrupt(self) -> None:
@@ -49,13 +61,24 @@ class KafkaPythonReader:
         self._stand_behind(after)
         while not self._held and not self._interrupted.is_set():
             left_ms = max(int((deadline - time.monotonic()) * 1000), 0)
-            self._fetch(min(left_ms, _SLICE_MS), max_count)
+            self._fetch(min(left_ms, self._slice_ms), max_count)
+            self._slice_ms = _SLICE_MS_MIN if self._held else min(2 * self._slice_ms, _SLICE_MS_MAX)
             if left_ms == 0:
                 break
+        if not self._held and not self._interrupted.is_set() and (self._has_jumped or wait_s <= 0):
+            self._fetch_what_is_there(max_count)
         self._interrupted.clear()
         given = self._take(max_count, max_bytes)
         self._given_upto = given[-1].position if self._held else self._next - 1
         return Batch(given, self._given_upto)
+
+    def _fetch_what_is_there(self, max_count: int) -> None:
+        """Give a first fetch the time it needs: records that stand there are given however short the wait."""
+        deadline = time.monotonic() + self._settings.request_timeout_s
+        end = self._end()
+        while not self._held and self._next <= end and time.monotonic() < deadline:
+            self._fetch(_SLICE_MS_MIN, max_count)
+        self._has_jumped = False
 
     def _take(self, max_count: int, max_bytes: int) -> list[Entry]:
         size_bytes = count = 0
@@ -76,6 +99,7 @@ class KafkaPythonReader:
             self._held = []
             self._next = after + 1
             self._consumer.seek(self._partition, self._next)
+            self._has_jumped = True
 
     @staticmethod
     def _make_consumer(**options: Any) -> Any:
@@ -116,6 +140,7 @@ class KafkaPythonReader:
             raise BrokerUnavailableError(
                 f"topic {self._topic} cannot be read now ({self._settings.address}): {cause}"
             ) from error
+        self._has_jumped = self._has_jumped and not records
         self._held = [
             Entry(record.offset, record.timestamp, record.timestamp_type == _LOG_APPEND_TIME, record.value or b"")
             for record in records

@@ -86,6 +86,16 @@ class JournalContract:
         assert data_of(read_all(journal, 5)) == [b"\0", b"\1", b"\2", b"\3", b"\4"]
         assert data_of(read_all(journal, 1, after=positions[3])) == [b"\4"]
 
+    def test_what_stands_there_is_read_without_a_wait(self, journal: Journal) -> None:
+        positions = [journal.append(bytes([number])) for number in range(3)]
+
+        assert data_of(journal.read(positions[1], wait_s=0, max_count=1).entries) == [b"\2"]
+        assert data_of(journal.read(positions[0], wait_s=0, max_count=1).entries) == [b"\1"]
+        last = journal.append(b"new")
+        assert data_of(journal.read(positions[2], wait_s=0).entries) == [b"new"]
+        again = journal.append(b"newer")
+        assert journal.read(last, wait_s=0).upto == again
+
     def test_a_read_gives_at_most_so_many_entries(self, journal: Journal) -> None:
         positions = [journal.append(b"x") for _ in range(5)]
 
