@@ -21,6 +21,7 @@ WEIGHTS = {
     "enqueue_scheduled_unique": 3,
     "take": 10,
     "settle": 10,
+    "lock_goes_to_another": 4,
     "extend": 3,
     "write_result": 4,
     "let_time_pass": 6,

@@ -18,7 +18,7 @@ from tests.differential.world import Ground, World
 # In CI each transition has to be executed at least so often.
 EXECUTIONS_MIN = 50
 ROUNDS_MAX = 4
-EXAMPLES = 200 if os.environ.get("CI") else 60
+EXAMPLES = 150 if os.environ.get("CI") else 60
 
 COVERED = (
     "enqueue",

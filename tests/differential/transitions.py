@@ -21,8 +21,8 @@ from tests.differential.steps import Step
 from tests.differential.world import CAPACITY, Held, World
 
 IDS = [f"task-{letter}" for letter in "abcdefghijkl"]
-_TYPES = ("email", "pay")
-_PAYLOADS = (None, b"", b"x", bytes(range(256)))
+_TYPES = ("pay", "pay", "email")
+_PAYLOADS = (b"x", b"x", b"x", None, b"", bytes(range(256)))
 _HEADERS: tuple[dict[str, str] | None, ...] = (None, {"trace": "a1"}, {"trace": "a1", "": "Ünal"})
 _TEXTS = ("boom", "", "no such customer: Ünal", "x" * 300)
 _PASSING_S = (0.25, 0.75, 1, 1, 1, 2, 2, 5, 5, 10, 31, 61, 61, 100, 3600, 86_400)
@@ -66,7 +66,7 @@ def _request(world: World, name: str, queue: str, random: Random) -> EnqueueRequ
         process_at=None if in_s is None else world.clock.now_s() + in_s,
         group=group,
         unique_key=lock,
-        unique_ttl_s=random.choice(LOCK_TTLS_S) if lock else 0,
+        unique_ttl_s=random.choice((min(LOCK_TTLS_S), *LOCK_TTLS_S)) if lock else 0,
         has_chosen_id=True,
     )
 
@@ -75,7 +75,11 @@ def _enqueue(world: World, name: str, random: Random) -> None:
     queue = random.choice(world.queues)
     # A batch may meet a lock that one of its own refused tasks has left behind: with the machine only one by one.
     count = 1 if world.machines and name.endswith("unique") else random.choice((1, 1, 2, 4))
-    requests = [_request(world, name, queue, random) for _ in range(count)]
+    _hand_over(world, name, [_request(world, name, queue, random) for _ in range(count)])
+
+
+def _hand_over(world: World, name: str, requests: list[EnqueueRequest]) -> None:
+    queue = requests[0].queue
     ours = list(world.ours.producing.enqueue(requests))
     world.tell(f"  {queue}: {[request.task_id for request in requests]} -> {ours}")
     world.same(name, go=world.go.enqueue(requests), ours=ours)
@@ -126,7 +130,10 @@ def _settle(world: World, random: Random) -> None:
         chosen = chosen[:1]
     # In the machine a task whose time has come is pending with the next entry, which may be the test's own.
     delays_s = (1, 1.5, 5, 90) if world.machines else (0, 1, 1.5, 5, 90)
-    settlements = [_settlement(held, delays_s, random) for held in chosen]
+    _settle_these(world, queue, chosen, [_settlement(held, delays_s, random) for held in chosen])
+
+
+def _settle_these(world: World, queue: str, chosen: list[Held], settlements: list[Settlement]) -> None:
     freed = sum(not held.is_settled for held in chosen)
     outcomes = world.intakes[queue].settle(settlements, freed)
     for held, settlement, outcome in zip(chosen, settlements, outcomes, strict=True):
@@ -170,6 +177,34 @@ def _settle_in_machine(world: World, held: Held, settlement: Settlement, outcome
     world.same("settle", ours=outcome is SettleOutcome.SETTLED, machine=answer)
 
 
+def _lock_goes_to_another(world: World, random: Random) -> None:
+    """The lock of a running task ends, another task takes it, and the first one finishes."""
+    ends_at_ms = world.locks.ends_at_ms
+    held = [held for held in world.held if not held.is_settled and held.message.unique_key in ends_at_ms]
+    if not held:
+        _hand_over(world, "enqueue_unique", [_request(world, "enqueue_unique", random.choice(world.queues), random)])
+        return
+    one = random.choice(held)
+    wait_ms = ends_at_ms[one.message.unique_key] - world.clock.now_ms()
+    if 0 < wait_ms < 20_000:
+        _pass(world, wait_ms / 1000)
+        world.compare()
+    twin = TaskMessage(
+        type=one.message.type,
+        payload=one.message.payload,
+        id=random.choice(IDS),
+        queue=one.queue,
+        unique_key=one.message.unique_key,
+    )
+    request = EnqueueRequest(
+        one.queue, twin.id, encode_message(twin), unique_key=twin.unique_key, unique_ttl_s=5000, has_chosen_id=True
+    )
+    _hand_over(world, "enqueue_unique", [request])
+    world.compare()
+    kind = SettleKind.COMPLETE if one.message.retention else SettleKind.DONE
+    _settle_these(world, one.queue, [one], [Settlement(one.lease, kind)])
+
+
 def _extend(world: World, random: Random) -> None:
     queue = random.choice(world.queues)
     leases = [held.lease for held in world.held if held.queue == queue and held.lease.term.is_valid()]
@@ -210,14 +245,21 @@ def _write_result_late(world: World, random: Random) -> None:
 
 
 def _let_time_pass(world: World, random: Random) -> None:
-    seconds = random.choice(_PASSING_S)
+    seconds: float = random.choice(_PASSING_S)
+    if random.random() < 0.4 and (instants_ms := world.instants_ms()):
+        # To the very millisecond at which something is due, or just before it: there off-by-ones show.
+        wait_ms = random.choice(instants_ms[:3]) - world.clock.now_ms() - random.choice((0, 0, 0, 250))
+        seconds = max(wait_ms, 250) / 1000
+    _pass(world, seconds, are_duties_late=not world.machines and random.random() < 0.3)
+
+
+def _pass(world: World, seconds: float, *, are_duties_late: bool = False) -> None:
     world.clock.advance_s(seconds)
     world.go.set_now(world.clock.now_ns())
     world.locks.expire(world.clock.now_ms())
     world.tell(f"  {seconds:g} s")
     world.count("let_time_pass")
-    is_quiet = not world.machines and random.random() < 0.3  # Duties may be late.
-    if not is_quiet:
+    if not are_duties_late:
         _duties(world)
     for machine in world.machines.values():  # Difference.TIME_PASSES_BY_ITSELF
         machine.let_time_pass(world.clock.now_ms())
@@ -300,6 +342,7 @@ _STEPS: dict[str, Callable[[World, Random], None]] = {
     "publish_cancelation": reads.publish_cancelation,
     "take": _take,
     "settle": _settle,
+    "lock_goes_to_another": _lock_goes_to_another,
     "extend": _extend,
     "write_result": _write_result,
     "write_result_late": _write_result_late,

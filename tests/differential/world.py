@@ -145,6 +145,15 @@ class World:
         prefix = f"asynq:{{{queue}}}:t:"
         return sorted(key.removeprefix(prefix) for key in self.now if key.startswith(prefix))
 
+    def instants_ms(self) -> list[int]:
+        """Return the instants to come at which something is due or ends, next first, Unix ms."""
+        found = set(self.locks.ends_at_ms.values())
+        for key, value in self.now.items():
+            if key.endswith(("}:scheduled", "}:retry", "}:completed")):
+                assert isinstance(value.items, list)
+                found.update(int(score) * 1000 for score in value.items[1::2])
+        return sorted(at_ms for at_ms in found if at_ms > self.clock.now_ms())
+
     def is_active(self, queue: str, task_id: str) -> bool:
         """Return whether the task is being worked on, by whomever."""
         items = self.now[key].items if (key := f"asynq:{{{queue}}}:active") in self.now else []

@@ -1,0 +1,95 @@
+"""Would the differential test notice if a line of a Lua file were wrong?
+
+Each mutant is a small wrong change, of the kind that a hurried hand makes. It has to apply, and it has to be caught.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from asynq_compat.brokers.redis import scripts
+from tests.differential.steps import REDIS_WEIGHTS, WEIGHTS, Step, sequences
+from tests.differential.transitions import carry_out
+from tests.differential.world import Divergence, Ground, World
+
+# So many sequences without a divergence, and the mutant has got away.
+EXAMPLES_MAX = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A wrong change: in `file`, `right` stands once and becomes `wrong`."""
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+
+
+MUTANTS = (
+    Mutant(
+        "a task enters the line at its head",
+        "enqueue.lua",
+        'if #waiting > 0 then\n  call("LPUSH", pending',
+        'if #waiting > 0 then\n  call("RPUSH", pending',
+    ),
+    Mutant("a unique task forgets its lock's key", "enqueue.lua", 'call("HSET", task, "unique_key", lock)', "local _ = lock"),
+    Mutant("a batch is taken back to front", "take.lua", "for at = #waiting, 1, -1 do", "for at = 1, #waiting do"),
+    Mutant("a taken task still says since when it is pending", "take.lua", 'call("HDEL", task, "pending_since")', "local _ = task"),
+    Mutant("a done task frees whoever's lock", "settle_done.lua", 'lock ~= "" and redis.call("GET", lock) == id', 'lock ~= ""'),
+    Mutant("what is no failure counts as one", "settle_retry.lua", 'is_failure == "1"', 'is_failure ~= ""'),
+    Mutant("a requeued task goes to the end of the line", "settle_requeue.lua", '"RPUSH"', '"LPUSH"'),
+    Mutant("an archived task keeps its old message", "settle_archive.lua", '"msg", message, "state", "archived"', '"state", "archived"'),
+    Mutant("a due task waits one second too long", "forward_due.lua", '"-inf", now_s', '"-inf", "(" .. now_s'),
+    Mutant("what is retried goes before what is scheduled", "forward_due.lua", "local moved = forward(scheduled)", "local moved = forward(retry) + forward(scheduled)"),
+    Mutant("a completed task is kept one second too long", "delete_expired_completed.lua", '"-inf", now_s', '"-inf", "(" .. now_s'),
+    Mutant("a task run by hand jumps the line", "run_task.lua", '"LPUSH"', '"RPUSH"'),
+    Mutant("deleting a task leaves its lock", "delete_task.lua", 'redis.call("DEL", lock)', "local _ = lock"),
+    Mutant("a day's counter never ends", "fragments/counting.lua", 'redis.call("EXPIREAT", day, day_expires_at)', "local _ = day"),
+)  # fmt: skip
+
+
+@pytest.fixture
+def lua_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the Lua files, which the broker reads from now on."""
+    folder = tmp_path / "lua"
+    shutil.copytree(scripts.FOLDER, folder)
+    monkeypatch.setattr(scripts, "FOLDER", folder)
+    scripts.script.cache_clear()
+    yield folder
+    scripts.script.cache_clear()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_is_caught(ground: Ground, lua_folder: Path, mutant: Mutant) -> None:
+    path = lua_folder / mutant.file
+    text = path.read_text(encoding="utf-8")
+    assert text.count(mutant.right) == 1, f"{mutant.file} has changed: plant this mutant anew"
+    path.write_text(text.replace(mutant.right, mutant.wrong), encoding="utf-8")
+
+    @settings(
+        max_examples=EXAMPLES_MAX,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(sequences(WEIGHTS | REDIS_WEIGHTS))
+    def agree(steps: list[Step]) -> None:
+        world = World(ground, with_machine=False)
+        try:
+            world.run(steps, carry_out)
+        finally:
+            world.close()
+
+    with pytest.raises(Divergence):
+        agree()
