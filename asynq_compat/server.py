@@ -15,7 +15,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from enum import Enum
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 from asynq_compat.config import Config
@@ -28,6 +28,8 @@ from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
 from asynq_compat.servemux import Handler, as_function
 
+# How long a signal that reached another thread may go unnoticed.
+_LOOK_S = 0.25
 _SIGTSTP = getattr(signal, "SIGTSTP", None)  # Not on Windows.
 
 
@@ -72,7 +74,7 @@ class Server:
             self.start(handler)
             self._log.info("Send signal TSTP to stop processing new tasks") if _SIGTSTP else None
             self._log.info("Send signal TERM or INT to terminate the process")
-            while (number := self._signals.get()) is not None and number == _SIGTSTP:
+            while (number := self._next_signal()) is not None and number == _SIGTSTP:
                 self.stop()
             if number is not None and _SIGTSTP is not None:
                 self.stop()
@@ -140,6 +142,13 @@ class Server:
         if self._broker is None:
             self._broker = open_broker(self._opt, clock=self._clock)
         return self._broker
+
+    def _next_signal(self) -> int | None:
+        """Wait for a signal; None: somebody called `shutdown`."""
+        while True:
+            # The kernel may hand a signal to any thread; Python's handler runs on this one, once it comes out of a wait.
+            with contextlib.suppress(Empty):
+                return self._signals.get(timeout=_LOOK_S)
 
     @contextlib.contextmanager
     def _listening(self) -> Iterator[None]:
