@@ -204,7 +204,8 @@ def _tls_context(config: TLSConfig | ssl.SSLContext | None) -> bool | ssl.SSLCon
 def _open_journal(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock | None) -> Broker:
     from asynq_compat.brokers.journal.open import open_journal
 
-    return open_journal(_store(target, SystemClock() if clock is None else clock), clock=clock)
+    store = _store(target, SystemClock() if clock is None else clock)
+    return open_journal(store, clock=clock, shares=isinstance(target, MemoryOpt))
 
 
 def _store(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock) -> JournalStore:

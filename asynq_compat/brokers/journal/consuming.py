@@ -34,6 +34,7 @@ class JournalConsuming:
     def __init__(self, partitions: Partitions, *, idle_s: float = IDLE_S) -> None:
         self._partitions = partitions
         self._idle_s = idle_s
+        self._intakes: list[JournalIntake] = []
 
     def open_intake(self, order: QueueOrder, capacity: int, server_id: str) -> Intake:
         """Join as a worker with `capacity` slots."""
@@ -45,8 +46,13 @@ class JournalConsuming:
             caretaker.leave()
             raise
         intake = JournalIntake(membership, caretaker)
-        self._partitions.on_close(intake.close)
+        self._intakes.append(intake)
         return intake
+
+    def close(self) -> None:
+        """Close the intakes that were opened here."""
+        while self._intakes:
+            self._intakes.pop().close()
 
 
 class JournalIntake:

@@ -5,6 +5,8 @@ Contract: the one file that knows all ports of this broker. Opening connects to 
 
 from __future__ import annotations
 
+import threading
+
 from asynq_compat.brokers.journal.administering import JournalAdministering
 from asynq_compat.brokers.journal.consuming import JournalConsuming
 from asynq_compat.brokers.journal.inspecting import JournalInspecting
@@ -20,21 +22,38 @@ from asynq_compat.ports.maintaining import Duty
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
 
+# What brokers of one place in this process's memory share, and how many they are; guarded by the lock.
+_shared: dict[str, tuple[Partitions, int]] = {}
+_sharing = threading.Lock()
 
-def open_journal(store: JournalStore, *, clock: Clock | None = None, idle_s: float = IDLE_S) -> Broker:
+
+def open_journal(
+    store: JournalStore, *, clock: Clock | None = None, idle_s: float = IDLE_S, shares: bool = False
+) -> Broker:
     """Return the broker over the journals of `store`, which it closes with itself.
 
     Args:
         store: Where the journals stand.
         clock: Time for leases and ticks; the machine's own when left out.
         idle_s: How long its threads may wait without looking at `clock`; small where a test moves the clock.
+        shares: Brokers of one address in this process share writers and replicas: for a place that no other process sees.
     """
     partitions = Partitions(store, clock or SystemClock(), idle_s=idle_s)
+    if shares:
+        partitions = _share(partitions)
+    consuming = JournalConsuming(partitions, idle_s=idle_s)
+    is_open = [True]
+
+    def close() -> None:
+        consuming.close()
+        if is_open and is_open.pop():
+            _release(partitions)
+
     return Broker(
         family="journal",
         address=store.address,
         producing=JournalProducing(partitions),
-        consuming=JournalConsuming(partitions, idle_s=idle_s),
+        consuming=consuming,
         maintaining=JournalMaintaining(partitions),
         registering=JournalRegistering(partitions),
         signalling=JournalSignalling(partitions),
@@ -42,5 +61,29 @@ def open_journal(store: JournalStore, *, clock: Clock | None = None, idle_s: flo
         administering=JournalAdministering(partitions),
         duties=frozenset({Duty.RECOVER}),
         ping=store.ping,
-        close=partitions.close,
+        close=close,
     )
+
+
+def _share(fresh: Partitions) -> Partitions:
+    """Return what others of the address use already, or `fresh`."""
+    address = fresh.store.address
+    with _sharing:
+        partitions, count = _shared.get(address, (fresh, 0))
+        if partitions.clock is not fresh.clock and type(partitions.clock) is not type(fresh.clock):
+            return fresh  # A test's clock and the system's do not mix.
+        _shared[address] = (partitions, count + 1)
+        return partitions
+
+
+def _release(partitions: Partitions) -> None:
+    """Close what nobody else shares."""
+    address = partitions.store.address
+    with _sharing:
+        shared, count = _shared.get(address, (partitions, 1))
+        if shared is partitions and count > 1:
+            _shared[address] = (shared, count - 1)
+            return
+        if shared is partitions:
+            _shared.pop(address, None)
+    partitions.close()

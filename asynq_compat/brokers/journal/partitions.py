@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from asynq_compat.brokers.journal.replica import IDLE_S, Replica
@@ -148,10 +147,9 @@ class Partitions:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Lock()  # Guards the three below.
+        self._lock = threading.Lock()  # Guards the two below.
         self._queues: dict[str, Partition] = {}
         self._control: Control | None = None
-        self._closers: list[Callable[[], None]] = []
         self._is_closed = False
 
     def _check(self) -> None:
@@ -205,23 +203,10 @@ class Partitions:
             has_genesis = partition.replica.fold.genesis is not None
         return [] if has_genesis else [command.genesis(os.urandom(16), 0, 1)]
 
-    def on_close(self, close: Callable[[], None]) -> None:
-        """Call `close` before the journals are closed."""
-        self._check()
-        with self._lock:
-            self._closers.append(close)
-
-    def not_on_close(self, close: Callable[[], None]) -> None:
-        """Call it no more."""
-        with self._lock:
-            self._closers = [one for one in self._closers if one != close]
-
     def close(self) -> None:
         """Close everything. Legal twice."""
         if os.getpid() != self._pid:
             self._begin()
-        for close in list(self._closers):
-            close()
         with self._lock:
             self._is_closed = True
             followed: list[Control | Partition] = [*self._queues.values()]
