@@ -15,6 +15,8 @@ from tests.simulator.world import World
 
 RESEND_AFTER_MS = 1_500
 TRIES_MAX = 12
+# How often a foreign producer writes a record beside our frames.
+BARE_RECORDS = 0.1
 
 
 def message(task_id: str) -> bytes:
@@ -47,6 +49,10 @@ class Client:
             self._in_flight = self._sequence
             data = encode_frame(self._writer_id(), self._sequence, [command])
             self._send(self._generation, data, ids, 1)
+        if self.is_active and self.world.chance(BARE_RECORDS):
+            self._made_count += 1
+            task_id = self._id(self._made_count)
+            self.world.append(message(task_id), lambda _: self.acknowledged.add(task_id))
         self.world.after(self.world.rng.randint(200, 2_500), self.loop)
 
     def _writer_id(self) -> bytes:

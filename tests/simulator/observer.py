@@ -92,6 +92,8 @@ class Observer:
             promise(key not in self.applied_frames, f"frame {frame.sequence} of a writer was applied twice")
             self.applied_frames.add(key)
             self._see_commands(now_ms, frame, applied)
+        elif applied.verdict is Verdict.BARE:
+            self._see_enqueue(c.enqueue([decode_message(entry[3]).id], [entry[3]]), applied.outcomes[0])
         self._see_ends(0, [name for name in applied.ended if name in closed])
         self._see_assignments(applied)
         if self.rng.random() < 0.05:
