@@ -173,7 +173,10 @@ class Caretaker:
             session = seat.session
             if not session.is_open:
                 continue
-            back = session.take_back(min(surplus, session.ready_count)) if surplus > 0 else []
+            # What a paused queue gave ahead goes back whole.
+            is_paused = session.ready_count > 0 and seat.partition.is_paused()
+            surplus_here = session.ready_count if is_paused else min(surplus, session.ready_count)
+            back = session.take_back(surplus_here) if surplus_here > 0 else []
             surplus -= sum(high - low for _, low, high in back)
             delta = shares[name] - session.parked
             if abs(delta) < credit_min and (session.parked > 0 or session.ready_count):

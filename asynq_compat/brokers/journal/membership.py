@@ -162,13 +162,13 @@ class Membership:
         """Give a session up."""
         if not session.is_open:
             return
-        if session.held_count and not self.is_stopped:
+        if session.held and not self.is_stopped:
             _LOG.warning(
                 "the session of server %s in queue %s %s; %d tasks that it held will be recovered",
                 self.server_id,
                 session.queue,
                 why,
-                session.held_count,
+                len(session.held),
             )
         session.lost()
         seat.partition.left(session.name)

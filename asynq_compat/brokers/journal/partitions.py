@@ -62,6 +62,8 @@ class Followed(Generic[_F]):
 
     def commit(self, commands: list[Command], *, size_bytes: int, needs_outcomes: bool) -> Ticket:
         """Append commands as one batch and return their settled ticket; raises as `Writer.commit`."""
+        if needs_outcomes:
+            assert self.replica is not None  # Started on demand: nothing else hears outcomes.
         ticket = Ticket(commands, size_bytes=size_bytes, needs_outcomes=needs_outcomes)
         self.writer.commit(ticket, timeout_s=TIMEOUT_S)
         return ticket
@@ -120,6 +122,11 @@ class Partition(Followed[Machine]):
         """Note that a session of this process has ended."""
         with self._lock:
             self._sessions -= {session}
+
+    def is_paused(self) -> bool:
+        """Return whether the queue is paused, as far as the replica has come."""
+        with self.replica.lock:
+            return self.replica.fold.is_paused()
 
     def rank(self) -> int | None:
         """Return this process's best rank as a keeper. Called under the replica's lock."""

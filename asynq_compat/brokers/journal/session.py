@@ -8,6 +8,7 @@ assigned. What is under way is added, so that nothing is offered twice.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from asynq_compat.ports.consuming import Lease
 from asynq_compat.rules.clock import Clock
@@ -17,6 +18,8 @@ from asynq_compat.wire.command import Command, Range
 # journal.md 5: 30 s after the session's last frame; a process that was stopped must notice before anybody else acts.
 LEASE_S = 30.0
 LEASE_MARGIN_S = 5.0
+# An assignment has up to 65 536 tasks.
+_INDEX_BITS = 20
 
 
 class SessionTerm:
@@ -47,7 +50,7 @@ class Session:
         "_ready",
         "credit",
         "credit_under_way",
-        "held_count",
+        "held",
         "is_open",
         "last_assigned_at_s",
         "last_made_at_s",
@@ -66,7 +69,7 @@ class Session:
         self.is_open = False
         self.credit = 0
         self.credit_under_way = 0
-        self.held_count = 0  # given out, not settled
+        self.held: set[int] = set()  # Given out, not settled: position and index in one.
         self.ready_count = 0  # assigned, not given out
         self.ready_since_s = 0.0
         self.last_made_at_s = 0.0
@@ -85,7 +88,7 @@ class Session:
     @property
     def is_idle(self) -> bool:
         """Nothing to keep alive."""
-        return not (self.held_count or self.ready_count or self.credit or self.credit_under_way)
+        return not (self.held or self.ready_count or self.credit or self.credit_under_way)
 
     @property
     def has_started_more(self) -> bool:
@@ -107,7 +110,8 @@ class Session:
         """Note that the session has ended: nothing it held is ours."""
         self.is_open = False
         self.term.is_over = True
-        self.credit = self.held_count = self.ready_count = 0
+        self.credit = self.ready_count = 0
+        self.held.clear()
         self._ready.clear()
         self._given.clear()
 
@@ -128,11 +132,11 @@ class Session:
             position, ids, messages, first = self._ready.popleft()
             last = min(first + count, len(ids))
             leases += [Lease(queue, ids[index], messages[index], term, position, index) for index in range(first, last)]
+            self.held.update(range(position << _INDEX_BITS | first, position << _INDEX_BITS | last))
             count -= last - first
             if last < len(ids):
                 self._ready.appendleft((position, ids, messages, last))
         self.ready_count -= len(leases)
-        self.held_count += len(leases)
         self.ready_since_s = now_s
         self._given.extend(leases)
         return leases
@@ -149,6 +153,10 @@ class Session:
             if low > first:
                 self._ready.append((position, ids[:low], messages[:low], first))
         return ranges
+
+    def settled(self, leases: Iterable[Lease]) -> None:
+        """Note that nothing more is to be done about these."""
+        self.held.difference_update([lease.position << _INDEX_BITS | lease.index for lease in leases])
 
     def renewal(self, credit_delta: int = 0) -> Command:
         """Return the SESSION command that says what has started so far."""

@@ -223,3 +223,36 @@ def test_answers_that_are_lost_settle_nothing_twice() -> None:
     assert stats is not None
     assert (stats.processed_total, stats.pending, stats.active) == (40, 0, 0)
     broker.close()
+
+
+def test_what_was_fetched_ahead_goes_back_when_its_queue_is_paused(process: Process) -> None:
+    broker = process()
+    enqueue(broker, 3)
+    intake = open_intake(broker, capacity=3)
+    assert isinstance(intake, JournalIntake)
+    wait_until(lambda: _active(broker) == 3, "all to be assigned")
+
+    broker.administering.pause_queue("default")
+
+    wait_until(lambda: _active(broker) == 0, "all to be handed back")
+    assert not intake.take(0.02)
+    broker.administering.unpause_queue("default")
+    assert len(take(intake, 3)) == 3
+
+
+def _active(broker: Broker) -> int:
+    stats = broker.inspecting.queue_stats("default")
+    return -1 if stats is None else stats.active
+
+
+def test_tasks_that_are_not_started_soon_go_to_another_server(process: Process) -> None:
+    busy, idle = process(), process()
+    intake = open_intake(busy, capacity=1, a=1, b=1)
+    enqueue(busy, 1, "a")
+    take(intake, 1)
+    enqueue(busy, 1, "b")  # Credit was parked there; the slot is taken.
+
+    other = open_intake(idle, capacity=1, b=1)
+
+    assert len(take(other, 1)) == 1
+    other.close()
