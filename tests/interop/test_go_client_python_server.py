@@ -76,10 +76,21 @@ class Work:
         return self.seen[task_id][0]
 
 
-def handlers(work: Work) -> asynq.ServeMux:
-    mux = asynq.ServeMux()
+class Handlers:
+    """One handler a task type; each notes what it was given, and ends as its name says."""
 
-    def note(ctx: asynq.Context, task: asynq.Task) -> None:
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def mux(self) -> asynq.ServeMux:
+        mux = asynq.ServeMux()
+        names = ("ok", "fail", "fail_once", "skip", "revoke", "no_failure", "wait")
+        for name in names:
+            mux.handle_func(name, getattr(self, name))
+        mux.handle_func("async", self.on_the_loop)
+        return mux
+
+    def _note(self, ctx: asynq.Context, task: asynq.Task) -> None:
         seen = Seen(
             time.time(),
             task.type,
@@ -90,53 +101,43 @@ def handlers(work: Work) -> asynq.ServeMux:
             asynq.get_queue_name(ctx),
             ctx.deadline.timestamp() if ctx.deadline else None,
         )
-        work.seen.setdefault(asynq.get_task_id(ctx) or "", []).append(seen)
+        self._work.seen.setdefault(asynq.get_task_id(ctx) or "", []).append(seen)
 
-    @mux.on("ok")
-    def ok(ctx: asynq.Context, task: asynq.Task) -> None:
-        note(ctx, task)
+    def ok(self, ctx: asynq.Context, task: asynq.Task) -> None:
+        self._note(ctx, task)
         if task.result_writer is not None:
             task.result_writer.write(b"result of " + (task.payload or b""))
 
-    @mux.on("async")
-    async def on_the_loop(ctx: asynq.Context, task: asynq.Task) -> None:
-        note(ctx, task)
+    async def on_the_loop(self, ctx: asynq.Context, task: asynq.Task) -> None:
+        self._note(ctx, task)
 
-    @mux.on("fail")
-    def fail(ctx: asynq.Context, task: asynq.Task) -> None:
-        note(ctx, task)
+    def fail(self, ctx: asynq.Context, task: asynq.Task) -> None:
+        self._note(ctx, task)
         raise RuntimeError("boom: Ünal")
 
-    @mux.on("fail_once")
-    def fail_once(ctx: asynq.Context, task: asynq.Task) -> None:
-        note(ctx, task)
+    def fail_once(self, ctx: asynq.Context, task: asynq.Task) -> None:
+        self._note(ctx, task)
         if not asynq.get_retry_count(ctx):
             raise RuntimeError("not yet")
 
-    @mux.on("skip")
-    def skip(ctx: asynq.Context, task: asynq.Task) -> None:
-        note(ctx, task)
+    def skip(self, ctx: asynq.Context, task: asynq.Task) -> None:
+        self._note(ctx, task)
         raise asynq.SkipRetry("no use")
 
-    @mux.on("revoke")
-    def revoke(ctx: asynq.Context, task: asynq.Task) -> None:
-        note(ctx, task)
+    def revoke(self, ctx: asynq.Context, task: asynq.Task) -> None:
+        self._note(ctx, task)
         raise asynq.RevokeTask
 
-    @mux.on("no_failure")
-    def no_failure(ctx: asynq.Context, task: asynq.Task) -> None:
-        note(ctx, task)
+    def no_failure(self, ctx: asynq.Context, task: asynq.Task) -> None:
+        self._note(ctx, task)
         raise TimeoutError("later, please")
 
-    @mux.on("wait")
-    def wait(ctx: asynq.Context, task: asynq.Task) -> None:
-        note(ctx, task)
+    def wait(self, ctx: asynq.Context, task: asynq.Task) -> None:
+        self._note(ctx, task)
         ctx.wait(60)
         if ctx.cancelled():
-            work.cancelled.add(asynq.get_task_id(ctx) or "")
+            self._work.cancelled.add(asynq.get_task_id(ctx) or "")
         raise RuntimeError("cancelled")
-
-    return mux
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def work(redis_url: str, oracle: Oracle) -> Iterator[Work]:
         log_level="error",
     )
     server = asynq.Server(redis_url, config)
-    server.start(handlers(work))
+    server.start(Handlers(work).mux())
     yield work
     server.shutdown()
     oracle.call("client.close", redis=redis_url)
