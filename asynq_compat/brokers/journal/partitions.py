@@ -156,13 +156,13 @@ class Partitions:
         self._pid = os.getpid()
         self._lock = threading.Lock()  # Guards the two below.
         self._queues: dict[str, Partition] = {}
-        self._control: Control | None = None
+        self._controls: dict[str, Control] = {}  # At most the one.
         self._is_closed = False
 
     def _check(self) -> None:
         if os.getpid() != self._pid:
             # A forked child: locks may be held and threads are gone. What is not dropped here stays as it was, unused.
-            self._abandoned.append((self._queues, self._control, self._lock))
+            self._abandoned.append((self._queues, self._controls, self._lock))
             was_closed = self._is_closed
             self._begin()
             self._is_closed = was_closed
@@ -173,10 +173,14 @@ class Partitions:
     def control(self) -> Control:
         """The control journal, opened on demand."""
         self._check()
-        with self._lock:
-            if self._control is None:
-                self._control = Control(self.store.open(CONTROL), self.clock, self._idle_s)
-            return self._control
+        control = self._controls.get(CONTROL)
+        if control is None:
+            opened = Control(self.store.open(CONTROL), self.clock, self._idle_s)
+            with self._lock:
+                control = self._controls.setdefault(CONTROL, opened)
+            if control is not opened:  # Another thread was as quick.
+                opened.close()
+        return control
 
     def queue(self, name: str) -> Partition:
         """Return the partition of a queue, opened on demand; makes the journal if there is none."""
@@ -184,12 +188,14 @@ class Partitions:
         if partition is not None and os.getpid() == self._pid and not self._is_closed:
             return partition
         self._check()
-        with self._lock:
-            if name not in self._queues:
-                self._queues[name] = Partition(
-                    name, self.store.open(queue_journal_name(name)), self.clock, self._idle_s
-                )
-            return self._queues[name]
+        partition = self._queues.get(name)
+        if partition is None:
+            opened = Partition(name, self.store.open(queue_journal_name(name)), self.clock, self._idle_s)
+            with self._lock:
+                partition = self._queues.setdefault(name, opened)
+            if partition is not opened:
+                opened.close()
+        return partition
 
     def begin(self, partition: Partition) -> list[Command]:
         """Return what has to stand before this process's first task in a queue, and announce the queue.
@@ -216,11 +222,9 @@ class Partitions:
             self._begin()
         with self._lock:
             self._is_closed = True
-            followed: list[Control | Partition] = [*self._queues.values()]
-            if self._control is not None:
-                followed.append(self._control)
+            followed: list[Control | Partition] = [*self._queues.values(), *self._controls.values()]
             self._queues = {}
-            self._control = None
+            self._controls = {}
         for one in followed:
             one.close()
         self.store.close()

@@ -29,6 +29,8 @@ from asynq_compat.wire import command
 _LOG = logging.getLogger("asynq_compat.journal")
 
 _RETRY_S = 0.2
+# How often a long wait for a cold replica is told.
+_TELL_EVERY_S = 2.0
 # The longest the thread waits in one read; a tick due earlier shortens it.
 IDLE_S = 5.0
 
@@ -129,6 +131,7 @@ class Replica(Generic[_F]):
         self._wait_for(self._journal.end(), timeout_s)
 
     def _wait_for(self, position: int, timeout_s: float) -> None:
+        moved_at_s = told_at_s = time.monotonic()
         with self._moved:
             while self._upto < position:
                 before = self._upto
@@ -136,9 +139,16 @@ class Replica(Generic[_F]):
                     raise BrokerUnavailableError(f"the connection to {self._journal.name} is closed")
                 if isinstance(self._failure, CorruptDataError):
                     raise self._failure
-                if not self._moved.wait(timeout_s) and self._upto == before:
+                self._moved.wait(min(timeout_s, _TELL_EVERY_S))
+                now_s = time.monotonic()
+                if self._upto != before:
+                    moved_at_s = now_s
+                elif now_s - moved_at_s >= timeout_s:
                     cause = f": {self._failure}" if self._failure else ""
                     raise BrokerUnavailableError(f"{self._journal.name} gave no entries within {timeout_s:g} s{cause}")
+                if now_s - told_at_s >= _TELL_EVERY_S:
+                    told_at_s = now_s
+                    _LOG.info("reading %s: entry %d of %d", self._journal.name, self._upto, position)
 
     # --- the thread --------------------------------------------------------------------------------------------------------------
 
