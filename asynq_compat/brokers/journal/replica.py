@@ -193,8 +193,11 @@ class Replica(Generic[_F]):
                 applied = apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data)
             for note in applied.notes:
                 _LOG.warning("%s, position %d: %s", self._journal.name, entry.position, note)
-            if applied.writer_id is not None and applied.verdict is Verdict.APPLIED:
-                self._writer.on_applied(applied.writer_id, applied.sequence, applied.position, applied.outcomes)
+            if applied.writer_id is not None:
+                if applied.verdict is Verdict.APPLIED:
+                    self._writer.on_applied(applied.writer_id, applied.sequence, applied.position, applied.outcomes)
+                elif applied.verdict is Verdict.REFUSED:
+                    self._writer.on_refused(applied.writer_id, applied.sequence)
             for listener in self._listeners:
                 listener.on_applied(applied, now_s)
         last = entries[-1]
@@ -259,6 +262,7 @@ class Replica(Generic[_F]):
             self._upto = BEFORE_THE_FIRST
             self._moved.notify_all()
         self._last = None
+        self._writer.on_rebuilt()
         for listener in self._listeners:
             listener.on_rebuilt()
 

@@ -90,7 +90,9 @@ class Frame:
 
     def fail(self, error: AsynqError) -> list[Ticket]:
         """Give up every ticket whose fate is not known; return them."""
-        return fail([ticket for ticket in self.tickets if ticket.needs_outcomes or not self.is_appended], error)
+        told = [ticket for ticket in self.tickets if ticket.needs_outcomes or not self.is_appended]
+        self.is_appended = True  # Whatever its append answers now is nobody's affair.
+        return fail(told, error)
 
 
 def fail(tickets: list[Ticket], error: AsynqError) -> list[Ticket]:
@@ -118,3 +120,9 @@ def uncertain(name: str) -> BrokerUnavailableError:
     return BrokerUnavailableError(
         f"no answer from {name}; what was sent may or may not be queued", may_have_happened=True
     )
+
+
+def unanswered(name: str, cause: str, *, may_be_stored: bool) -> BrokerUnavailableError:
+    """Return the error for a caller that waits no longer; `cause` is empty or begins with a colon."""
+    what = "what was sent may or may not be queued" if may_be_stored else "nothing was sent"
+    return BrokerUnavailableError(f"no answer from {name} in time; {what}{cause}", may_have_happened=may_be_stored)

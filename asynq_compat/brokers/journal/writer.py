@@ -14,7 +14,7 @@ import time
 
 from asynq_compat.brokers.journal.framing import Framing
 from asynq_compat.brokers.journal.outbox import Outbox
-from asynq_compat.brokers.journal.ticket import Frame, Outcomes, Ticket, closed, fail, tell, uncertain
+from asynq_compat.brokers.journal.ticket import Frame, Outcomes, Ticket, closed, fail, tell, unanswered, uncertain
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, InvalidArgumentError
 from asynq_compat.journals.journal import Journal
 from asynq_compat.rules.clock import Clock
@@ -64,19 +64,13 @@ class Writer:
         deadline = time.monotonic() + timeout_s
         with self._changed:
             while not self._outbox.has_room(ticket) and not self._is_closed:
-                frame = None if self._is_sending else self._next_frame(time.monotonic())
-                if frame is not None:
-                    self._changed.release()
-                    try:
-                        self._send(frame)
-                    finally:
-                        self._changed.acquire()
-                elif time.monotonic() >= deadline:
+                self._start_thread()  # Its callers may all be here, waiting for room.
+                self._changed.notify_all()
+                if not self._changed.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
                     raise BrokerUnavailableError(
-                        f"{self._name} does not keep up: {self._outbox.size_bytes} bytes wait to be written; nothing was sent"
+                        f"{self._name} does not keep up: {self._outbox.size_bytes} bytes wait to be written; "
+                        "nothing was sent"
                     )
-                else:
-                    self._changed.wait(min(0.1, max(0.0, deadline - time.monotonic())))
             if self._is_closed:
                 raise closed(self._name)
             self._outbox.add(ticket)
@@ -122,6 +116,30 @@ class Writer:
             self._changed.notify_all()
         tell(told)
 
+    def on_refused(self, writer_id: bytes, sequence: int) -> None:
+        """Hear from the replica that the machine refused a frame: this writer's order is not what the journal knows."""
+        if (writer_id, sequence) in self._applying:
+            self._restart(BrokerUnavailableError(f"{self._name} refused what was sent; nothing was stored"))
+
+    def on_rebuilt(self) -> None:
+        """Hear from the replica that the journal is another one: it knows nothing of this writer."""
+        self._restart(uncertain(self._name))
+
+    def _restart(self, error: AsynqError) -> None:
+        with self._changed:
+            told = self._lose_frames(error)
+            self._framing.begin_anew()
+            self._changed.notify_all()
+        tell(told)
+
+    def _lose_frames(self, error: AsynqError) -> list[Ticket]:
+        frames = list(self._applying.values())
+        if self._in_doubt is not None and not any(frame is self._in_doubt for frame in frames):
+            frames.append(self._in_doubt)
+        self._applying.clear()
+        self._in_doubt = None
+        return [ticket for frame in frames for ticket in frame.fail(error)]
+
     def close(self, *, timeout_s: float = 5.0) -> None:
         """Send what waits, for at most `timeout_s`, then end. Legal twice."""
         deadline = time.monotonic() + timeout_s
@@ -132,7 +150,8 @@ class Writer:
                 lambda: not (self._outbox or self._in_doubt or self._is_sending), max(0.0, deadline - time.monotonic())
             )
             self._is_closed = True
-            lost = self._give_up_all()
+            lost = fail(self._outbox.clear(), closed(self._name)) + self._lose_frames(uncertain(self._name))
+            lost, self._untold = lost + self._untold, []
             thread, self._thread = self._thread, None
             self._changed.notify_all()
         tell(lost)
@@ -165,14 +184,11 @@ class Writer:
         ticket.is_abandoned = ticket.is_settled = True
         if self._outbox.remove(ticket):
             self._untold.append(ticket)
-            ticket.error = BrokerUnavailableError(f"{self._name} takes no entries in time; nothing was sent{cause}")
+            ticket.error = unanswered(self._name, cause, may_be_stored=False)
             return
         is_gone = doubt is not None and not self._is_sending and self._is_dropped(doubt)
         may_be_stored = doubt is None or not is_gone or doubt.may_be_stored
-        what = "what was sent may or may not be queued" if may_be_stored else "nothing was stored"
-        ticket.error = BrokerUnavailableError(
-            f"no answer from {self._name} in time; {what}{cause}", may_have_happened=may_be_stored
-        )
+        ticket.error = unanswered(self._name, cause, may_be_stored=may_be_stored)
 
     def _is_dropped(self, doubt: Frame) -> bool:
         """Go on as a new writer if nobody waits for the frame and no log tells its fate; return whether that is so."""
@@ -282,16 +298,3 @@ class Writer:
                 self._send(frame)
             if is_over:
                 return
-
-    def _give_up_all(self) -> list[Ticket]:
-        lost = fail(self._outbox.clear(), closed(self._name))
-        doubtful = list(self._applying.values())
-        if self._in_doubt is not None and not any(frame is self._in_doubt for frame in doubtful):
-            doubtful.append(self._in_doubt)
-        for frame in doubtful:
-            lost += frame.fail(uncertain(self._name))
-        self._applying.clear()
-        self._in_doubt = None
-        lost += self._untold
-        self._untold = []
-        return lost

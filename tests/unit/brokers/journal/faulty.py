@@ -53,6 +53,10 @@ class FaultyJournal:
             raise BrokerUnavailableError("unreadable by the test")
         return self._journal.read(after, wait_s=wait_s, max_count=max_count, max_bytes=max_bytes)
 
+    def switch_to(self, journal: Journal) -> None:
+        """Stand for another journal from now on."""
+        self._journal = journal
+
     def end(self) -> int:
         """The real one's."""
         return self._journal.end()
@@ -70,27 +74,27 @@ class FaultyStore:
     """A store whose journals can be told to fail; `journals` has them by name, the last opened."""
 
     def __init__(self, store: JournalStore) -> None:
-        self._store = store
+        self.store = store
         self.journals: dict[str, FaultyJournal] = {}
 
     @property
     def address(self) -> str:
         """The real one's."""
-        return self._store.address
+        return self.store.address
 
     def open(self, name: str) -> FaultyJournal:
         """Open a journal that can be told to fail."""
-        self.journals[name] = FaultyJournal(self._store.open(name))
+        self.journals[name] = FaultyJournal(self.store.open(name))
         return self.journals[name]
 
     def names(self) -> Sequence[str]:
         """The real one's."""
-        return self._store.names()
+        return self.store.names()
 
     def ping(self) -> None:
         """Ask the real one."""
-        self._store.ping()
+        self.store.ping()
 
     def close(self) -> None:
         """Close the real one."""
-        self._store.close()
+        self.store.close()

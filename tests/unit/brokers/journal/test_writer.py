@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from asynq_compat.brokers.journal.framing import FRAME_AGE_S_MAX, SILENCE_S_MAX
+from asynq_compat.brokers.journal.outbox import PENDING_BYTES_MAX
 from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.brokers.journal.writer import Writer
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError
@@ -240,3 +241,32 @@ def test_closing_answers_everybody(journal: FaultyJournal, clock: VirtualClock) 
     assert isinstance(one.error, BrokerUnavailableError)
     with pytest.raises(BrokerUnavailableError, match="closed"):
         writer.commit(ticket(), timeout_s=1)
+
+
+def test_who_brings_more_than_fits_waits_for_room(writer: Writer, journal: FaultyJournal) -> None:
+    tickets = [Ticket([command.run([str(number)])], size_bytes=PENDING_BYTES_MAX // 2 + 1) for number in range(4)]
+
+    for one in tickets:
+        writer.enqueue(one, timeout_s=5)
+    writer.wait(tickets[-1], timeout_s=5)
+
+    assert [frame.commands[0][1] for frame in frames(journal)] == [["0"], ["1"], ["2"], ["3"]]
+
+
+def test_a_journal_that_does_not_keep_up_is_told(writer: Writer, journal: FaultyJournal) -> None:
+    journal.refuse = 1_000
+    writer.enqueue(Ticket([command.tick()], size_bytes=PENDING_BYTES_MAX), timeout_s=5)
+
+    wait_until(lambda: not room_is_left(writer), "the outbox to be full")
+
+    with pytest.raises(BrokerUnavailableError, match="nothing was sent"):
+        writer.enqueue(Ticket([command.tick()], size_bytes=PENDING_BYTES_MAX), timeout_s=0.1)
+
+
+def room_is_left(writer: Writer) -> bool:
+    """Fill the outbox once more; False when it is full."""
+    try:
+        writer.enqueue(Ticket([command.tick()], size_bytes=PENDING_BYTES_MAX), timeout_s=0.05)
+    except BrokerUnavailableError:
+        return False
+    return True

@@ -1,0 +1,92 @@
+"""Does a replica follow its journal, and notice when it is not the journal that it was?"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from asynq_compat.brokers.journal.open import open_journal
+from asynq_compat.brokers.journal.partitions import Partition
+from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
+from asynq_compat.journals.journal import queue_journal_name
+from asynq_compat.journals.memory import MemoryJournalStore
+from asynq_compat.ports.broker import Broker
+from asynq_compat.ports.system_clock import SystemClock
+from asynq_compat.wire import command
+from asynq_compat.wire.frame import encode_frame
+from tests.unit.brokers.journal.faulty import FaultyStore
+from tests.unit.brokers.journal.workplace import enqueue, open_intake, settle, take, wait_until
+
+_NAME = queue_journal_name("default")
+
+
+@pytest.fixture
+def store() -> FaultyStore:
+    return FaultyStore(MemoryJournalStore(uuid.uuid4().hex))
+
+
+@pytest.fixture
+def broker(store: FaultyStore) -> Iterator[Broker]:
+    opened = open_journal(store)
+    yield opened
+    opened.close()
+
+
+def pending(broker: Broker) -> int:
+    stats = broker.inspecting.queue_stats("default")
+    return -1 if stats is None else stats.pending
+
+
+def test_a_read_includes_all_that_was_acknowledged_before(store: FaultyStore, broker: Broker) -> None:
+    elsewhere = open_journal(FaultyStore(store.store))
+
+    for count in range(1, 30):
+        enqueue(elsewhere)
+        assert pending(broker) == count
+    elsewhere.close()
+
+
+def test_a_journal_that_is_another_one_after_an_outage_is_read_anew(
+    store: FaultyStore, broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    enqueue(broker, 3)
+    intake = open_intake(broker, capacity=1)
+    (held,) = take(intake, 1)
+    other = FaultyStore(MemoryJournalStore(uuid.uuid4().hex))
+    newer = open_journal(other)
+    enqueue(newer, 40)
+
+    store.journals[_NAME].is_unreadable = True
+    store.journals[_NAME].interrupt()
+    wait_until(lambda: "cannot follow" in caplog.text, "the outage to be noticed")
+    store.journals[_NAME].switch_to(other.store.open(_NAME))
+    store.journals[_NAME].is_unreadable = False
+
+    wait_until(lambda: "is not the journal it was" in caplog.text, "the change to be noticed")
+    wait_until(lambda: not held.term.is_valid(), "what was held to be given up")
+    intake.settle([], 1)  # The handler of what was held is dropped.
+    (first,) = take(intake, 1)
+    assert {outcome.value for outcome in settle(intake, [first])} == {"settled"}
+    assert pending(broker) + len(take(intake, 1)) == 39
+    newer.close()
+
+
+def test_a_journal_of_a_later_version_is_not_guessed_at(store: FaultyStore, broker: Broker) -> None:
+    later = [command.GENESIS, bytes(16), 0, 1, 99]
+    store.store.open(_NAME).append(encode_frame(bytes(16), 1, [later]))
+    enqueue(broker)
+
+    with pytest.raises(CorruptDataError, match="upgrade this process"):
+        pending(broker)
+
+
+def test_a_silent_journal_is_told_within_the_timeout(store: FaultyStore) -> None:
+    partition = Partition("default", store.open(_NAME), SystemClock(), 5.0)
+    store.journals[_NAME].is_unreadable = True
+    partition.commit([command.tick()], size_bytes=8, needs_outcomes=False)
+
+    with pytest.raises(BrokerUnavailableError, match="unreadable by the test"):
+        partition.replica.sync(timeout_s=0.2)
+    partition.close()
