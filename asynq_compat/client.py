@@ -153,10 +153,16 @@ def check_context(context: Context | None) -> None:
 
     Raises:
         ContextError: It is over.
+        InvalidArgumentError: It is no context.
     """
-    error = None if context is None else context.err
-    if error is not None:
-        raise error
+    if context is None:
+        return
+    from asynq_compat.context import Context  # imports asyncio, which is slow to import
+
+    if not isinstance(context, Context):
+        raise InvalidArgumentError(f"context must be a Context, got {shown(context)}; leave it out if there is none")
+    if context.err is not None:
+        raise context.err
 
 
 def told(

@@ -20,7 +20,8 @@ from typing import Protocol, TypeVar
 
 from asynq_compat.context import Context, background
 from asynq_compat.errors import InvalidArgumentError
-from asynq_compat.rules.limits import is_blank, shown
+from asynq_compat.rules.go_text import go_quoted
+from asynq_compat.rules.limits import DURATION_NS_MAX, NS_PER_S, is_blank, shown
 from asynq_compat.rules.retry import JITTER_END, default_retry_delay_s
 from asynq_compat.task import Task
 
@@ -37,6 +38,7 @@ GroupAggregatorFunc = Callable[[str, Sequence[Task]], Task]
 # Asynq's limits and defaults, in seconds where they are durations.
 JANITOR_BATCH_SIZE = 100
 QUEUE_DEFAULT = "default"
+_LEVEL_CHARACTERS_MAX = 80
 PRIORITY_MAX = 2**31 - 1  # int32 in ServerInfo
 
 
@@ -92,11 +94,11 @@ class LogLevel(IntEnum):
         Raises:
             InvalidArgumentError: No level has this name.
         """
-        word = str(text).lower()
+        word = _lower(text)
         for level in cls:
             if word == str(level) or (word == "warning" and level is cls.WARN):
                 return level
-        raise InvalidArgumentError(f'asynq: unsupported log level "{text}"')
+        raise InvalidArgumentError(f"asynq: unsupported log level {_level_shown(text)}")
 
     def as_logging(self) -> int:
         """Return the level's number in the standard library's logging."""
@@ -214,9 +216,15 @@ def _integer(name: str, value: object) -> int:
 
 def _seconds(name: str, value: object) -> float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not math.isfinite(seconds):
+    try:
+        number = math.nan if isinstance(seconds, bool) or not isinstance(seconds, Real) else float(seconds)
+    except OverflowError:  # An integer of more than 308 digits.
+        number = math.inf
+    if not math.isfinite(number):
         raise InvalidArgumentError(f"{name} must be a finite number of seconds or a timedelta, got {shown(value)}")
-    return float(seconds)
+    if abs(number) * NS_PER_S > DURATION_NS_MAX:  # Go's limit, and that of a wait in a thread.
+        raise InvalidArgumentError(f"{name} must be less than 292 years, got {shown(value)}; durations are in seconds")
+    return number
 
 
 def _interval(name: str, value: object) -> float:
@@ -260,7 +268,15 @@ def _log_level(level: object) -> LogLevel | None:
     try:
         return LogLevel(_integer("log_level", level))
     except ValueError:
-        raise InvalidArgumentError(f"asynq: unexpected log level: {level}") from None
+        raise InvalidArgumentError(f"asynq: unexpected log level: {shown(level)}") from None
+
+
+def _lower(text: object) -> str:
+    return text.lower() if isinstance(text, str) else ""
+
+
+def _level_shown(level: object) -> str:
+    return go_quoted(level) if isinstance(level, str) and len(level) <= _LEVEL_CHARACTERS_MAX else shown(level)
 
 
 def _error_handler(handler: ErrorHandlerFunc | SupportsHandleError | None) -> ErrorHandlerFunc | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
@@ -20,7 +20,7 @@ from asynq_compat.options import Duration, duration_ns
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
-from asynq_compat.rules.limits import NS_PER_S
+from asynq_compat.rules.limits import NS_PER_S, is_utf8, shown
 from asynq_compat.targets import (
     SCHEMES,
     EmbeddedOpt,
@@ -46,6 +46,7 @@ VARIABLE = "ASYNQ_COMPAT_BROKER"
 
 _log = logging.getLogger("asynq_compat")
 _TARGETS = (RedisClientOpt, RedisFailoverClientOpt, RedisClusterClientOpt, RedpandaOpt, EmbeddedOpt, MemoryOpt)
+_PATH_LENGTH_MAX = 4_095  # Linux's PATH_MAX less the NUL
 _has_warned = False
 
 
@@ -154,10 +155,17 @@ def redis_settings(opt: RedisClientOpt) -> RedisSettings:
     """Return what the option means for the Redis broker, Go's defaults filled in.
 
     Raises:
-        InvalidArgumentError: A timeout is no duration, or the certificates cannot be loaded.
+        InvalidArgumentError: A field is not of its type, a timeout is no duration, or the certificates cannot be loaded.
     """
     from asynq_compat.brokers.redis.open import RedisSettings
 
+    _check_fields(opt, addr=str, username=str, password=str, network=str, db=int, pool_size=int)
+    if opt.network not in {"", "tcp", "unix"}:
+        raise InvalidArgumentError(f"network must be tcp or unix, got {shown(opt.network)}; leave it out to go by addr")
+    if opt.pool_size < 0:
+        raise InvalidArgumentError(
+            f"pool_size must not be negative, got {shown(opt.pool_size)}; leave it out for ten per CPU"
+        )
     read_timeout_s = _timeout_s("read_timeout", opt.read_timeout, 3.0)
     return RedisSettings(
         network=opt.network or ("unix" if opt.addr.startswith("/") else "tcp"),
@@ -174,6 +182,18 @@ def redis_settings(opt: RedisClientOpt) -> RedisSettings:
     )
 
 
+def _check_fields(opt: Target, **kinds: type) -> None:
+    """Refuse an option object whose fields are not of these types. Values are not shown: one may be a password."""
+    for name, kind in kinds.items():
+        value = getattr(opt, name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise InvalidArgumentError(
+                f"{name} of {type(opt).__name__} must be of type {kind.__name__}, got {type(value).__name__}"
+            )
+        if isinstance(value, str) and not is_utf8(value):
+            raise InvalidArgumentError(f"{name} of {type(opt).__name__} must be valid Unicode; it has a lone surrogate")
+
+
 def _timeout_s(name: str, timeout: Duration | None, default_s: float | None) -> float | None:
     """Return a timeout in seconds, None for no limit: Go's 0 is the default, and a negative one no limit."""
     timeout_ns = 0 if timeout is None else duration_ns(name, timeout)
@@ -185,10 +205,12 @@ def _timeout_s(name: str, timeout: Duration | None, default_s: float | None) -> 
 def _tls_context(config: TLSConfig | ssl.SSLContext | None) -> bool | ssl.SSLContext:
     if config is None:
         return False
-    if not isinstance(config, TLSConfig):
-        return config
     import ssl
 
+    if isinstance(config, ssl.SSLContext):
+        return config
+    if not isinstance(config, TLSConfig):
+        raise InvalidArgumentError(f"tls_config must be a TLSConfig or ssl.SSLContext, got {shown(config)}")
     try:
         context = ssl.create_default_context(cafile=config.ca_file or None)
         if config.cert_file:
@@ -220,17 +242,37 @@ def _store(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock) -> Journ
         case EmbeddedOpt():
             from asynq_compat.journals.sqlite import SqliteJournalStore
 
-            return SqliteJournalStore(os.fspath(target.path) or str(_made_default_path()), now_ms=now_ms)
+            return SqliteJournalStore(_checked_path(target.path) or str(_made_default_path()), now_ms=now_ms)
         case RedpandaOpt():
             return _kafka_store(target)
         case _:
             assert_never(target)
 
 
+def _checked_path(path: object) -> str:
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidArgumentError(
+            f"path must be a str or os.PathLike, got {shown(path)}; for example EmbeddedOpt('tasks.db')"
+        )
+    text = os.fsdecode(path)
+    if "\0" in text or not is_utf8(text) or len(text) > _PATH_LENGTH_MAX:
+        raise InvalidArgumentError(f"{shown(text)} is no path of a file; for example EmbeddedOpt('tasks.db')")
+    return text
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, Sequence) and all(isinstance(one, str) and is_utf8(one) for one in value)
+
+
 def _kafka_store(opt: RedpandaOpt) -> JournalStore:
     from asynq_compat.journals.kafka.journal import KafkaJournalStore
     from asynq_compat.journals.kafka.settings import KafkaSettings
 
+    _check_fields(opt, namespace=str, replication_factor=int)
+    if not _are_texts(opt.brokers):
+        raise InvalidArgumentError(
+            f"brokers must be a str or a sequence of them, got {shown(opt.brokers)}; for example RedpandaOpt('localhost:9092')"
+        )
     return KafkaJournalStore(
         KafkaSettings(
             bootstrap=opt.addresses,

@@ -19,14 +19,14 @@ from asynq_compat.errors import (
     TaskNotFoundError,
     TaskStateError,
 )
-from asynq_compat.listing import ListOption, paging
+from asynq_compat.listing import ListOption, page_extent, paging
 from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.inspecting import Inspecting, Missing, StoredTask
 from asynq_compat.queue_info import QueueInfo, queue_info
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.go_text import go_quoted
-from asynq_compat.rules.limits import is_blank, shown
+from asynq_compat.rules.limits import is_blank, is_utf8, shown
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.task import TaskInfo, stored_task_info
 
@@ -66,6 +66,8 @@ class Inspector:
             QueueNotFoundError, TaskNotFoundError: There is no such queue or task.
             CorruptDataError: Its message cannot be read.
         """
+        _check_text("queue", queue)
+        _check_text("id", id)
         found = self._broker.inspecting.task(queue, id)
         match found:
             case Missing.QUEUE:
@@ -124,6 +126,7 @@ class Inspector:
             InvalidArgumentError, QueueNotFoundError, TaskNotFoundError: The queue is blank; there is no such queue or task.
         """
         _check_queue(queue, f"asynq: {_BLANK_QUEUE}")
+        _check_text("id", id)
         _raise_for(
             self._broker.administering.run_task(queue, id),
             queue,
@@ -139,6 +142,7 @@ class Inspector:
             InvalidArgumentError, QueueNotFoundError, TaskNotFoundError: As `run_task`.
         """
         _check_queue(queue, "asynq: err")  # Go's text, word for word
+        _check_text("id", id)
         _raise_for(
             self._broker.administering.archive_task(queue, id),
             queue,
@@ -154,6 +158,7 @@ class Inspector:
             InvalidArgumentError, QueueNotFoundError, TaskNotFoundError: As `run_task`.
         """
         _check_queue(queue, f"asynq: {_BLANK_QUEUE}")
+        _check_text("id", id)
         _raise_for(
             self._broker.administering.delete_task(queue, id),
             queue,
@@ -162,6 +167,7 @@ class Inspector:
 
     def cancel_processing(self, id: str) -> None:  # noqa: A002 - Go's parameter name
         """Ask whoever works on the task to stop; nobody may be listening."""
+        _check_text("id", id)
         self._broker.signalling.publish_cancelation(id)
 
     def pause_queue(self, queue: str) -> None:
@@ -220,10 +226,20 @@ new_inspector = Inspector  # Go: NewInspector
 
 
 def _check_queue(queue: object, refusal: str) -> None:
-    if not isinstance(queue, str):
-        raise InvalidArgumentError(f"queue must be a str, got {shown(queue)}")
-    if is_blank(queue):
+    if is_blank(_check_text("queue", queue)):
         raise InvalidArgumentError(refusal)
+
+
+def _check_text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidArgumentError(
+            f"{name} must be a str, got {shown(value)}; convert it first, for example str(value)"
+        )
+    if not is_utf8(value):
+        raise InvalidArgumentError(
+            f"{name} must be valid Unicode, got {shown(value)} with a lone surrogate; decode it properly first"
+        )
+    return value
 
 
 def _extent(inspecting: Inspecting, queue: str, state: TaskState, size: int, number: int) -> tuple[int, int | None]:
@@ -231,7 +247,7 @@ def _extent(inspecting: Inspecting, queue: str, state: TaskState, size: int, num
     if size == 0:
         return 0, None
     if number > 0:
-        return (number - 1) * size, size
+        return page_extent(size, number)
     stats = inspecting.queue_stats(queue)
     total = 0 if stats is None else getattr(queue_info(stats), str(state))
     return max(total - size, 0), size

@@ -12,6 +12,8 @@ from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.limits import shown
 
 _PAGE_SIZE = 30
+# No list is longer. Brokers count with what they have: Redis with doubles.
+_LIST_LENGTH_MAX = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,12 @@ def paging(options: tuple[ListOption, ...], page_size: int | None, page: int | N
     number = number if page is None else page
     _check_integer("page_size", size)
     _check_integer("page", number)
-    return max(size, 0), number if number >= 0 else 1
+    return min(max(size, 0), _LIST_LENGTH_MAX), min(number, _LIST_LENGTH_MAX) if number >= 0 else 1
+
+
+def page_extent(size: int, number: int) -> tuple[int, int]:
+    """Return where a page, counted from 1, starts and how long it is."""
+    return min((number - 1) * size, _LIST_LENGTH_MAX), size
 
 
 def _check_integer(name: str, value: object) -> None:

@@ -246,8 +246,8 @@ def instant_ns(name: str, instant: object) -> int:
                 f"{name} must be a datetime with a time zone, got the naive {shown(instant)}; "
                 f"use datetime.now(timezone.utc) or value.astimezone()"
             )
-        return (instant - _EPOCH) // _MICROSECOND * 1_000
-    if isinstance(instant, int) and not isinstance(instant, bool):
+        value = (instant - _EPOCH) // _MICROSECOND * 1_000
+    elif isinstance(instant, int) and not isinstance(instant, bool):
         value = instant * NS_PER_S
     elif isinstance(instant, float) and math.isfinite(instant):
         # A float of today's Unix seconds is good for microseconds, as datetime.timestamp() gives them.

@@ -26,6 +26,7 @@ from asynq_compat.errors import InvalidArgumentError, ServerClosedError, ServerS
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
+from asynq_compat.rules.limits import shown
 from asynq_compat.servemux import Handler, as_function
 
 # How long a signal that reached another thread may go unnoticed.
@@ -52,9 +53,14 @@ class Server:
             opt: Where the tasks are: an option object such as RedisClientOpt, a URL, an open `Broker`; None for the embedded default.
             config: What it does and how; None for Asynq's defaults.
             clock: Tells the time; tests give one.
+
+        Raises:
+            InvalidArgumentError: `config` is none.
         """
+        if config is not None and not isinstance(config, Config):
+            raise InvalidArgumentError(f"config must be a Config, got {shown(config)}; write Config(concurrency=10)")
         self._opt = opt
-        self._config = config or Config()
+        self._config = Config() if config is None else config
         self._clock: Clock = clock or SystemClock()
         self._log = server_logger(self._config)
         self._id = str(uuid.uuid4())

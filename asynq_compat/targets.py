@@ -154,6 +154,10 @@ def parse_redis_uri(uri: str) -> RedisConnOpt:
     Raises:
         InvalidArgumentError: It cannot be parsed, with Go's text.
     """
+    if not isinstance(uri, str):
+        raise InvalidArgumentError(
+            f"a redis URI must be a str, got {type(uri).__name__}; for example redis://localhost:6379"
+        )
     url = _parsed(uri)
     parse = _REDIS_SCHEMES.get(url.scheme)
     if parse is None:

@@ -72,8 +72,9 @@ class Task:
         self.result_writer: ResultWriter | None = None
 
     def __repr__(self) -> str:
-        size = "no payload" if self.payload is None else f"{len(self.payload)} bytes"
-        return f"Task({self.type!r}, {size})"
+        payload: object = self.payload  # Anything, until the task is enqueued.
+        size = f"{len(payload)} bytes" if isinstance(payload, bytes) else shown(payload)
+        return f"Task({shown(self.type)}, {'no payload' if payload is None else size})"
 
 
 new_task = Task  # Go: NewTask

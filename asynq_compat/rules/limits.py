@@ -42,5 +42,8 @@ def truncated_s(duration_ns: int) -> int:
 
 def shown(value: object) -> str:
     """Return `value` for an error message: its repr, cut at 80 characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - it is the user's __repr__, or a number of too many digits; the error is about another matter
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN_CHARACTERS_MAX else f"{text[: _SHOWN_CHARACTERS_MAX - 1]}…"

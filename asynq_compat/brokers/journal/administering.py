@@ -32,15 +32,15 @@ class JournalAdministering:
 
     def run_task(self, queue: str, task_id: str) -> AdminOutcome:
         """Make a task pending now."""
-        return self._change(queue, command.run([task_id]))
+        return self._change(queue, task_id, command.run([task_id]))
 
     def archive_task(self, queue: str, task_id: str) -> AdminOutcome:
         """Move a task to the archive."""
-        return self._change(queue, command.archive([task_id]))
+        return self._change(queue, task_id, command.archive([task_id]))
 
     def delete_task(self, queue: str, task_id: str) -> AdminOutcome:
         """Delete a task that is not active."""
-        return self._change(queue, command.delete([task_id]))
+        return self._change(queue, task_id, command.delete([task_id]))
 
     def pause_queue(self, queue: str) -> AdminOutcome:
         """Stop giving out tasks of this queue."""
@@ -50,9 +50,11 @@ class JournalAdministering:
         """Give out its tasks again."""
         return self._carry_out(queue, command.unpause())
 
-    def _change(self, queue: str, change: Command) -> AdminOutcome:
+    def _change(self, queue: str, task_id: str, change: Command) -> AdminOutcome:
         if not self._partitions.control.knows(queue):
             return AdminOutcome.QUEUE_NOT_FOUND
+        if not task_id:  # No task has this id, and no command may name it.
+            return AdminOutcome.TASK_NOT_FOUND
         return self._carry_out(queue, change)
 
     def _carry_out(self, queue: str, change: Command) -> AdminOutcome:

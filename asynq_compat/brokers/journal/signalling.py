@@ -28,6 +28,8 @@ class JournalSignalling:
 
     def publish_cancelation(self, task_id: str) -> None:
         """Ask whoever runs the task to cancel it."""
+        if not task_id:  # No task has this id, and no command may name it.
+            return
         self._partitions.control.commit([command.cancel(task_id)], size_bytes=16 + len(task_id), needs_outcomes=False)
 
     def subscribe_cancelations(self) -> CancelationFeed:

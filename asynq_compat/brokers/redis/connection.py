@@ -18,9 +18,12 @@ from redis.retry import Retry
 
 from asynq_compat.brokers.redis.commands import Answer, Reply
 from asynq_compat.brokers.redis.refusals import refusal_of
+from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.rules.limits import shown
 
 DEFAULT_ADDR = "localhost:6379"
 DEFAULT_PORT = 6379
+_PORT_MAX = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,22 @@ class RedisSettings:
         if not separator or not port.isdigit():
             return self.addr.strip("[]"), DEFAULT_PORT
         return host.strip("[]"), int(port)
+
+    def check_addr(self) -> None:
+        """Refuse an address that cannot even be looked up.
+
+        Raises:
+            InvalidArgumentError: Its host is no host name, or its port is out of range.
+        """
+        if self.network == "unix":
+            return
+        host, port = self.host_and_port
+        try:
+            host.encode("idna")
+        except UnicodeError:
+            host = ""
+        if not host or "\0" in host or port > _PORT_MAX:
+            raise InvalidArgumentError(f"addr must be host:port, got {shown(self.addr)}; for example {DEFAULT_ADDR}")
 
 
 class RedisConnection:

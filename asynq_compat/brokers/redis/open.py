@@ -24,7 +24,12 @@ __all__ = ["RedisSettings", "open_redis"]
 
 
 def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
-    """Return the broker on the Redis at `settings`; `clock` is the machine's unless a test brings its own."""
+    """Return the broker on the Redis at `settings`; `clock` is the machine's unless a test brings its own.
+
+    Raises:
+        InvalidArgumentError: The address is none.
+    """
+    settings.check_addr()
     clock = clock or SystemClock()
     link = Link(settings)
 

@@ -24,6 +24,8 @@ def _cause(address: str) -> str:
             return "takes connections but does not answer as a Kafka broker; is this its port, does it expect TLS or a login?"
     except socket.gaierror as error:
         return f"the name is not known ({error.strerror})"
+    except (UnicodeError, OverflowError):
+        return "that is no host and port"
     except TimeoutError:
         return "no answer to a connection attempt"
     except OSError as error:
