@@ -1,0 +1,200 @@
+"""What happens when one of three worker processes is killed and one sleeps beyond its lease?
+
+Contract: `tell` runs the story once on one journal and returns what was seen; it needs a little more than a lease, 30 s. The three
+workers hold tasks and work on a steady load of plain, async, unique and failing tasks when it happens; the third goes on alone until the
+tasks of both are its own, then the second wakes up.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asynq_compat as asynq
+from tests.services.installing import REPOSITORY
+from tests.services.waiting import wait_until
+
+KILLED, STOPPED, STEADY = "killed", "stopped", "steady"
+_HELD = 12
+_BATCH = 10
+_LEASE_PATIENCE_S = 60.0
+_KINDS = ("plain", "async", "fail", "plain", "async")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the workers' ledger."""
+
+    id: str
+    worker: str
+    attempt: int
+    event: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Story:
+    """What was seen."""
+
+    tasks: dict[str, asynq.TaskInfo] = field(default_factory=dict)
+    lines: Sequence[Line] = ()
+    queue: asynq.QueueInfo | None = None
+    held_by: dict[str, str] = field(default_factory=dict)
+    duplicates_refused: int = 0
+    locks_left: int = 0
+    exit_codes: dict[str, int] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
+
+
+class _Workers:
+    """The three processes and what they note."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.folder = folder
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        environment = {key: value for key, value in os.environ.items() if key != "ASYNQ_COMPAT_BROKER"}
+        for name in (KILLED, STOPPED, STEADY):
+            command = [sys.executable, "-m", "tests.interop.worker_program", url, str(folder), name]
+            with (folder / f"{name}.log").open("wb") as log:
+                self._running[name] = subprocess.Popen(command, cwd=REPOSITORY, stderr=log, env=environment)
+
+    def lines(self) -> list[Line]:
+        """Return the ledger so far."""
+        path = self.folder / "ledger.jsonl"
+        return [Line(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def send(self, name: str, number: int) -> None:
+        """Send a signal to one of them."""
+        self._running[name].send_signal(number)
+
+    def end(self) -> dict[str, int]:
+        """Ask all to end; return their exit codes."""
+        for process in self._running.values():
+            process.terminate()
+        return {name: process.wait(30) for name, process in self._running.items()}
+
+    def close(self) -> None:
+        """End them whatever happened."""
+        for process in self._running.values():
+            if process.poll() is None:
+                process.kill()
+                process.wait(10)
+
+    def logs(self) -> dict[str, str]:
+        """Return what each logged."""
+        return {name: (self.folder / f"{name}.log").read_text() for name in self._running}
+
+
+def tell(url: str, folder: Path) -> Story:
+    """Run the story on the journal at `url`; `folder` takes ledger and logs."""
+    story = Story()
+    workers = _Workers(url, folder)
+    try:
+        with asynq.Client(url) as client, asynq.Inspector(url) as inspector:
+            _tell(story, workers, client, inspector)
+    finally:
+        workers.close()
+        story.logs = workers.logs()
+    return story
+
+
+def _tell(story: Story, workers: _Workers, client: asynq.Client, inspector: asynq.Inspector) -> None:
+    pause = threading.Event()
+    _hold(story, workers, client)
+    for batch in range(60):
+        _add(story, client, batch)
+        if batch == 20:
+            workers.send(KILLED, signal.SIGKILL)
+            workers.send(STOPPED, signal.SIGSTOP)
+        pause.wait(0.05)  # The rate of the load: 200 tasks a second.
+    taken_over = {task_id for task_id, worker in story.held_by.items() if worker != STEADY}
+    _refuse_duplicates(story, client)
+    wait_until(
+        lambda: taken_over <= {line.id for line in workers.lines() if line.worker == STEADY and line.event == "end"},
+        f"the steady worker takes over {len(taken_over)} tasks",
+        _LEASE_PATIENCE_S,
+    )
+    seen_before = len(workers.lines())
+    workers.send(STOPPED, signal.SIGCONT)
+    (workers.folder / "release").touch()
+    for batch in range(60, 200):
+        _add(story, client, batch)
+        if any(line.worker == STOPPED and line.event == "start" for line in workers.lines()[seen_before:]):
+            break
+        pause.wait(0.05)
+    wait_until(lambda: not _unfinished(inspector), f"every task completed, unlike {_unfinished(inspector)}", 30)
+    story.exit_codes = workers.end()
+    story.lines = workers.lines()
+    story.tasks = {task_id: inspector.get_task_info("default", task_id) for task_id in story.tasks}
+    story.queue = inspector.get_queue_info("default")
+    for n in range(_HELD):
+        try:
+            client.enqueue(_held(n), process_in=3600)
+        except asynq.DuplicateTaskError:
+            story.locks_left += 1
+
+
+def _unfinished(inspector: asynq.Inspector) -> int:
+    info = inspector.get_queue_info("default")
+    return info.size - info.completed
+
+
+def _held(n: int) -> asynq.Task:
+    return asynq.Task("hold", str(n).encode(), asynq.Unique(3600), asynq.Retention(3600))
+
+
+def _hold(story: Story, workers: _Workers, client: asynq.Client) -> None:
+    """Give the workers tasks that stay, each worker some."""
+    batches = itertools.count(1000)
+    wait_until(lambda: _is_heard_of_all(story, workers, client, next(batches)), "every worker takes tasks", 30)
+    held = []
+    for n in range(_HELD):
+        info = client.enqueue(_held(n))
+        story.tasks[info.id] = info
+        held.append(info.id)
+    wait_until(
+        lambda: len(story.held_by) == _HELD or _note_holders(story, workers, held), "the held tasks have started", 30
+    )
+    assert set(story.held_by.values()) == {KILLED, STOPPED, STEADY}, story.held_by
+
+
+def _is_heard_of_all(story: Story, workers: _Workers, client: asynq.Client, batch: int) -> bool:
+    _add(story, client, batch)
+    return {line.worker for line in workers.lines()} == {KILLED, STOPPED, STEADY}
+
+
+def _note_holders(story: Story, workers: _Workers, held: Sequence[str]) -> bool:
+    story.held_by = {line.id: line.worker for line in workers.lines() if line.id in held}
+    return False
+
+
+def _add(story: Story, client: asynq.Client, batch: int) -> None:
+    """Enqueue a batch of all kinds, half of them unique."""
+    tasks = [
+        asynq.Task(
+            _KINDS[n % len(_KINDS)],
+            f"{batch}/{n}".encode(),
+            asynq.Retention(3600),
+            *([asynq.Unique(3600)] if n % 2 else []),
+        )
+        for n in range(_BATCH)
+    ]
+    for outcome in client.enqueue_many(tasks):
+        assert isinstance(outcome, asynq.TaskInfo), outcome
+        story.tasks[outcome.id] = outcome
+
+
+def _refuse_duplicates(story: Story, client: asynq.Client) -> None:
+    """Try to enqueue each held task again: whoever holds it, and however that process fares, it is taken."""
+    for n in range(_HELD):
+        try:
+            client.enqueue(_held(n))
+        except asynq.DuplicateTaskError:
+            story.duplicates_refused += 1
