@@ -1,12 +1,14 @@
 """How many more tasks of each queue may a server be given?
 
-Contract: pure but for the turn it remembers between calls, which keeps small shares fair over time.
+Contract: pure but for what it is told of tasks given (`served`), which keeps small shares fair over time. Asking changes nothing: it is asked
+more often than credit moves.
 Not obvious: while queues have tasks waiting, credit goes to those in the server's order; when all are empty it is parked over all of
 them, one for each queue at least, so that whichever fills first is served at once.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from asynq_compat.ports.consuming import QueueOrder
@@ -19,7 +21,10 @@ class CreditSharing:
         self._is_strict = order.strict
         self._names = sorted(order.weights, key=lambda name: -order.weights[name])
         self._weights = dict(order.weights)
-        self._turn = dict.fromkeys(self._names, 0)
+        # Tasks given so far, each as long as its queue's weight is small: whose sum is least, is next.
+        self._passes = dict.fromkeys(self._names, 0)
+        whole = math.lcm(*self._weights.values())
+        self._strides = {name: whole // weight for name, weight in self._weights.items()}
 
     @property
     def names(self) -> Sequence[str]:
@@ -45,6 +50,10 @@ class CreditSharing:
             self._park(left, shares)
         return shares
 
+    def served(self, name: str, count: int) -> None:
+        """Note that `count` tasks of a queue were given; negative for those that went back."""
+        self._passes[name] += count * self._strides[name]
+
     def _serve_strictly(self, left: int, backlogs: dict[str, int], shares: dict[str, int]) -> int:
         for name in self._names:
             part = min(left, backlogs[name])
@@ -54,6 +63,7 @@ class CreditSharing:
 
     def _serve(self, left: int, backlogs: dict[str, int], shares: dict[str, int]) -> int:
         """In proportion to the weights; what a queue cannot use goes to the others."""
+        passes = self._caught_up(backlogs)
         while left:
             open_names = [name for name in self._names if backlogs[name] > shares[name]]
             if not open_names:
@@ -65,19 +75,22 @@ class CreditSharing:
                 shares[name] += part
                 given += part
             if not given:  # Less than a share each: one at a time, whose turn it is.
-                name = self._take_turn(open_names, total)
+                name = min(open_names, key=passes.__getitem__)
+                passes[name] += self._strides[name]
                 shares[name] += 1
                 given = 1
             left -= given
         return left
 
-    def _take_turn(self, names: Sequence[str], total: int) -> str:
-        """Smooth weighted round-robin: over `total` turns each comes as often as its weight says, spread out."""
-        for name in names:
-            self._turn[name] += self._weights[name]
-        chosen = max(names, key=lambda name: self._turn[name])
-        self._turn[chosen] -= total
-        return chosen
+    def _caught_up(self, backlogs: dict[str, int]) -> dict[str, int]:
+        """Return a copy of the passes. A queue that was empty has saved up nothing: it stands where the others are."""
+        waiting = [pass_ for name, pass_ in self._passes.items() if backlogs[name]]
+        if waiting:
+            first = min(waiting)
+            for name, pass_ in self._passes.items():
+                if not backlogs[name]:
+                    self._passes[name] = max(pass_, first)
+        return dict(self._passes)
 
     def _park(self, left: int, shares: dict[str, int]) -> None:
         total = sum(self._weights.values())

@@ -109,6 +109,10 @@ class Membership:
             return self._sharing.share(budget, {})
         return self._sharing.share(budget, {name: _backlog(seat.partition) for name, seat in self.seats.items()})
 
+    def went_back(self, name: str, count: int) -> None:
+        """Note that tasks assigned from a queue were not given out."""
+        self._sharing.served(name, -count)
+
     def large_move(self) -> int:
         """Return how much credit is worth a frame of its own."""
         return max(1, (self.capacity + self.pace.window) // 4)
@@ -185,6 +189,7 @@ class Membership:
             for assigned in applied.assignments:
                 if assigned.session == session.name:
                     session.assigned(applied.position, assigned.ids, assigned.messages, now_s)
+                    self._sharing.served(session.queue, len(assigned.ids))
                     self.has_ready.notify_all()
                     if self.is_stopped:
                         self.wake.set()

@@ -51,10 +51,28 @@ def test_single_slots_follow_the_weights_over_time() -> None:
     counts = {"a": 0, "b": 0, "c": 0}
 
     for _ in range(100):
-        for name, share in sharing.share(1, {"a": 9, "b": 9, "c": 9}).items():
+        for _ in range(3):  # However often it is asked.
+            shares = sharing.share(1, {"a": 9, "b": 9, "c": 9})
+        for name, share in shares.items():
             counts[name] += share
+            sharing.served(name, share)
 
     assert counts == {"a": 60, "b": 30, "c": 10}
+
+
+def test_an_empty_queue_saves_up_no_turns() -> None:
+    sharing = CreditSharing(QueueOrder(weights={"a": 1, "b": 1}))
+    for _ in range(50):
+        assert sharing.share(1, {"a": 9, "b": 0})["a"] == 1
+        sharing.served("a", 1)
+
+    given = []
+    for _ in range(4):
+        (name,) = [name for name, share in sharing.share(1, {"a": 9, "b": 9}).items() if share]
+        given.append(name)
+        sharing.served(name, 1)
+
+    assert sorted(given) == ["a", "a", "b", "b"]
 
 
 @given(
