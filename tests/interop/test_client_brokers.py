@@ -14,18 +14,22 @@ from asynq_compat.connect import VARIABLE
 from tests.services.ports import free_ports
 from tests.services.redis import RedisServer
 
+BrokerOpt = asynq.RedisClientOpt | asynq.RedpandaOpt | asynq.EmbeddedOpt
 TASK = asynq.Task("email", b"{}", headers={"trace": "a1"})
 # An outage is told within the timeouts given below and what the machine adds when it is busy.
 TOLD_WITHIN_S = 15.0
 
 
-@pytest.fixture(params=["redis", "memory", "sqlite"])
+@pytest.fixture(params=["redis", "memory", "sqlite", "kafka"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     match request.param:
         case "redis":
             return str(request.getfixturevalue("redis_url"))
         case "sqlite":
             return f"sqlite:///{tmp_path}/queue.db"
+        case "kafka":
+            cluster = request.getfixturevalue("kafka_cluster")
+            return f"redpanda://{cluster.bootstrap}/{request.getfixturevalue('kafka_namespace')}"
     return f"memory://{tmp_path.name}"
 
 
@@ -82,6 +86,11 @@ def no_redis() -> Iterator[tuple[asynq.RedisClientOpt, str]]:
     )
 
 
+def no_kafka() -> Iterator[tuple[asynq.RedpandaOpt, str]]:
+    (port,) = free_ports(1)
+    yield asynq.RedpandaOpt(f"127.0.0.1:{port}", request_timeout=1), f"127.0.0.1:{port}"
+
+
 def wrong_password() -> Iterator[tuple[asynq.RedisClientOpt, str]]:
     server = RedisServer("--requirepass", "right")
     try:
@@ -90,9 +99,9 @@ def wrong_password() -> Iterator[tuple[asynq.RedisClientOpt, str]]:
         server.stop()
 
 
-@pytest.mark.parametrize("broken", [no_redis, pytest.param(wrong_password, marks=pytest.mark.redis)])
+@pytest.mark.parametrize("broken", [no_redis, no_kafka, pytest.param(wrong_password, marks=pytest.mark.redis)])
 def test_a_broker_that_does_not_let_us_in_is_named_in_time_and_without_the_password(
-    broken: Callable[[], Iterator[tuple[asynq.RedisClientOpt, str]]],
+    broken: Callable[[], Iterator[tuple[BrokerOpt, str]]],
 ) -> None:
     for opt, address in broken():
         for call in (enqueue_one, enqueue_many, enqueue_async, inspect):
@@ -116,19 +125,19 @@ def test_a_file_that_is_no_journal_is_refused_and_left_as_it_was(tmp_path: Path,
     assert path.read_bytes() == content
 
 
-def enqueue_one(opt: asynq.RedisClientOpt | asynq.EmbeddedOpt) -> None:
+def enqueue_one(opt: BrokerOpt) -> None:
     with asynq.Client(opt) as client:
         client.enqueue(TASK)
 
 
-def enqueue_many(opt: asynq.RedisClientOpt) -> None:
+def enqueue_many(opt: BrokerOpt) -> None:
     with asynq.Client(opt) as client:
         for result in client.enqueue_many([TASK, TASK]):
             assert isinstance(result, asynq.AsynqError)
             raise result
 
 
-def enqueue_async(opt: asynq.RedisClientOpt) -> None:
+def enqueue_async(opt: BrokerOpt) -> None:
     async def program() -> None:
         async with asynq.AsyncClient(opt) as client:
             await client.enqueue(TASK)
@@ -136,6 +145,6 @@ def enqueue_async(opt: asynq.RedisClientOpt) -> None:
     asyncio.run(program())
 
 
-def inspect(opt: asynq.RedisClientOpt) -> None:
+def inspect(opt: BrokerOpt) -> None:
     with asynq.Inspector(opt) as inspector:
         inspector.queues()

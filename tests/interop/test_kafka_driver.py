@@ -302,7 +302,7 @@ def test_the_private_attributes_are_what_the_decision_says(store: KafkaJournalSt
     journal.append(b"x")
     read_all(journal, 1)
 
-    producer, consumer = store._driver._producer, journal._reader._consumer
+    producer, consumer = store._driver._current_producer().client, journal._reader._consumer
 
     assert kafka.__version__ == "3.0.12"
     for metadata in (producer._metadata, consumer._cluster):

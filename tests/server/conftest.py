@@ -12,15 +12,45 @@ from asynq_compat.connect import open_broker
 from asynq_compat.errors import UnsupportedByBroker
 from tests.server.ground import Ground
 
+# A test on Kafka takes a second: topics are made and brokers end long polls in their own time. One test of each kind of ending.
+ON_KAFKA_TOO = frozenset(
+    {
+        "test_a_handler_sees_its_task_and_its_run",
+        "test_an_exhausted_task_is_archived_with_its_counter_unchanged",
+        "test_a_result_is_kept_with_a_retained_task",
+        "test_no_more_than_concurrency_run_at_a_time",
+        "test_what_outlasts_the_shutdown_is_handed_back_unchanged",
+        "test_a_shutdown_waits_for_what_runs",
+        "test_a_passed_deadline_frees_the_slot_while_the_handler_hangs",
+        "test_a_task_is_cancelled_by_its_id",
+        "test_results_cannot_be_written_after_the_end",
+        "test_a_broker_that_was_handed_in_stays_open",
+        "test_no_thread_is_left_behind",
+        "test_the_log_tells_gos_story",
+    }
+)
 
-@pytest.fixture(params=[pytest.param("redis", marks=pytest.mark.redis), "memory", "sqlite"])
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that stands on a broker on each kind of it, chosen ones on Kafka too."""
+    if "ground" in metafunc.fixturenames:
+        kinds: list[object] = [pytest.param("redis", marks=pytest.mark.redis), "memory", "sqlite"]
+        if metafunc.function.__name__ in ON_KAFKA_TOO:
+            kinds.append(pytest.param("kafka", marks=pytest.mark.kafka))
+        metafunc.parametrize("ground", kinds, indirect=True)
+
+
+@pytest.fixture
 def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
-    """An empty broker of the test's own, of each kind in turn."""
+    """An empty broker of the test's own, of the kind that the test is run on."""
     match request.param:
         case "redis":
             url = str(request.getfixturevalue("redis_url"))
         case "sqlite":
             url = f"sqlite:///{tmp_path / 'tasks.db'}"
+        case "kafka":
+            cluster = request.getfixturevalue("kafka_cluster")
+            url = f"redpanda://{cluster.bootstrap}/{request.getfixturevalue('kafka_namespace')}"
         case _:
             url = f"memory://{uuid.uuid4()}"
     try:

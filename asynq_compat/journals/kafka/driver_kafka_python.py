@@ -1,6 +1,6 @@
 """How does kafka-python append to topics, make them and look after their ends?
 
-Contract: thread-safe. kafka-python's errors are translated here and in its reader. Every wait has a limit.
+Contract: thread-safe. kafka-python's errors are translated here, in its connector and in its reader. Every wait has a limit.
 Not obvious: an idempotent producer of kafka-python is dead after its first failed batch (later sends never complete), so it is thrown
 away then; a long poll blocks its connection, so `end` has a client of its own; two private attributes are set
 (docs/adr/0003-kafka-python-private-attributes.md).
@@ -10,67 +10,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import kafka
 import kafka.errors
 from kafka.admin import ConfigResource, KafkaAdminClient
-from kafka.net.compat import KafkaNetClient
 
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, PayloadTooLargeError, ServerStateError
 from asynq_compat.journals.journal import FRAME_BYTES_MAX
+from asynq_compat.journals.kafka.connecting_kafka_python import Connected, Connector
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX, WANTED, WANTED_IF_REPLICATED, fault_of
-from asynq_compat.journals.kafka.unreachable import why_unreachable
 
 METADATA_THROTTLE_MS = 5
 PARTITION = 0
 
-_RETRY_BACKOFF_MS = 20
-_RECONNECT_BACKOFF_MS_MAX = 1_000
+# How long the thread of a producer that is thrown away may take to end.
+_END_S = 1.0
 _set_aside: list[object] = []
-
-# kafka-python warns of every attempt to connect; without a handler of its own Python prints that to stderr.
-logging.getLogger("kafka").addHandler(logging.NullHandler())
-
-
-def _client_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Return the options that all clients share."""
-    timeout_ms = int(settings.request_timeout_s * 1000)
-    return {
-        "bootstrap_servers": list(settings.bootstrap),
-        "client_id": "asynq_compat",
-        "bootstrap_timeout_ms": timeout_ms,
-        "request_timeout_ms": timeout_ms,
-        "reconnect_backoff_ms": 50,
-        "reconnect_backoff_max_ms": _RECONNECT_BACKOFF_MS_MAX,
-        "retry_backoff_ms": _RETRY_BACKOFF_MS,
-    }
-
-
-def connected(settings: KafkaSettings, make: Callable[..., Any]) -> Any:
-    """Return the client that `make` connects; what it gives to `make` goes to the client's constructor.
-
-    Raises:
-        BrokerUnavailableError: No broker answered in time; names the addresses and the causes.
-    """
-    begun: list[KafkaNetClient] = []
-
-    def begin(**options: Any) -> KafkaNetClient:
-        begun.append(KafkaNetClient(**options))
-        return begun[-1]
-
-    try:
-        return make(kafka_client=begin, **_client_options(settings))
-    except kafka.errors.KafkaConfigurationError:
-        raise  # A mistake of this file.
-    except kafka.errors.KafkaError as error:
-        for client in begun:  # A constructor that fails leaves its thread and sockets behind.
-            client.close()
-        raise BrokerUnavailableError(
-            f"no Kafka broker answered within {settings.request_timeout_s:g} s: {why_unreachable(settings.bootstrap)}"
-        ) from error
 
 
 class KafkaPythonDriver:
@@ -85,7 +43,9 @@ class KafkaPythonDriver:
     def _begin(self) -> None:
         self._producing = threading.Lock()  # Guards the producer.
         self._administering = threading.Lock()  # Guards the next two.
-        self._producer: Any = None
+        self._connector = Connector(self._settings)
+        self._connecting: threading.Thread | None = None
+        self._producer: Connected | None = None
         self._admin: Any = None
         self._asker: Any = None
 
@@ -96,7 +56,8 @@ class KafkaPythonDriver:
 
     def connect_ahead(self) -> None:
         """Connect the producer beside whatever else is being done; a failure shows at the first append."""
-        threading.Thread(target=self._try_to_connect, name="asynq-kafka-connect", daemon=True).start()
+        self._connecting = threading.Thread(target=self._try_to_connect, name="asynq-kafka-connect", daemon=True)
+        self._connecting.start()
 
     def _try_to_connect(self) -> None:
         try:
@@ -108,7 +69,7 @@ class KafkaPythonDriver:
         """Store a frame; return its offset."""
         producer = self._current_producer()
         try:
-            future = producer.send(topic, value=frame, partition=PARTITION)
+            future = producer.client.send(topic, value=frame, partition=PARTITION)
         except kafka.errors.KafkaError as error:  # It knows no leader for the topic: nothing was sent.
             raise self._no_answer(f"no broker takes an append to {topic}", error) from error
         try:
@@ -180,25 +141,30 @@ class KafkaPythonDriver:
             logging.getLogger("asynq_compat").debug("answer to a topic's creation not understood: %s", error)
 
     def close(self) -> None:
-        """Close the connections. Legal twice."""
+        """Close the connections, those that are being made too. Legal twice."""
         self._is_closed = True
+        self._connector.close()
+        if self._connecting is not None:
+            self._connecting.join(self._settings.request_timeout_s)
         with self._producing:
             producer, self._producer = self._producer, None
         if producer is not None:
-            producer.close(timeout=self._settings.request_timeout_s)
+            producer.client.close(timeout=self._settings.request_timeout_s)
+            producer.network.wait_until_closed(_END_S)
         with self._administering:
             clients, self._admin, self._asker = (self._admin, self._asker), None, None
         for client in clients:
             if client is not None:
                 client.close()
 
-    def _current_producer(self) -> Any:
+    def _current_producer(self) -> Connected:
         with self._producing:
             self._check_open()
             if self._producer is None:
-                self._producer = connected(self._settings, self._make_producer)
+                producer = self._connector.connect(self._make_producer)
                 # Private: the first send would wait 100 ms for the throttle of metadata requests.
-                self._producer._metadata.config["retry_backoff_ms"] = METADATA_THROTTLE_MS  # noqa: SLF001 - docs/adr/0003
+                producer.client._metadata.config["retry_backoff_ms"] = METADATA_THROTTLE_MS  # noqa: SLF001 - docs/adr/0003
+                self._producer = producer
             return self._producer
 
     def _make_producer(self, **options: Any) -> Any:
@@ -212,22 +178,23 @@ class KafkaPythonDriver:
             metrics_enabled=False,
         )
 
-    def _throw_away(self, producer: Any) -> None:
+    def _throw_away(self, producer: Connected) -> None:
         with self._producing:
             if self._producer is producer:
                 self._producer = None
-        producer.close(timeout=0)
+        producer.client.close(timeout=0)
+        producer.network.wait_until_closed(_END_S)
 
     def _current_admin(self) -> Any:
         self._check_open()
         if self._admin is None:
-            self._admin = connected(self._settings, KafkaAdminClient)
+            self._admin = self._connector.connect(KafkaAdminClient).client
         return self._admin
 
     def _current_asker(self) -> Any:
         self._check_open()
         if self._asker is None:
-            self._asker = connected(self._settings, self._make_asker)
+            self._asker = self._connector.connect(self._make_asker).client
         return self._asker
 
     @staticmethod

@@ -17,7 +17,8 @@ import kafka.errors
 
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
 from asynq_compat.journals.journal import READ_BYTES_MAX, Batch, Entry
-from asynq_compat.journals.kafka.driver_kafka_python import METADATA_THROTTLE_MS, PARTITION, connected
+from asynq_compat.journals.kafka.connecting_kafka_python import Connector
+from asynq_compat.journals.kafka.driver_kafka_python import METADATA_THROTTLE_MS, PARTITION
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
 
@@ -43,6 +44,7 @@ class KafkaPythonReader:
         self._settings = settings
         self._topic = topic
         self._partition = kafka.TopicPartition(topic, PARTITION)
+        self._connector = Connector(settings)
         self._consumer: Any = None
         self._held: list[Entry] = []  # Taken from the consumer but not yet given.
         self._given_upto: int | None = None  # What the last batch said.
@@ -52,13 +54,20 @@ class KafkaPythonReader:
         self._interrupted = threading.Event()
 
     def interrupt(self) -> None:
-        """Let the waiting or the next read return."""
+        """Let the waiting or the next read return, connecting or not."""
         self._interrupted.set()
+        self._connector.give_up()
 
     def read(self, after: int, wait_s: float, max_count: int, max_bytes: int) -> Batch:
         """Return the records behind `after`."""
         deadline = time.monotonic() + wait_s
-        self._stand_behind(after)
+        try:
+            self._stand_behind(after)
+        except BrokerUnavailableError:
+            if self._consumer is None and self._interrupted.is_set():
+                self._interrupted.clear()
+                return Batch([], after)
+            raise
         while not self._held and not self._interrupted.is_set():
             left_ms = max(int((deadline - time.monotonic()) * 1000), 0)
             self._fetch(min(left_ms, self._slice_ms), max_count)
@@ -91,7 +100,7 @@ class KafkaPythonReader:
 
     def _stand_behind(self, after: int) -> None:
         if self._consumer is None:
-            self._consumer = connected(self._settings, self._make_consumer)
+            self._consumer = self._connector.connect(self._make_consumer).client
             # Private: the first poll would wait 100 ms for the throttle of metadata requests.
             self._consumer._cluster.config["retry_backoff_ms"] = METADATA_THROTTLE_MS  # noqa: SLF001 - docs/adr/0003
             self._consumer.assign([self._partition])
