@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup services lint test unit simulate bench demo demo-go demo-redpanda proto lock clean
+.PHONY: help setup services lint test unit simulate proto bench demo demo-go demo-redpanda docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -59,6 +59,9 @@ demo-redpanda: services  ## the same on Redis, then on the Kafka API, where Go a
 	@rm -rf .demo-redis .demo-redpanda
 	@$(BIN)/python -m tests.services.beside redis -- $(BIN)/python -m examples.demo --state .demo-redis
 	@$(BIN)/python -m tests.services.beside kafka -- $(BIN)/python -m examples.demo --state .demo-redpanda --bare '{go:evening}'
+
+docs: setup  ## renew the file map of docs/architecture.md
+	@$(BIN)/python -m tests.unit.file_map
 
 lock: setup  ## renew requirements.lock from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools
