@@ -134,7 +134,7 @@ class Config:
         queues: Queue name to priority. Blank names and priorities below 1 are dropped; ``{"default": 1}`` when none is left.
         strict_priority: Serve a queue only while all of higher priority are empty.
         error_handler: Told (ctx, task, error) of every failure before it is written.
-        logger: A `logging.Logger`, or an object with Go's five methods; None for the logger "asynq".
+        logger: A `logging.Logger`, or an object with Go's five methods; None for the logger "asynq_compat".
         log_level: None leaves it to `logging`, or INFO where nothing is configured there.
         shutdown_timeout: How long `shutdown` waits for running tasks before it hands them back.
         health_check_func: Told None, or the error of a ping, every `health_check_interval`.

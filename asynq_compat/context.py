@@ -9,6 +9,7 @@ Source: asynq v0.26.0 `context.go`; docs/semantics.md, "task context".
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import TypeVar
 from asynq_compat.errors import AsynqError, ContextCanceledError, ContextError
 
 _R = TypeVar("_R")
+_log = logging.getLogger("asynq_compat")
 
 # Guards the waiters and callbacks of all contexts: touched only by those who wait or listen, and at the end of what they wait for.
 _listeners_lock = threading.Lock()
@@ -31,7 +33,7 @@ class Context:
         # Why it is over: an error, or the class of one that is built when somebody asks (an attempt's end is no news).
         self._why: ContextError | type[ContextError] | None = None
         self._event: threading.Event | None = None
-        self._callbacks: list[Callable[[], None]] | None = None
+        self._callbacks: list[Callable[[], object]] | None = None
 
     @property
     def deadline(self) -> datetime | None:
@@ -102,10 +104,10 @@ class Context:
             error.__cause__ = reason
         self._end(error)
 
-    def on_end(self, callback: Callable[[], None]) -> Callable[[], None]:
+    def on_end(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call `callback` once when the context is over, at once if it is; return what takes it back.
 
-        It runs on the thread that ends the context and must be quick and raise nothing.
+        It runs on the thread that ends the context and must be quick. What it raises is logged: an attempt's end must go on.
         """
         with _listeners_lock:
             if self._callbacks is None:
@@ -140,9 +142,12 @@ class Context:
         if event is not None:
             event.set()
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except BaseException:  # noqa: BLE001 - the user's code, on whatever thread ended the context
+                _log.exception("a callback of Context.on_end failed")
 
-    def _forget(self, callback: Callable[[], None]) -> None:
+    def _forget(self, callback: Callable[[], object]) -> None:
         with _listeners_lock:
             if self._callbacks and callback in self._callbacks:
                 self._callbacks.remove(callback)
@@ -195,7 +200,7 @@ class _ValueContext(Context):
     def cancel(self, reason: AsynqError | None = None) -> None:
         self._parent.cancel(reason)
 
-    def on_end(self, callback: Callable[[], None]) -> Callable[[], None]:
+    def on_end(self, callback: Callable[[], object]) -> Callable[[], None]:
         return self._parent.on_end(callback)
 
     def run_async(self, awaitable: Awaitable[_R]) -> _R:

@@ -22,6 +22,7 @@ from asynq_compat.config import Config
 from asynq_compat.connect import open_broker
 from asynq_compat.engine.engine import Engine
 from asynq_compat.engine.logs import server_logger
+from asynq_compat.engine.service import THREAD_PREFIX
 from asynq_compat.errors import InvalidArgumentError, ServerClosedError, ServerStateError
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
@@ -64,11 +65,13 @@ class Server:
         self._clock: Clock = clock or SystemClock()
         self._log = server_logger(self._config)
         self._id = str(uuid.uuid4())
-        self._lock = threading.Lock()  # Guards state, broker and engine: one change of state at a time.
+        # Guards state, broker and engine. Not held while waiting for an end: the user's functions may call back.
+        self._lock = threading.Lock()
         self._state = ServerState.NEW
         self._broker: Broker | None = None
         self._engine: Engine | None = None
         self._signals: SimpleQueue[int | None] = SimpleQueue()
+        self._has_ended = threading.Event()
 
     def run(self, handler: Handler) -> None:
         """Start, wait for a signal (or `shutdown` from another thread), and shut down.
@@ -115,23 +118,38 @@ class Server:
     def stop(self) -> None:
         """Take no more tasks; running ones go on. Does nothing unless the server is active."""
         with self._lock:
-            if self._state is not ServerState.ACTIVE or self._engine is None:
+            engine = self._engine
+            if self._state is not ServerState.ACTIVE or engine is None:
                 return
             self._state = ServerState.STOPPED
-            self._engine.stop_taking()
+        engine.stop_taking()
 
     def shutdown(self) -> None:
-        """Take no more tasks, wait for running ones, hand back what does not end in time, and close. Does nothing before `start`."""
+        """Take no more tasks, wait for running ones, hand back what does not end in time, and close.
+
+        Does nothing before `start`. A call that finds another at work waits for it, unless it comes from a thread of the server, which
+        is itself waited for (a handler, a health check).
+        """
         with self._lock:
-            if self._state in (ServerState.NEW, ServerState.CLOSED) or self._engine is None:
-                return
-            self._state = ServerState.CLOSED
-            self._log.info("Starting graceful shutdown")
-            self._engine.shutdown()
-            if self._broker is not None and self._broker is not self._opt:
-                self._broker.close()
+            engine, broker = self._engine, self._broker
+            is_first = self._state in (ServerState.ACTIVE, ServerState.STOPPED)
+            if is_first:
+                self._state = ServerState.CLOSED
+        if engine is None:
+            return
+        if not is_first:
+            if not threading.current_thread().name.startswith(THREAD_PREFIX):
+                self._has_ended.wait()
+            return
+        self._log.info("Starting graceful shutdown")
+        try:
+            engine.shutdown()
+        finally:
+            if broker is not None and broker is not self._opt:
+                broker.close()
             self._log.info("Exiting")
-        self._signals.put(None)
+            self._has_ended.set()
+            self._signals.put(None)
 
     def ping(self) -> None:
         """Ask the broker whether it answers; a server that is closed does not ask.

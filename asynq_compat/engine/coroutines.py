@@ -20,6 +20,8 @@ from asynq_compat.engine.run import Run
 _R = TypeVar("_R")
 # A stopped loop waits this long for cancelled handlers to clean up; what is left is left behind, with its daemon thread.
 _CLEAN_UP_S = 1.0
+# And this much longer for a loop that a handler blocks.
+_LOOP_END_S = 1.0
 
 
 class Coroutines:
@@ -78,7 +80,11 @@ class Coroutines:
             asyncio.run_coroutine_threadsafe(self._cancel_all(), self.loop).add_done_callback(
                 lambda _: self.loop.call_soon_threadsafe(self.loop.stop)
             )
-            self._thread.join()
+            if self._thread is threading.current_thread():
+                return  # A handler that stops the server: the loop ends when it lets go of it.
+            self._thread.join(_CLEAN_UP_S + _LOOP_END_S)
+            if self._thread.is_alive():
+                self._log.warning("an async def handler blocks the event loop; its thread is left behind")
         elif not self.loop.is_closed() and self._thread.ident is None:
             self.loop.close()
 

@@ -1,7 +1,8 @@
 """What does a running server consist of?
 
 Contract: builds the duties over an open broker and starts and stops them in Asynq's order. One engine runs once.
-Not obvious: the heartbeater ends last, so that leases are kept while running tasks are waited for.
+Not obvious: the heartbeater ends last, so that leases are kept while running tasks are waited for. The settler ends behind the threads
+that run handlers: one of them may still be about to add an outcome.
 Source: asynq v0.26.0 `server.go`; docs/semantics.md, "lifecycle, logging".
 """
 
@@ -91,10 +92,10 @@ class Engine:
         self._log.info("Waiting for all workers to finish...")
         self._runner.attempts.drain(self._config.shutdown_timeout)
         self._log.info("All workers have finished")
+        self._runner.stop_threads()
         for duty in (*self._recoverers, self._settler, self._subscriber, *self._janitors, *self._health_checkers):
             duty.stop()
         self._heartbeater.stop()
-        self._runner.stop_threads()
         self._intake.close()
 
 

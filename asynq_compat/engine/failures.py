@@ -24,6 +24,8 @@ from asynq_compat.ports.consuming import Lease, SettleKind, Settlement
 from asynq_compat.rules.outcome import Ending, Verdict, verdict
 from asynq_compat.wire.message import TaskMessage
 
+# The longest that a Go duration can be: 2^63 - 1 nanoseconds, 292 years.
+DELAY_S_MAX = 9_223_372_036.0
 _KINDS = {v: SettleKind(v.value) for v in Verdict if v is not Verdict.NOTHING}
 
 
@@ -96,7 +98,7 @@ class Failures:
             delay = self._config.retry_delay_func(message.retried, error, task)
             delay_s = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
             if math.isfinite(delay_s):
-                return delay_s
+                return min(max(delay_s, -DELAY_S_MAX), DELAY_S_MAX)
             self._log.error("retry_delay_func gave %r for task id=%s; Asynq's default is used", delay, message.id)
         except BaseException:  # noqa: BLE001 - the user's code: whatever it raises, the task must be settled
             self._log.exception("retry_delay_func failed for task id=%s; Asynq's default is used", message.id)

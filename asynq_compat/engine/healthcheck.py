@@ -32,6 +32,6 @@ class HealthChecker(Service):
             outcome = error
         try:
             self._tell(outcome)
-        except Exception:
+        except BaseException:
             self.log.exception("health_check_func failed")
         return self._interval_s

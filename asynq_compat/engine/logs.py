@@ -1,7 +1,7 @@
 """Where do a server's log lines go?
 
-Contract: to the standard library's logger "asynq" unless the configuration names another; brokers and journals write to "asynq_compat".
-Only where nobody has configured logging is a handler added to both, once: stderr, in Go's format, from the configured level on.
+Contract: to the standard library's logger "asynq_compat", as all of the package's, unless the configuration names another for the
+server. Only where nobody has configured logging is a handler added to it, once: stderr, in Go's format, from the configured level on.
 Not obvious: with logging configured and no `log_level` given, the level is logging's affair.
 Source: asynq v0.26.0 `internal/log`; docs/semantics.md, "lifecycle, logging".
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Callable
 
 from asynq_compat.config import Config, Logger, LogLevel
 
@@ -42,29 +43,30 @@ class _GoLoggerHandler(logging.Handler):
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
-        if record.levelno >= logging.ERROR:
-            self._logger.error(text)
-        elif record.levelno >= logging.WARNING:
-            self._logger.warn(text)  # noqa: G010 - Go's method, not logging's
-        elif record.levelno >= logging.INFO:
-            self._logger.info(text)
-        else:
-            self._logger.debug(text)
+        try:
+            self._method(record.levelno)(self.format(record))
+        except Exception:  # noqa: BLE001 - the user's code: what logs must not fail for it
+            self.handleError(record)
+
+    def _method(self, level: int) -> Callable[[str], object]:
+        if level >= logging.ERROR:
+            return self._logger.error
+        if level >= logging.WARNING:
+            return self._logger.warn
+        return self._logger.info if level >= logging.INFO else self._logger.debug
 
 
 def server_logger(config: Config) -> logging.Logger:
     """Return the logger of a server with this configuration, ready for use."""
     level = config.log_level
     if config.logger is None:
-        for name in ("asynq_compat", "asynq"):
-            log = logging.getLogger(name)
-            _show(log, level)
+        log = logging.getLogger("asynq_compat")
+        _show(log, level)
         return log
     if isinstance(config.logger, logging.Logger):
         log = config.logger
     else:
-        log = logging.Logger("asynq")  # noqa: LOG001 - one server's own, not to be found by its name
+        log = logging.Logger("asynq_compat")  # noqa: LOG001 - one server's own, not to be found by its name
         log.addHandler(_GoLoggerHandler(config.logger))
         level = level or LogLevel.INFO
     if level is not None:

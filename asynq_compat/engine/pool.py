@@ -88,6 +88,8 @@ class Pool(Generic[_I]):
             self.items.put(None)
         is_stuck = False
         for worker in workers:
+            if worker is threading.current_thread():
+                continue  # A handler that stops the server.
             worker.join(0 if is_stuck else _JOIN_S)
             is_stuck = is_stuck or worker.is_alive()
 

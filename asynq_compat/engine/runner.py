@@ -107,7 +107,7 @@ class Runner:
                 if self._make_parent is not None and not self._adopt_parent(run, self._make_parent):
                     continue
                 run.function, is_coroutine = route(run.task)
-            except Exception as error:  # noqa: BLE001 - base_context or a middleware, the user's code
+            except BaseException as error:  # noqa: BLE001 - base_context or a middleware, the user's code
                 self.attempts.failed(run, error)
                 continue
             (coroutines if is_coroutine else plain).append(run)

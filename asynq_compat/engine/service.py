@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 
+# What the names of all threads of a server begin with.
+THREAD_PREFIX = "asynq-"
 # After an error that no duty expected.
 _WAIT_AFTER_ERROR_S = 1.0
 
@@ -31,7 +33,7 @@ class Service:
     def start(self) -> None:
         """Run the duty until `stop`."""
         if self._thread is None and not self.stopping.is_set():
-            self._thread = threading.Thread(target=self._run, name=f"asynq-{self.duty}", daemon=True)
+            self._thread = threading.Thread(target=self._run, name=THREAD_PREFIX + self.duty, daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
@@ -54,11 +56,11 @@ class Service:
         while not self.stopping.wait(wait_s) if wait_s > 0 else not self.stopping.is_set():
             try:
                 wait_s = self.run_once()
-            except Exception:
+            except BaseException:
                 self.log.exception("%s failed; it goes on", self.duty)
                 wait_s = _WAIT_AFTER_ERROR_S
         try:
             self.finish()
-        except Exception:
+        except BaseException:
             self.log.exception("%s could not finish", self.duty)
         self.log.debug("%s done", self.duty.capitalize())

@@ -88,10 +88,10 @@ def test_run_ends_when_another_thread_shuts_down(ground: Ground) -> None:
 
 
 def test_the_log_tells_gos_story(ground: Ground, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="asynq"), ground.serving(nothing):
+    with caplog.at_level(logging.INFO, logger="asynq_compat"), ground.serving(nothing):
         pass
 
-    lines = [record.getMessage() for record in caplog.records if record.name == "asynq"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "asynq_compat"]
     assert lines == [
         "Starting processing",
         "Starting graceful shutdown",
