@@ -3,12 +3,14 @@
 Contract: `JournalFile` opens or makes the file, refuses what is none of ours by name and with the remedy, and gives one transaction at a
 time among all processes. SQLite's errors are translated here. A forked child gets connections and locks of its own.
 Not obvious: a connection inherited by fork may not even be closed, it is set aside; closing the inherited lock file is right, otherwise
-the child would keep a lock alive that its parent took.
+the child would keep a lock alive that its parent took. Nothing but SQLite ever opens the file itself: the closing of any descriptor frees
+all of this process's POSIX locks on it, and then the next process to leave deletes the log that is still being written to.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -23,7 +25,8 @@ SCHEMA_VERSION = 1
 LOCK_TIMEOUT_S = 30.0
 
 _BUSY_TIMEOUT_S = 10.0
-_MAGIC = b"SQLite format 3\0"
+# What SQLite locks for reading as long as it has a file open (its file format, "locking").
+_SHARED_LENGTH, _SHARED_START = 510, 0x4000_0002
 _set_aside: list[sqlite3.Connection] = []
 
 
@@ -108,6 +111,8 @@ class JournalFile:
         except (sqlite3.OperationalError, sqlite3.ProgrammingError) as error:
             raise self._unavailable(error) from error
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+                raise self._is_no_database() from error
             raise CorruptDataError(f"the journal file {self.path} cannot be read: {error}") from error
 
     def close(self) -> None:
@@ -122,6 +127,7 @@ class JournalFile:
         """Start anew in a forked child."""
         set_aside(self._writer)
         self._writer = None
+        _keep_log_in_child(self.path)
         os.close(self._lock.fd)
         self._lock = FileLock(self.lock_path)
 
@@ -131,21 +137,21 @@ class JournalFile:
             raise InvalidArgumentError(f"{self.path} is a folder; name a file in it, such as {self.path}/asynq.db")
         if not os.path.isdir(folder):
             raise InvalidArgumentError(f"{folder} does not exist; make it, or name a file in a folder that exists")
-        try:
-            with open(self.path, "rb") as file:
-                head = file.read(len(_MAGIC))
-        except FileNotFoundError:
+        if not os.path.exists(self.path):
             return
-        except OSError as error:
+        if not os.path.isfile(self.path):
+            raise self._is_no_database()
+        if not os.access(self.path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
             raise InvalidArgumentError(
-                f"{self.path} cannot be read: {error.strerror}; name a file that this user may read and write"
-            ) from error
-        if head and head != _MAGIC:
-            raise InvalidArgumentError(
-                f"{self.path} is no SQLite file; name a new file, or one that asynq_compat has made"
+                f"{self.path} cannot be read: Permission denied; name a file that this user may read and write"
             )
         if not os.access(self.path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             raise self._not_writable("Permission denied")
+
+    def _is_no_database(self) -> InvalidArgumentError:
+        return InvalidArgumentError(
+            f"{self.path} is no SQLite file; name a new file, or one that asynq_compat has made"
+        )
 
     def _make_or_check(self, connection: sqlite3.Connection) -> None:
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
@@ -190,3 +196,13 @@ def set_aside(connection: sqlite3.Connection | None) -> None:
     """Keep a connection that was inherited by fork out of everybody's way: SQLite forbids to use or close it."""
     if connection is not None:
         _set_aside.append(connection)
+
+
+def _keep_log_in_child(path: str) -> None:
+    """Hold, until this process ends, the lock that its SQLite believes it has inherited.
+
+    POSIX locks are not inherited. Without this one, the last other process to leave would delete the log that this one writes to.
+    """
+    with contextlib.suppress(FileNotFoundError):  # Deleted while in use: there is nothing to keep.
+        never_closed = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fcntl.lockf(never_closed, fcntl.LOCK_SH, _SHARED_LENGTH, _SHARED_START)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -101,6 +103,46 @@ def test_a_forked_child_and_its_parent_append_and_read_side_by_side(store: Journ
     assert in_child(child) == 0
     journal.append(b"parent after")
     assert data_of(read_all(journal, 3)) == [b"parent before", b"child", b"parent after"]
+
+
+def visit(path: Path) -> None:
+    """Open the file, read and leave, as another process."""
+    work = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM journal').fetchall(); c.close()"
+    subprocess.run([sys.executable, "-c", work, str(path)], check=True)
+
+
+def test_a_visitor_that_leaves_does_not_take_the_log_of_who_stays(store: JournalStore, path: Path) -> None:
+    journal = store.open(CONTROL)
+    another_handle = SqliteJournalStore(str(path))  # Its opening must not cost the first its locks.
+
+    visit(path)
+    journal.append(b"x")
+    visit(path)
+
+    assert data_of(read_all(another_handle.open(CONTROL), 1)) == [b"x"]
+    another_handle.close()
+
+
+def test_a_forked_child_keeps_the_log_when_its_parent_leaves(path: Path) -> None:
+    store = SqliteJournalStore(str(path))
+    journal = store.open(CONTROL)
+    child_is_there, of_child = os.pipe()
+    parent_has_left, of_parent = os.pipe()
+    child = os.fork()
+    if child == 0:
+        journal.append(b"before")
+        os.write(of_child, b"!")
+        os.read(parent_has_left, 1)
+        journal.append(b"after")
+        os._exit(0)
+    os.read(child_is_there, 1)
+    store.close()
+    os.write(of_parent, b"!")
+    os.waitpid(child, 0)
+
+    again = SqliteJournalStore(str(path))
+    assert data_of(read_all(again.open(CONTROL), 2)) == [b"before", b"after"]
+    again.close()
 
 
 def test_a_waiting_read_wakes_for_another_process(store: JournalStore, path: Path) -> None:
