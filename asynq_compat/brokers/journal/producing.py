@@ -30,9 +30,6 @@ _STATUS = {
     command.ID_TAKEN: EnqueueStatus.ID_CONFLICT,
 }
 
-# A part of a batch: its ticket and the numbers of its requests.
-_Part = tuple[Partition, Ticket, Sequence[int]]
-
 
 class JournalProducing:
     """The producing port over journals."""
@@ -43,52 +40,103 @@ class JournalProducing:
     def enqueue(self, requests: Sequence[EnqueueRequest]) -> Sequence[EnqueueOutcome]:
         """Store each request or say why not."""
         outcomes: list[EnqueueOutcome] = [EnqueueStatus.ENQUEUED] * len(requests)
-        by_queue: dict[str, list[int]] = {}
-        for number, request in enumerate(requests):
-            if len(request.message) > MESSAGE_BYTES_MAX or request.group:
-                outcomes[number] = _refusal(request)
-            else:
-                by_queue.setdefault(request.queue, []).append(number)
         failures: list[BrokerUnavailableError] = []
-        for queue, numbers in by_queue.items():
+        for queue, parts in _parts(requests, outcomes).items():
             try:
-                parts = self._submit(queue, requests, numbers)
+                sent = self._submit(queue, parts)
             except BrokerUnavailableError as failure:
-                _fail(outcomes, numbers, failure, failures)
+                for part in parts:
+                    _fail(outcomes, part, failure, failures)
                 continue
-            for partition, ticket, of_part in parts:
+            for partition, ticket, part in sent:
                 try:
                     partition.writer.wait(ticket, timeout_s=TIMEOUT_S)
                 except BrokerUnavailableError as failure:
-                    _fail(outcomes, of_part, failure, failures)
+                    _fail(outcomes, part, failure, failures)
                 except AsynqError as failure:
-                    for number in of_part:
+                    for number in part.numbers:
                         outcomes[number] = failure
                 else:
-                    _answer(outcomes, of_part, ticket)
+                    _answer(outcomes, part, ticket)
         if failures and all(isinstance(outcome, BrokerUnavailableError) for outcome in outcomes):
             raise failures[0]
         return outcomes
 
-    def _submit(self, queue: str, requests: Sequence[EnqueueRequest], numbers: Sequence[int]) -> list[_Part]:
-        """Hand one queue's requests to its writer, in parts that each fit a frame."""
+    def _submit(self, queue: str, parts: Sequence[_Part]) -> list[tuple[Partition, Ticket, _Part]]:
+        """Hand one queue's parts to its writer."""
         partition = self._partitions.queue(queue)
-        if any(_needs_outcome(requests[number]) for number in numbers):
+        if any(part.needs_outcomes for part in parts):
             partition.replica.sync(timeout_s=TIMEOUT_S)
         first = self._partitions.begin(partition)
-        parts: list[_Part] = []
-        for of_part, size_bytes in _split(requests, numbers):
-            needs_outcomes = any(_needs_outcome(requests[number]) for number in of_part)
-            commands = [*first, _enqueue_command(requests, of_part)]
-            ticket = Ticket(commands, size_bytes=size_bytes, task_count=len(of_part), needs_outcomes=needs_outcomes)
+        sent: list[tuple[Partition, Ticket, _Part]] = []
+        for part in parts:
+            ticket = Ticket(
+                [*first, part.command()],
+                size_bytes=part.size_bytes,
+                task_count=len(part.numbers),
+                needs_outcomes=part.needs_outcomes,
+            )
             first = []
             partition.writer.enqueue(ticket, timeout_s=TIMEOUT_S)
-            parts.append((partition, ticket, of_part))
-        return parts
+            sent.append((partition, ticket, part))
+        return sent
 
 
-def _needs_outcome(request: EnqueueRequest) -> bool:
-    return request.has_chosen_id or bool(request.unique_key)
+class _Part:
+    """Requests of one queue that fit into one frame, in columns; `numbers` are their places in the batch."""
+
+    __slots__ = ("ids", "messages", "more", "needs_outcomes", "numbers", "size_bytes")
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.ids: list[str] = []
+        self.messages: list[bytes] = []
+        # The requests that say more than id and message, by their place in this part.
+        self.more: dict[int, EnqueueRequest] = {}
+        self.size_bytes = 0
+        self.needs_outcomes = False
+
+    def command(self) -> Command:
+        """Return the command that enqueues them."""
+        if not self.more:
+            return command.enqueue(self.ids, self.messages)
+        rows = [self.more.get(place) for place in range(len(self.ids))]
+        has_due = any(one.process_at is not None for one in self.more.values())
+        has_locks = any(one.unique_key for one in self.more.values())
+        return command.enqueue_more(
+            self.ids,
+            self.messages,
+            process_at=[one.process_at if one else None for one in rows] if has_due else None,
+            unique_keys=[(one.unique_key or None) if one else None for one in rows] if has_locks else None,
+            unique_ttls=[one.unique_ttl_s if one and one.unique_key else None for one in rows] if has_locks else None,
+        )
+
+
+def _parts(requests: Sequence[EnqueueRequest], outcomes: list[EnqueueOutcome]) -> dict[str, list[_Part]]:
+    """Sort a batch by queue and cut it to frames, in one pass; what a journal cannot take is answered at once."""
+    by_queue: dict[str, list[_Part]] = {}
+    queue, part = None, _Part()
+    for number, request in enumerate(requests):
+        message = request.message
+        size_bytes = len(message) + len(request.task_id) + len(request.unique_key) + _TASK_ROOM_BYTES
+        if len(message) > MESSAGE_BYTES_MAX or request.group:
+            outcomes[number] = _refusal(request)
+            continue
+        if request.queue != queue:
+            queue = request.queue
+            part = by_queue.setdefault(queue, [_Part()])[-1]
+        if part.numbers and (part.size_bytes + size_bytes > FRAME_BYTES_MAX or len(part.numbers) >= FRAME_TASKS_MAX):
+            part = _Part()
+            by_queue[request.queue].append(part)
+        if request.has_chosen_id or request.unique_key:
+            part.needs_outcomes = True
+        if request.process_at is not None or request.unique_key:
+            part.more[len(part.numbers)] = request
+        part.numbers.append(number)
+        part.ids.append(request.task_id)
+        part.messages.append(message)
+        part.size_bytes += size_bytes
+    return by_queue
 
 
 def _refusal(request: EnqueueRequest) -> AsynqError:
@@ -105,49 +153,16 @@ def _refusal(request: EnqueueRequest) -> AsynqError:
     )
 
 
-def _split(requests: Sequence[EnqueueRequest], numbers: Sequence[int]) -> list[tuple[Sequence[int], int]]:
-    """Cut into parts within a frame's bounds; each with its size in bytes."""
-    parts: list[tuple[Sequence[int], int]] = []
-    part: list[int] = []
-    size_bytes = 0
-    for number in numbers:
-        request = requests[number]
-        one_bytes = len(request.message) + len(request.task_id) + len(request.unique_key) + _TASK_ROOM_BYTES
-        if part and (size_bytes + one_bytes > FRAME_BYTES_MAX or len(part) >= FRAME_TASKS_MAX):
-            parts.append((part, size_bytes))
-            part, size_bytes = [], 0
-        part.append(number)
-        size_bytes += one_bytes
-    if part:
-        parts.append((part, size_bytes))
-    return parts
-
-
-def _enqueue_command(requests: Sequence[EnqueueRequest], numbers: Sequence[int]) -> Command:
-    chosen = [requests[number] for number in numbers]
-    ids = [one.task_id for one in chosen]
-    messages = [one.message for one in chosen]
-    if not any(one.process_at is not None or one.unique_key for one in chosen):
-        return command.enqueue(ids, messages)
-    return command.enqueue_more(
-        ids,
-        messages,
-        process_at=[one.process_at for one in chosen] if any(one.process_at is not None for one in chosen) else None,
-        unique_keys=[one.unique_key or None for one in chosen] if any(one.unique_key for one in chosen) else None,
-        unique_ttls=[one.unique_ttl_s if one.unique_key else None for one in chosen]
-        if any(one.unique_key for one in chosen)
-        else None,
-    )
-
-
-def _answer(outcomes: list[EnqueueOutcome], numbers: Sequence[int], ticket: Ticket) -> None:
+def _answer(outcomes: list[EnqueueOutcome], part: _Part, ticket: Ticket) -> None:
     if not ticket.needs_outcomes or ticket.outcomes is None:
         return
     codes = ticket.outcomes[-1]
     if codes == command.OK:
         return
-    each = codes if isinstance(codes, list) and len(codes) == len(numbers) else [command.REJECTED] * len(numbers)
-    for number, code in zip(numbers, each, strict=True):
+    each = (
+        codes if isinstance(codes, list) and len(codes) == len(part.numbers) else [command.REJECTED] * len(part.numbers)
+    )
+    for number, code in zip(part.numbers, each, strict=True):
         known = _STATUS.get(code) if isinstance(code, int) else None
         outcomes[number] = known or UnsupportedByBroker(
             "the journal's machine rejected the task; upgrade the servers of its queue"
@@ -156,10 +171,10 @@ def _answer(outcomes: list[EnqueueOutcome], numbers: Sequence[int], ticket: Tick
 
 def _fail(
     outcomes: list[EnqueueOutcome],
-    numbers: Sequence[int],
+    part: _Part,
     failure: BrokerUnavailableError,
     failures: list[BrokerUnavailableError],
 ) -> None:
     failures.append(failure)
-    for number in numbers:
+    for number in part.numbers:
         outcomes[number] = failure
