@@ -48,21 +48,28 @@ def as_function(handler: Handler | None) -> HandlerFunc:
     """Return what is called with (ctx, task).
 
     Raises:
-        InvalidPatternError: It is neither callable nor has `process_task`.
+        InvalidPatternError: It is neither callable nor has `process_task`, or a call of it would run nothing.
     """
-    if isinstance(handler, SupportsProcessTask):
-        return handler.process_task
-    if callable(handler):
-        return handler
-    raise InvalidPatternError("asynq: nil handler")
+    function = handler.process_task if isinstance(handler, SupportsProcessTask) else handler
+    if not callable(function):
+        raise InvalidPatternError("asynq: nil handler")
+    if _has_colour(function, inspect.isgeneratorfunction) or _has_colour(function, inspect.isasyncgenfunction):
+        raise InvalidPatternError(
+            "a handler must run when it is called, got a generator function; write it without yield"
+        )
+    return function
 
 
 def is_async(function: HandlerFunc) -> bool:
     """Return True when calling `function` gives a coroutine, as far as can be told without a call."""
+    return _has_colour(function, inspect.iscoroutinefunction)
+
+
+def _has_colour(function: HandlerFunc, is_so: Callable[[object], bool]) -> bool:
     inner: Any = function
     while isinstance(inner, functools.partial):
         inner = inner.func
-    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004 - its colour is asked for, not whether it is callable
+    return is_so(inner) or is_so(getattr(inner, "__call__", None))  # noqa: B004 - its colour is asked for, not whether it is callable
 
 
 def not_found(ctx: Context, task: Task) -> None:

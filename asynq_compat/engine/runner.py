@@ -26,7 +26,7 @@ from asynq_compat.engine.plain_call import PlainCall
 from asynq_compat.engine.pool import Pool
 from asynq_compat.engine.run import Job, Run
 from asynq_compat.engine.settler import Settler
-from asynq_compat.errors import AsynqError, ContextCanceledError, ContextDeadlineError
+from asynq_compat.errors import AsynqError, ContextCanceledError, ContextDeadlineError, InvalidArgumentError
 from asynq_compat.ports.consuming import Intake, Lease, LeaseTerm
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.deadline import attempt_deadline_ns
@@ -168,9 +168,15 @@ class Runner:
             result = context.run(run.function, run, run.task)
         except BaseException as error:  # noqa: BLE001 - the user's code
             return self.attempts.claim(run, None) and self.attempts.conclude(run, error)
-        if result is not None and inspect.isawaitable(result):
-            self.coroutines.adopt(run, result, context)
-            return self.attempts.gives_thread_back(run)
+        if result is not None:
+            if inspect.isawaitable(result):
+                self.coroutines.adopt(run, result, context)
+                return self.attempts.gives_thread_back(run)
+            if inspect.isgenerator(result) or inspect.isasyncgen(result):
+                unrun = InvalidArgumentError(
+                    "the handler gave a generator, whose body has not run; run it in the handler"
+                )
+                return self.attempts.claim(run, None) and self.attempts.conclude(run, unrun)
         return self.attempts.succeeded(run)
 
     # --- what runs ask of their home ----------------------------------------------------------------------------------------------

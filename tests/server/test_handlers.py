@@ -330,3 +330,23 @@ def test_no_more_than_concurrency_run_at_a_time(ground: Ground, colour: int) -> 
         wait_until(lambda: all(ground.state(task_id) is None for task_id in ids), "some of 30 tasks are left")
 
     assert most == 3
+
+
+def test_a_generator_that_nobody_runs_is_no_success(ground: Ground) -> None:
+    task_id = ground.enqueue()
+    with ground.serving(lambda ctx, task: (n for n in range(3))):
+        ground.wait_for_state(task_id, TaskState.RETRY)
+
+    assert "whose body has not run" in ground.message(task_id).error_msg
+
+
+def test_an_error_longer_than_a_frame_is_settled(ground: Ground) -> None:
+    def fail(ctx: Context, task: Task) -> None:
+        raise ValueError("😀" * 5_000_000)
+
+    task_ids = [ground.enqueue(retry=retry) for retry in (0, 1)]
+    with ground.serving(fail):
+        ground.wait_for_state(task_ids[0], TaskState.ARCHIVED)
+        ground.wait_for_state(task_ids[1], TaskState.RETRY)
+
+    assert ground.message(task_ids[1]).error_msg.startswith("😀" * 1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -214,3 +214,16 @@ def test_colours_are_told_without_a_call() -> None:
     assert is_async(functools.partial(recorder([], "x", asynchronous=True)))
     assert is_async(AsyncCall())
     assert not is_async(recorder([], "x"))
+
+
+def test_what_runs_nothing_when_it_is_called_is_refused() -> None:
+    def generator(ctx: Context, task: Task) -> Iterator[int]:
+        yield 1
+
+    async def asynchronous(ctx: Context, task: Task) -> AsyncIterator[int]:
+        yield 1
+
+    mux = ServeMux()
+    for handler in (generator, asynchronous, functools.partial(generator)):
+        with pytest.raises(InvalidPatternError, match="without yield"):
+            mux.handle("t", handler)

@@ -16,6 +16,8 @@ from asynq_compat.wire import command
 from asynq_compat.wire.command import Command, Range
 from asynq_compat.wire.message import TaskMessage, decode_message
 
+# A frame holds 16 MB; the text of one error, in whatever alphabet, must leave room.
+_ERROR_TEXT_MAX_CHARS = 1_000_000
 # position, index, number of the settlement
 _Key = tuple[int, int, int]
 
@@ -114,8 +116,9 @@ def _add_retry(result: SettlePlan, settlements: Sequence[Settlement], numbers: l
     retries = []
     for number in numbers:
         one = settlements[number]
-        retries.append((one.lease.position, one.lease.index, delay_ms(one), one.error_msg, new_retried(one)))
-        result.size_bytes += 32 + 3 * len(one.error_msg)
+        text = one.error_msg[:_ERROR_TEXT_MAX_CHARS]
+        retries.append((one.lease.position, one.lease.index, delay_ms(one), text, new_retried(one)))
+        result.size_bytes += 32 + 3 * len(text)
     result.commands.append(command.settle_retry(retries))
     result.members.append([[n] for n in numbers])
 
@@ -124,8 +127,9 @@ def _add_archive(result: SettlePlan, settlements: Sequence[Settlement], numbers:
     archivings = []
     for number in numbers:
         one = settlements[number]
-        archivings.append((one.lease.position, one.lease.index, one.error_msg))
-        result.size_bytes += 24 + 3 * len(one.error_msg)
+        text = one.error_msg[:_ERROR_TEXT_MAX_CHARS]
+        archivings.append((one.lease.position, one.lease.index, text))
+        result.size_bytes += 24 + 3 * len(text)
     result.commands.append(command.settle_archive(archivings))
     result.members.append([[n] for n in numbers])
 
