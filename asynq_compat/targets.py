@@ -178,6 +178,11 @@ def parse_url(url: str) -> Target:
             f"a broker's URL must begin with its scheme, got none; use {SCHEMES}, for example redis://localhost:6379"
         )
     parts = _parsed(url)
+    if parts.scheme in {"redis", "rediss"} and parts.query_value("db"):
+        # Go ignores it, and would use another database than was meant.
+        raise InvalidArgumentError(
+            f"a {parts.scheme}:// URL names its database as its path, got a parameter db; write {parts.scheme}://host:6379/1"
+        )
     if parts.scheme in _REDIS_SCHEMES:
         return _REDIS_SCHEMES[parts.scheme](parts)
     if parts.scheme in {"redpanda", "kafka"}:
@@ -254,4 +259,10 @@ def _parse_sqlite(url: GoURL) -> EmbeddedOpt:
         raise InvalidArgumentError(
             "a sqlite URL names a file behind three slashes (relative) or four (absolute); write sqlite:///queue.db"
         )
+    if url.path == "/:memory:":
+        raise InvalidArgumentError(
+            "a sqlite URL names a file, got :memory:; write memory:// for tasks of this process alone"
+        )
+    if url.query:
+        raise InvalidArgumentError("a sqlite URL takes no parameters behind a question mark; write sqlite:///queue.db")
     return EmbeddedOpt(os.path.expanduser(url.path[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import cast
 
@@ -167,3 +168,16 @@ def test_a_url_of_no_broker_is_refused_and_the_message_says_what_to_write(url: s
 def test_a_url_that_is_no_text_is_refused() -> None:
     with pytest.raises(errors.InvalidArgumentError, match="must be a str, got int"):
         parse_url(cast("str", 5))
+
+
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("redis://h:1?db=2", "redis://host:6379/1"),
+        ("sqlite:///:memory:", "memory://"),
+        ("sqlite:///queue.db?mode=ro", "sqlite:///queue.db"),
+    ],
+)
+def test_what_other_libraries_understand_is_refused_with_the_remedy(url: str, remedy: str) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match=f"write {re.escape(remedy)}"):
+        parse_url(url)
