@@ -18,7 +18,7 @@ ran = threading.Semaphore(0)
 @mux.on("report")
 def report(ctx: asynq.Context, task: asynq.Task) -> None:
     """Say when it ran."""
-    print(f"{(task.payload or b'').decode()} ran at {datetime.now(UTC):%H:%M:%S}")
+    print(f"{(task.payload or b'').decode()} ran at {datetime.now(UTC):%H:%M:%S}\n", end="", flush=True)
     ran.release()
 
 

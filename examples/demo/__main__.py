@@ -145,6 +145,7 @@ def main() -> int:
             start(evening, state, arguments.go, arguments.bare)
             follow(evening, state, inspector)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # The workers have heard it too and end within seconds.
             console.print("\nstopping the workers; run it again and it goes on where it is now")
             return 130
         finally:
