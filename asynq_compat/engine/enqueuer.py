@@ -6,9 +6,11 @@ Not obvious: nobody waits for company. An idle caller's task is sent at once, al
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 
+from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, Producing
 
 # What one call carries at most: larger batches make the first caller wait without making the broker quicker.
@@ -33,9 +35,13 @@ class Enqueuer:
 
     def __init__(self, producing: Producing) -> None:
         self._producing = producing
+        self._begin()
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._waiting: deque[_Waiting] = deque()  # Guarded by _lock.
         self._is_sending = False  # Guarded by _lock.
+        self._pid = os.getpid()
 
     def enqueue(self, request: EnqueueRequest) -> EnqueueOutcome:
         """Store the request, together with those of other threads; return its outcome.
@@ -43,6 +49,8 @@ class Enqueuer:
         Raises:
             BrokerUnavailableError: No answer for the batch it was in.
         """
+        if os.getpid() != self._pid:
+            self._begin()  # A forked child: whoever was sending is not here.
         mine = _Waiting(request)
         with self._lock:
             self._waiting.append(mine)
@@ -52,7 +60,11 @@ class Enqueuer:
             else:
                 self._is_sending = mine.is_leader = True
         if mine.turn is not None:
-            mine.turn.acquire()
+            try:
+                mine.turn.acquire()
+            except BaseException:  # Ctrl-C on the main thread
+                self._leave(mine)
+                raise
         if mine.is_leader:
             self._send()
         if mine.error is not None:
@@ -68,14 +80,26 @@ class Enqueuer:
             outcomes = self._producing.enqueue([waiting.request for waiting in batch])
             for waiting, outcome in zip(batch, outcomes, strict=True):
                 waiting.outcome = outcome
-        except BaseException as error:  # noqa: BLE001 - each caller of the batch raises it itself
+        except BaseException as error:
             for waiting in batch:
-                waiting.error = error
+                waiting.error = error if isinstance(error, Exception) else _interrupted(error)
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C is this thread's alone.
         finally:
             self._pass_on()
             for waiting in batch:
                 if waiting.turn is not None:
                     waiting.turn.release()
+
+    def _leave(self, mine: _Waiting) -> None:
+        """A caller goes without waiting for its outcome: it may not keep a request or the lead."""
+        with self._lock:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+            elif not mine.is_leader:
+                return
+        if mine.is_leader:
+            self._pass_on()
 
     def _pass_on(self) -> None:
         with self._lock:
@@ -86,3 +110,13 @@ class Enqueuer:
             successor.is_leader = True
         assert successor.turn is not None
         successor.turn.release()
+
+
+def _interrupted(cause: BaseException) -> BrokerUnavailableError:
+    """Return what the others of a batch are told when the thread that was sending it was interrupted."""
+    error = BrokerUnavailableError(
+        "the thread that sent this task together with its own was interrupted; the task may or may not be queued",
+        may_have_happened=True,
+    )
+    error.__cause__ = cause
+    return error

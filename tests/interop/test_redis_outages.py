@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from asynq_compat.brokers.redis.open import RedisSettings
-from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
 from asynq_compat.ports.consuming import QueueOrder, SettleKind, Settlement, SettleOutcome
 from asynq_compat.ports.producing import EnqueueStatus
 from tests.interop.redis_tools import broker_at, listening, request, settings_of
@@ -177,3 +177,20 @@ def test_an_enqueue_whose_answer_was_lost_is_no_conflict(
             assert lost
             assert outcomes == [EnqueueStatus.ENQUEUED, EnqueueStatus.ID_CONFLICT]
             assert raw.lrange("asynq:{default}:pending", 0, -1) == [b"mine"]
+
+
+@pytest.mark.redis
+def test_a_queue_that_cannot_be_read_keeps_no_task_of_another_queue(redis_url: str) -> None:
+    """The first queue's task was taken already when the second one's key turned out to be no list."""
+    with broker_at(settings_of(redis_url)) as broker, redis.Redis.from_url(redis_url) as raw:
+        raw.set("asynq:{broken}:pending", "no list")
+        order = QueueOrder(weights={"default": 2, "broken": 1}, strict=True)
+        intake = broker.consuming.open_intake(order, 2, "s")
+        broker.producing.enqueue([request("a")])
+
+        leases = intake.take(5)
+
+        assert [lease.task_id for lease in leases] == ["a"]
+        with pytest.raises(CorruptDataError, match="does not hold what Asynq keeps there"):
+            intake.take(5)
+        intake.close()

@@ -88,8 +88,13 @@ def test_the_peek_leaves_the_list_as_it_is(redis_url: str) -> None:
         assert [task_id.decode() for task_id in raw.lrange("asynq:{default}:pending", 0, -1)] == ids[::-1]
 
 
-def test_a_redis_without_blmove_is_polled() -> None:
-    server = RedisServer("--rename-command", "BLMOVE", "")
+@pytest.mark.parametrize(
+    "arguments",
+    [["--rename-command", "BLMOVE", ""], ["--user", "default", "on", "nopass", "~*", "&*", "+@all", "-blmove"]],
+)
+def test_a_redis_without_blmove_is_polled(arguments: list[str]) -> None:
+    """It is too old, or its ACL does not allow it."""
+    server = RedisServer(*arguments)
     try:
         with broker_at(RedisSettings(addr=server.addr)) as broker, ThreadPoolExecutor(1) as pool:
             intake = broker.consuming.open_intake(QueueOrder(weights={"default": 1}), 1, "s")

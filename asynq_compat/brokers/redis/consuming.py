@@ -23,7 +23,7 @@ from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.peeking import Bell
 from asynq_compat.brokers.redis.scripts import script
 from asynq_compat.brokers.redis.settling import SettleCall, Settling
-from asynq_compat.errors import AsynqError, BrokerUnavailableError
+from asynq_compat.errors import AsynqError
 from asynq_compat.ports.consuming import Lease, LeaseTerm, QueueOrder, SettleKind, Settlement, SettleOutcome
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.priority import order_for_take
@@ -178,17 +178,17 @@ class RedisIntake:
         self._take_from(others, slots, taken)
 
     def _take_from(self, queues: Sequence[str], slots: int, taken: list[Lease]) -> None:
-        """Fill `taken` up to `slots` from the queues in order; an outage is raised only while nothing is taken."""
+        """Fill `taken` up to `slots` from the queues in order; a failure is raised only while nothing is taken."""
         for queue in queues:
             if len(taken) >= slots:
                 return
             dequeue, term = self._dequeue(queue, slots - len(taken))
             try:
                 taken += _leases(queue, term, self._link.ask(dequeue))
-            except BrokerUnavailableError:
+            except AsynqError:
                 if not taken:
                     raise
-                return  # What was taken is handed out; the next call meets the outage again.
+                return  # What was taken is handed out; the next call meets the failure again.
 
     def _dequeue(self, queue: str, count: int) -> tuple[Command, WallClockTerm]:
         keys = queue_keys(queue)

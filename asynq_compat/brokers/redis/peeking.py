@@ -3,7 +3,7 @@
 Contract: `BLMOVE pending pending RIGHT RIGHT` moves the last element onto its own place: it blocks until the list has one and changes
 nothing. One connection per queue, armed while its worker is idle. Used by the thread that takes; `ring` may come from any.
 Not obvious: a queue whose wake-ups were in vain (another server was faster, or it is paused) is armed again later and later, up to
-Asynq's poll interval. A Redis before 6.2 does not know the command: then the wait ends after Asynq's random interval.
+Asynq's poll interval. A Redis before 6.2 does not know the command, an ACL may not allow it: then the wait ends after Asynq's random interval.
 Source: docs/architecture.md, "the blocking peek"; docs/semantics.md, "processor".
 """
 
@@ -74,7 +74,7 @@ class Peek:
             return True  # Whoever asks next hears of the outage.
         self._is_armed = False
         if isinstance(answer, Refusal):
-            self.is_unsupported = "unknown command" in answer.text
+            self.is_unsupported = answer.code == "NOPERM" or "unknown command" in answer.text
             self._fail(now)
             return False
         self._has_rung = answer is not None

@@ -1,7 +1,7 @@
 """Which connection does a request use?
 
 Contract: thread-safe. The one used last first, so that few are open; at most `pool_size` at once, beyond it callers wait as long as an
-answer may take and one second more, as go-redis does.
+answer may take and one second more, as go-redis does. A forked child begins with none: what it inherited is its parent's.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ class Pool:
     def __init__(self, settings: RedisSettings) -> None:
         self._settings = settings
         self._size = settings.pool_size or 10 * (os.cpu_count() or 1)
+        self._is_closed = False
+        self._begin()
+
+    def _begin(self) -> None:
         self._places = threading.Semaphore(self._size)
         self._lock = threading.Lock()  # Guards _idle and _is_closed.
         self._idle: list[RedisConnection] = []
-        self._is_closed = False
+        self._pid = os.getpid()
 
     def lend(self) -> RedisConnection:
         """Return a connection, perhaps not opened yet; `give_back` it.
@@ -30,6 +34,8 @@ class Pool:
         Raises:
             BrokerUnavailableError: All are in use for too long, or the pool is closed.
         """
+        if os.getpid() != self._pid:
+            self._begin()  # The sockets are let go of without a word to Redis: their other owner talks on.
         wait_s = None if self._settings.read_timeout_s is None else self._settings.read_timeout_s + 1
         if not self._places.acquire(timeout=wait_s):
             raise BrokerUnavailableError(

@@ -10,7 +10,6 @@ Source: docs/semantics.md, "enqueue family", trap P13.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 
 from asynq_compat.brokers.redis.commands import Answer, Command, Refusal, command
@@ -45,8 +44,8 @@ class RedisProducing:
     def __init__(self, link: Link, clock: Clock) -> None:
         self._link = link
         self._clock = clock
-        self._lock = threading.Lock()  # Guards _announced.
-        self._announced: set[str] = set()
+        # Replaced, never changed: a queue that is announced twice does no harm, and a lock might be held in a forked child.
+        self._announced: frozenset[str] = frozenset()
 
     def enqueue(self, requests: Sequence[EnqueueRequest]) -> Sequence[EnqueueOutcome]:
         """Store each request or say why not: one outcome per request, same order."""
@@ -66,12 +65,9 @@ class RedisProducing:
         return outcomes
 
     def _announce(self, calls: Sequence[_Call]) -> None:
-        with self._lock:
-            unknown = {call.keys.name for call in calls} - self._announced
-        for queue in sorted(unknown):
+        for queue in sorted({call.keys.name for call in calls} - self._announced):
             self._link.ask(command(b"SADD", QUEUES, queue.encode()))
-            with self._lock:
-                self._announced.add(queue)
+            self._announced |= {queue}
 
     def _run(self, calls: Sequence[_Call], requests: Sequence[EnqueueRequest], outcomes: list[EnqueueOutcome]) -> None:
         exchange = self._link.run([self._command(call, requests) for call in calls])

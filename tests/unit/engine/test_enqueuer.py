@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from asynq_compat.compose import compose
 from asynq_compat.connect import open_broker
 from asynq_compat.engine.async_enqueuer import AsyncEnqueuer
-from asynq_compat.engine.enqueuer import BATCH_MAX, Enqueuer
+from asynq_compat.engine.enqueuer import BATCH_MAX, Enqueuer, _Waiting
 from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.options import TaskID
 from asynq_compat.ports.broker import Broker
@@ -31,7 +32,7 @@ class GatedProducing:
         self.sizes: list[int] = []
         self.entered = threading.Event()
         self.gate = threading.Event()
-        self.outage: BrokerUnavailableError | None = None
+        self.outage: BaseException | None = None
 
     def enqueue(self, requests: Sequence[EnqueueRequest]) -> Sequence[EnqueueOutcome]:
         """Wait for the gate, then pass the batch on, or fail as an outage does."""
@@ -93,6 +94,59 @@ def test_an_outage_reaches_every_caller_and_the_next_call_goes_on(producing: Gat
     assert failures == [producing.outage] * 3
     producing.outage = None
     assert Enqueuer(producing).enqueue(request("a")) is EnqueueStatus.ENQUEUED
+
+
+def interrupt_main_when(condition: Callable[[], object]) -> threading.Thread:
+    """Press Ctrl-C on the main thread once `condition` holds."""
+    pause = threading.Event()
+
+    def press() -> None:
+        for _ in range(GIVE_UP_AFTER_S * 1_000):
+            if condition():
+                break
+            pause.wait(0.001)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    return thread
+
+
+def test_a_caller_that_is_interrupted_while_it_waits_stops_no_other(producing: GatedProducing) -> None:
+    """Ctrl-C on the main thread: it would have been the next to send."""
+    enqueuer = Enqueuer(producing)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(enqueuer.enqueue, request("a"))
+        assert producing.entered.wait(GIVE_UP_AFTER_S)
+        presser = interrupt_main_when(lambda: enqueuer._waiting)
+        with pytest.raises(KeyboardInterrupt):
+            enqueuer.enqueue(request("b"))
+        presser.join()
+        last = threads.submit(enqueuer.enqueue, request("c"))
+        producing.gate.set()
+
+        assert first.result(GIVE_UP_AFTER_S) is EnqueueStatus.ENQUEUED
+        assert last.result(GIVE_UP_AFTER_S) is EnqueueStatus.ENQUEUED
+    assert producing.sizes == [1, 1]
+
+
+def test_a_sender_that_is_interrupted_tells_the_others_of_an_unknown_fate(producing: GatedProducing) -> None:
+    enqueuer = Enqueuer(producing)
+    with ThreadPoolExecutor(2) as threads:
+        presser = interrupt_main_when(lambda: producing.sizes)
+        with pytest.raises(KeyboardInterrupt):
+            enqueuer.enqueue(request("a"))
+        presser.join()
+        producing.gate.set()
+        assert threads.submit(enqueuer.enqueue, request("b")).result(GIVE_UP_AFTER_S) is EnqueueStatus.ENQUEUED
+
+    waiting = _Waiting(request("c"))
+    producing.outage = KeyboardInterrupt()
+    enqueuer._waiting.append(waiting)
+    with pytest.raises(KeyboardInterrupt):
+        enqueuer._send()
+    assert isinstance(waiting.error, BrokerUnavailableError)
+    assert waiting.error.may_have_happened
 
 
 def test_a_lone_caller_is_sent_at_once_and_alone(producing: GatedProducing) -> None:
