@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from asynq_compat.machine.session import CREDIT_MAX
 from asynq_compat.ports.consuming import QueueOrder
 
 
@@ -32,12 +33,13 @@ class CreditSharing:
         return self._names
 
     def share(self, budget: int, backlogs: dict[str, int]) -> dict[str, int]:
-        """Return the credit each queue should have, `budget` in sum (one more a queue while it is parked).
+        """Return the credit each queue should have, `budget` in sum (one more a queue while it is parked), up to CREDIT_MAX each.
 
         Args:
             budget: Tasks that could be worked on besides those given already.
             backlogs: Pending tasks by queue; 0 when it is empty or paused.
         """
+        budget = min(budget, CREDIT_MAX - 1)  # A queue of several may be given one more.
         if len(self._names) == 1:
             return {self._names[0]: max(budget, 0)}
         shares = dict.fromkeys(self._names, 0)

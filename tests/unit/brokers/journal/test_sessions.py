@@ -256,3 +256,14 @@ def test_tasks_that_are_not_started_soon_go_to_another_server(process: Process) 
 
     assert len(take(other, 1)) == 1
     other.close()
+
+
+@pytest.mark.parametrize("weights", [{"default": 1}, {"default": 6, "low": 1}])
+def test_a_server_with_more_slots_than_a_session_may_have_credit_is_served(
+    process: Process, weights: dict[str, int]
+) -> None:
+    broker = process()
+    intake = open_intake(broker, 1_000_000, **weights)
+    task_ids = enqueue(broker)
+
+    assert [lease.task_id for lease in take(intake, 1)] == task_ids
