@@ -1,76 +1,31 @@
-"""How does a client of kafka-python come to its connection, and what is left when it is closed?
+"""How does a client of kafka-python come to its connection?
 
 Contract: a client connects or says why not, naming addresses and causes; `give_up` ends attempts under way. Once a client is closed, or
 failed to connect, none of its sockets is open.
-Not obvious: kafka-python 3.0.12 leaves a socket whose connect failed, or was under way at the close, to the garbage collector. Each client
-here gets an event loop that knows its sockets and closes them; sockets come to know their loop by the library's way to add proxies.
 """
 
 from __future__ import annotations
 
 import logging
-import socket
 import threading
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import kafka.errors
 from kafka.net.compat import KafkaNetClient
-from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
-from kafka.net.selector import NetworkSelector
 
 from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.journals.kafka.network_kafka_python import SCHEME, Network
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.unreachable import why_unreachable
 
 _RETRY_BACKOFF_MS = 20
 _RECONNECT_BACKOFF_MS_MAX = 1_000
-_SCHEME = "asynq-compat-direct"
 
 # kafka-python warns of every attempt to connect; without a handler of its own Python prints that to stderr.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
-
-
-class Network(NetworkSelector):  # type: ignore[misc]  # kafka-python has no types
-    """The event loop of one client: it ends with every socket that was made in it."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        self._is_over = threading.Event()
-
-    def close(self) -> None:
-        """End the loop and close its sockets. Legal twice."""
-        try:
-            super().close()
-        finally:
-            for one in list(self.sockets):
-                one.close()
-            self._is_over.set()
-
-    def wait_until_closed(self, timeout_s: float) -> None:
-        """Wait for the thread that closes it."""
-        self._is_over.wait(timeout_s)
-
-
-class _DirectSocket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no types
-    """A connection without a proxy whose socket is known to its event loop."""
-
-    SCHEMES = (_SCHEME,)
-
-    async def sock_connect(
-        self, net: Network, sock: socket.socket, sockaddr: Any, timeout_at: float | None = None
-    ) -> Any:
-        """Connect; a socket that does not is closed."""
-        net.sockets.add(sock)
-        try:
-            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
-        except BaseException:
-            sock.close()
-            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +54,7 @@ class Connector:
         begun: list[tuple[Network, Any]] = []
 
         def begin(**options: Any) -> Any:
-            options["proxy_url"] = f"{_SCHEME}://"
+            options["proxy_url"] = f"{SCHEME}://"
             network = Network(**options)
             manager = KafkaConnectionManager(network, **options)
             begun.append((network, manager))

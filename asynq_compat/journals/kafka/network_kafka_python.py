@@ -1,0 +1,138 @@
+"""What runs under a client of kafka-python: which event loop, which sockets?
+
+Contract: once an event loop is closed, none of its sockets is open. What the library does with either is unchanged.
+Not obvious: kafka-python 3.0.12 leaves a socket whose connect failed, or was under way at the close, to the garbage collector; sockets come
+to know their loop by the library's way to add proxies. It also asks the kernel before each write whether it may, reads 4 KB at a time, and
+prints a socket into an error for each wait that begins: a third of a busy server's CPU, and most of it is spared here.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+from kafka.net.inet import KafkaNetSocket
+from kafka.net.selector import NetworkSelector
+
+SCHEME = "asynq-compat-direct"
+_READ_BYTES = 64 * 1024
+
+
+class DirectSocket(socket.socket):
+    """A non-blocking socket that spares calls whose answer is known.
+
+    Attributes:
+        takes_writes: As far as is known; False until somebody waited for it.
+    """
+
+    takes_writes = False
+    _is_drained = False
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        """Receive what there is, however little was asked for; a short read is followed by BlockingIOError."""
+        if self._is_drained:
+            self._is_drained = False
+            raise BlockingIOError
+        data = super().recv(max(bufsize, _READ_BYTES), flags)
+        self._is_drained = 0 < len(data) < _READ_BYTES
+        return data
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        """Send, and note when the kernel takes no more."""
+        try:
+            return super().send(data, flags)
+        except (BlockingIOError, InterruptedError):
+            self.takes_writes = False
+            raise
+
+
+class _Selector(selectors.DefaultSelector):
+    """A selector that says at little cost that it does not know a socket."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: set[Any] = set()
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        key = super().register(fileobj, events, data)
+        self._known.add(fileobj)
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        self._known.discard(fileobj)
+        return super().unregister(fileobj)
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        if fileobj not in self._known:
+            raise KeyError(fileobj)
+        return super().get_key(fileobj)
+
+
+class _AtOnce:
+    """An awaitable that waits for nothing."""
+
+    def __await__(self) -> Iterator[Any]:
+        return iter(())
+
+
+_AT_ONCE = _AtOnce()
+
+
+class Network(NetworkSelector):  # type: ignore[misc]  # kafka-python has no types
+    """The event loop of one client: it ends with every socket that was made in it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "selector": _Selector, "slow_task_threshold_secs": 0})
+        self.sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._is_over = threading.Event()
+
+    def wait_write(self, fileobj: Any, timeout_at: float | None = None) -> Any:
+        """Wait until the socket takes writes, if it is not known to do so."""
+        if isinstance(fileobj, DirectSocket):
+            if fileobj.takes_writes:
+                return _AT_ONCE
+            fileobj.takes_writes = True
+        return super().wait_write(fileobj, timeout_at)
+
+    def close(self) -> None:
+        """End the loop and close its sockets. Legal twice."""
+        try:
+            super().close()
+        finally:
+            for one in list(self.sockets):
+                one.close()
+            self._is_over.set()
+
+    def wait_until_closed(self, timeout_s: float) -> None:
+        """Wait for the thread that closes it."""
+        self._is_over.wait(timeout_s)
+
+
+class _Direct(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no types
+    """Connections without a proxy, whose sockets are known to their event loop."""
+
+    SCHEMES = (SCHEME,)
+
+    def socket(
+        self,
+        family: int = socket.AF_UNSPEC,
+        sock_type: int = socket.SOCK_STREAM,
+        proto: int = socket.IPPROTO_TCP,
+    ) -> socket.socket:
+        """Make the socket of a connection."""
+        return DirectSocket(family, sock_type, proto)
+
+    async def sock_connect(
+        self, net: Network, sock: DirectSocket, sockaddr: Any, timeout_at: float | None = None
+    ) -> Any:
+        """Connect; a socket that does not is closed."""
+        net.sockets.add(sock)
+        try:
+            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
+        except BaseException:
+            sock.close()
+            raise
