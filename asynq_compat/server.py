@@ -32,6 +32,8 @@ from asynq_compat.servemux import Handler, as_function
 
 # How long a signal that reached another thread may go unnoticed.
 _LOOK_S = 0.25
+# How long the duties may take to settle, withdraw and close behind `shutdown_timeout`. A broker that answers needs milliseconds.
+_END_GRACE_S = 8.0
 _SIGTSTP = getattr(signal, "SIGTSTP", None)  # Not on Windows.
 
 
@@ -143,13 +145,38 @@ class Server:
             return
         self._log.info("Starting graceful shutdown")
         try:
-            engine.shutdown()
+            self._end_in_time(engine, None if broker is self._opt else broker)
         finally:
-            if broker is not None and broker is not self._opt:
-                broker.close()
             self._log.info("Exiting")
             self._has_ended.set()
             self._signals.put(None)
+
+    def _end_in_time(self, engine: Engine, broker: Broker | None) -> None:
+        """End what runs and close the broker, which is left behind, with the threads that wait for it, if it does not answer."""
+        failures: list[BaseException] = []
+
+        def end() -> None:
+            try:
+                try:
+                    engine.shutdown()
+                finally:
+                    if broker is not None:
+                        broker.close()
+            except BaseException as failure:  # noqa: BLE001 - raised again below, by who called
+                failures.append(failure)
+
+        if threading.current_thread().name.startswith(THREAD_PREFIX):
+            end()  # A thread of the server must be known as such: the others are waited for.
+        else:
+            thread = threading.Thread(target=end, name=f"{THREAD_PREFIX}shutdown", daemon=True)
+            thread.start()
+            thread.join(max(self._config.shutdown_timeout, 0.0) + _END_GRACE_S)
+            if thread.is_alive():
+                self._log.error(
+                    "The broker does not answer, shutdown goes on without it: what this server held is recovered when its leases end"
+                )
+        if failures:
+            raise failures[0]
 
     def ping(self) -> None:
         """Ask the broker whether it answers; a server that is closed does not ask.

@@ -308,3 +308,4 @@ def test_the_private_attributes_are_what_the_decision_says(store: KafkaJournalSt
     for metadata in (producer._metadata, consumer._cluster):
         assert metadata.config["retry_backoff_ms"] == 5
         assert metadata.refresh_backoff() == 5
+    assert producer._cleanup is None, "it waits for nobody at the interpreter's end"

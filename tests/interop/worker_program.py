@@ -16,6 +16,7 @@ import asynq_compat as asynq
 
 SLOTS = 8
 RETRY_DELAY_S = 1
+SHUTDOWN_TIMEOUT_S = 5.0
 
 
 class Work:
@@ -72,7 +73,7 @@ def main(url: str, folder: str, name: str) -> None:
     """Serve until a signal."""
     config = asynq.Config(
         concurrency=SLOTS,
-        shutdown_timeout=5,
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
         retry_delay_func=lambda retried, error, task: RETRY_DELAY_S,
     )
     asynq.Server(url, config).run(Work(Path(folder), name).mux())

@@ -88,7 +88,7 @@ class Caretaker:
             seat.partition.writer.submit(ticket)
         for seat, ticket in leaving:
             try:
-                seat.partition.writer.wait(ticket, timeout_s=_LEAVE_S)
+                seat.partition.writer.wait(ticket, timeout_s=_LEAVE_S, sends=False)
             except AsynqError as failure:
                 _LOG.warning(
                     "could not leave queue %s: %s; what was held here is recovered when its lease ends",
@@ -126,7 +126,7 @@ class Caretaker:
                 seat.partition.writer.submit(ticket)
             for seat, ticket in frames:
                 try:
-                    seat.partition.writer.wait(ticket, timeout_s=timeout_s)
+                    seat.partition.writer.wait(ticket, timeout_s=timeout_s, sends=False)
                 except AsynqError as failure:
                     _LOG.warning("could not withdraw from queue %s: %s", seat.partition.queue, failure)
 

@@ -122,7 +122,7 @@ class JournalIntake:
         for seat, ticket in tickets:
             seat.partition.writer.submit(ticket)
         for seat, ticket in tickets:
-            seat.partition.writer.wait(ticket, timeout_s=TIMEOUT_S)
+            seat.partition.writer.wait(ticket, timeout_s=TIMEOUT_S, sends=False)
 
     def write_result(self, lease: Lease, result: bytes) -> int:
         """Store `result` with the task; return its length."""

@@ -75,12 +75,12 @@ class Writer:
                 raise closed(self._name)
             self._outbox.add(ticket)
 
-    def wait(self, ticket: Ticket, *, timeout_s: float) -> None:
-        """Wait until a queued ticket is settled, sending what is to be sent meanwhile; raises as `commit`."""
+    def wait(self, ticket: Ticket, *, timeout_s: float, sends: bool = True) -> None:
+        """Wait until a queued ticket is settled, sending meanwhile (an unanswered append takes its time) if it `sends`; raises as `commit`."""
         deadline = time.monotonic() + timeout_s
         while True:
             with self._changed:
-                frame = self._await_turn(ticket, deadline)
+                frame = self._await_turn(ticket, deadline, sends)
                 told, self._untold = self._untold, []
             tell(told)
             if frame is None:
@@ -160,7 +160,7 @@ class Writer:
 
     # --- waiting for the turn --------------------------------------------------------------------------------------------------
 
-    def _await_turn(self, ticket: Ticket, deadline: float) -> Frame | None:
+    def _await_turn(self, ticket: Ticket, deadline: float, sends: bool) -> Frame | None:  # noqa: FBT001 - as `wait`
         """Return a frame to send, or None when the ticket is settled. Called with the lock held."""
         while not ticket.is_settled:
             now = time.monotonic()
@@ -168,7 +168,7 @@ class Writer:
                 self._abandon(ticket)
                 break
             wait_s = deadline - now
-            if not self._is_sending:
+            if sends and not self._is_sending:
                 frame = self._next_frame(now)
                 if frame is not None or ticket.is_settled:
                     return frame

@@ -164,6 +164,8 @@ class KafkaPythonDriver:
                 producer = self._connector.connect(self._make_producer)
                 # Private: the first send would wait 100 ms for the throttle of metadata requests.
                 producer.client._metadata.config["retry_backoff_ms"] = METADATA_THROTTLE_MS  # noqa: SLF001 - docs/adr/0003
+                # Private: at the interpreter's end it would wait for a broker that does not answer, and print a traceback.
+                producer.client._unregister_cleanup()  # noqa: SLF001 - docs/adr/0003
                 self._producer = producer
             return self._producer
 
