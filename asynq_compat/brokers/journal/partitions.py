@@ -142,6 +142,9 @@ class Partition(Followed[Machine]):
         return self.replica.fold.unsupported_version()
 
 
+_K = TypeVar("_K", Control, Partition)
+
+
 class Partitions:
     """All journals that this process has open in one store."""
 
@@ -175,11 +178,7 @@ class Partitions:
         self._check()
         control = self._controls.get(CONTROL)
         if control is None:
-            opened = Control(self.store.open(CONTROL), self.clock, self._idle_s)
-            with self._lock:
-                control = self._controls.setdefault(CONTROL, opened)
-            if control is not opened:  # Another thread was as quick.
-                opened.close()
+            control = self._kept(self._controls, CONTROL, Control(self.store.open(CONTROL), self.clock, self._idle_s))
         return control
 
     def queue(self, name: str) -> Partition:
@@ -190,12 +189,19 @@ class Partitions:
         self._check()
         partition = self._queues.get(name)
         if partition is None:
-            opened = Partition(name, self.store.open(queue_journal_name(name)), self.clock, self._idle_s)
-            with self._lock:
-                partition = self._queues.setdefault(name, opened)
-            if partition is not opened:
-                opened.close()
+            journal = self.store.open(queue_journal_name(name))
+            partition = self._kept(self._queues, name, Partition(name, journal, self.clock, self._idle_s))
         return partition
+
+    def _kept(self, known: dict[str, _K], name: str, opened: _K) -> _K:
+        """Return what is known by that name from now on; `opened` is closed if another thread was quicker, or closed everything."""
+        with self._lock:
+            is_closed = self._is_closed
+            kept = opened if is_closed else known.setdefault(name, opened)
+        if is_closed or kept is not opened:
+            opened.close()
+        self._check()
+        return kept
 
     def begin(self, partition: Partition) -> list[Command]:
         """Return what has to stand before this process's first task in a queue, and announce the queue.
