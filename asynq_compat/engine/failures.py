@@ -21,11 +21,13 @@ from asynq_compat.context import Context
 from asynq_compat.engine.run import HandlerTask
 from asynq_compat.errors import LeaseExpiredError, PanicError, RevokeTask, SkipRetry
 from asynq_compat.ports.consuming import Lease, SettleKind, Settlement
+from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.outcome import Ending, Verdict, verdict
 from asynq_compat.wire.message import TaskMessage
 
 # The longest that a Go duration can be: 2^63 - 1 nanoseconds, 292 years.
 DELAY_S_MAX = 9_223_372_036.0
+_LOGGED_TEXT_MAX_CHARS = 1_000
 _KINDS = {v: SettleKind(v.value) for v in Verdict if v is not Verdict.NOTHING}
 
 
@@ -77,6 +79,7 @@ class Failures:
     def _tell(self, ctx: Context, message: TaskMessage, error: BaseException) -> None:
         handler = self._config.error_handler
         if handler is None:
+            self._log_unheard(message, error)
             return
         try:
             result = handler(ctx, HandlerTask(message, None), error)
@@ -84,6 +87,18 @@ class Failures:
                 self._run_to_end(result)
         except BaseException:  # noqa: BLE001 - the user's code: whatever it raises, the task must be settled
             self._log.exception("error_handler failed for task id=%s", message.id)
+
+    def _log_unheard(self, message: TaskMessage, error: BaseException) -> None:
+        """Say that a task failed, where nobody else is told. A panic has had its own lines."""
+        if not isinstance(error, PanicError):
+            self._log.warning(
+                "task id=%s of type %s failed: %s: %s%s",
+                message.id,
+                go_quoted(message.type),
+                type(error).__name__,
+                text_of(error)[:_LOGGED_TEXT_MAX_CHARS],
+                _place(error),
+            )
 
     def _is_failure(self, error: BaseException) -> bool:
         try:
@@ -142,11 +157,15 @@ def text_of(error: BaseException) -> str:
 
 def as_panic(error: BaseException) -> PanicError:
     """Return `error`, which is no Exception, as Go words a panic: with file and line of the place that raised it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" [{frames[-1].filename}:{frames[-1].lineno}]" if frames else ""
-    panic = PanicError(f"panic error cause by: panic{place}: {text_of(error)}")
+    panic = PanicError(f"panic error cause by: panic{_place(error)}: {text_of(error)}")
     panic.__cause__ = error
     return panic
+
+
+def _place(error: BaseException) -> str:
+    """Return `` [file:line]`` of where `error` was raised, "" when it was not."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" [{frames[-1].filename}:{frames[-1].lineno}]" if frames else ""
 
 
 def is_panic_error(error: BaseException) -> bool:

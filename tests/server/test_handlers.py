@@ -350,3 +350,25 @@ def test_an_error_longer_than_a_frame_is_settled(ground: Ground) -> None:
         ground.wait_for_state(task_ids[1], TaskState.RETRY)
 
     assert ground.message(task_ids[1]).error_msg.startswith("😀" * 1000)
+
+
+def test_a_failure_is_logged_where_no_error_handler_hears_of_it(
+    ground: Ground, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(ctx: Context, task: Task) -> None:
+        raise KeyError("user_id")
+
+    heard: list[BaseException] = []
+    task_ids = [ground.enqueue(), ground.enqueue()]
+    with ground.serving(fail):
+        for task_id in task_ids:
+            ground.wait_for_state(task_id, TaskState.RETRY)
+    with ground.serving(fail, error_handler=lambda ctx, task, error: heard.append(error)):
+        ground.wait_for_state(ground.enqueue(), TaskState.RETRY)
+
+    lines = [record.getMessage() for record in caplog.records if " failed: " in record.getMessage()]
+    place = f"[{__file__}:{fail.__code__.co_firstlineno + 1}]"
+    assert sorted(lines) == sorted(
+        f"task id={one} of type \"t\" failed: KeyError: 'user_id' {place}" for one in task_ids
+    )
+    assert len(heard) == 1
