@@ -12,8 +12,9 @@ help:  ## list the targets
 
 $(VENV)/.ready: pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@echo "setup: installing the locked packages into $(VENV) (a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 setup: $(VENV)/.ready  ## make the virtualenv with the locked packages
@@ -68,4 +69,4 @@ lock: setup  ## renew requirements.lock from pyproject.toml
 	@$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra dev --extra fast --output-file requirements.lock pyproject.toml
 
 clean:  ## remove what the targets made
-	@rm -rf $(VENV) .svc .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf $(VENV) .svc .demo* .hypothesis .pytest_cache .mypy_cache .ruff_cache
