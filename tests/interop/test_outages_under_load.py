@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ BATCH = 10
 BATCHES = 120
 AWAY_S = 10.0
 DONE_WITHIN_S = 60.0
+# A logger of its own: the level of the package's would stay for the tests that follow.
+QUIET = logging.getLogger("outages")
 
 
 class Producer:
@@ -91,7 +94,7 @@ def test_a_broker_that_was_killed_and_came_back_under_load_cost_no_task(service:
         with lock:
             runs[str(asynq.get_task_id(ctx))] += 1
 
-    server = asynq.Server(url, asynq.Config(concurrency=8, log_level="error", shutdown_timeout=5))
+    server = asynq.Server(url, asynq.Config(concurrency=8, logger=QUIET, shutdown_timeout=5))
     server.start(handle)
     try:
         producer = Producer(url)
@@ -146,7 +149,7 @@ def test_a_full_disk_is_told_and_the_server_goes_on_when_there_is_room(small_dis
             runs[str(asynq.get_task_id(ctx))] += 1
 
     ballast = small_disk / "ballast"
-    server = asynq.Server(url, asynq.Config(concurrency=8, log_level="error", shutdown_timeout=5))
+    server = asynq.Server(url, asynq.Config(concurrency=8, logger=QUIET, shutdown_timeout=5))
     with asynq.Client(url) as client, asynq.Inspector(url) as inspector:
         server.start(handle)
         try:

@@ -7,6 +7,7 @@ somewhere); an error must be of our tree, short, printable, and leave the object
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import uuid
 from collections.abc import Callable, Iterator
@@ -98,7 +99,7 @@ def _header(client: asynq.Client, inspector: asynq.Inspector, value: Any) -> Non
 
 
 def _start(client: asynq.Client, inspector: asynq.Inspector, value: Any) -> None:
-    server = asynq.Server(f"memory://{uuid.uuid4()}", asynq.Config(log_level="fatal"))
+    server = asynq.Server(f"memory://{uuid.uuid4()}", asynq.Config(logger=logging.getLogger("hostile")))
     server.start(value)
     server.shutdown()
 
