@@ -9,10 +9,13 @@ import time
 import pytest
 import redis
 
-from asynq_compat.brokers.redis.open import RedisSettings
+from asynq_compat.brokers.redis.commands import command
+from asynq_compat.brokers.redis.link import Link
+from asynq_compat.brokers.redis.open import RedisSettings, open_redis
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
 from asynq_compat.ports.consuming import QueueOrder, SettleKind, Settlement, SettleOutcome
 from asynq_compat.ports.producing import EnqueueStatus
+from asynq_compat.testing.clock import VirtualClock
 from tests.interop.redis_tools import broker_at, listening, request, settings_of
 from tests.services.ports import free_ports
 from tests.services.redis import RedisServer
@@ -194,3 +197,41 @@ def test_a_queue_that_cannot_be_read_keeps_no_task_of_another_queue(redis_url: s
         with pytest.raises(CorruptDataError, match="does not hold what Asynq keeps there"):
             intake.take(5)
         intake.close()
+
+
+@pytest.mark.redis
+def test_all_idle_connections_are_let_go_of_when_one_broke(redis_url: str) -> None:
+    """Redis restarted: each of them would cost one more request that may have happened twice."""
+    link = Link(settings_of(redis_url))
+    try:
+        lent = [link._pool.lend() for _ in range(8)]
+        for connection in lent:
+            connection.open()
+            link._pool.give_back(connection)
+        with redis.Redis.from_url(redis_url) as raw:
+            raw.client_kill_filter(_type="normal", skipme=True)
+
+        assert link.ask(command(b"PING")) == b"PONG"
+        assert len(link._pool._idle) == 1
+    finally:
+        link.close()
+
+
+@pytest.mark.redis
+def test_a_lease_that_is_over_is_not_renewed(redis_url: str) -> None:
+    """Another server may have the task by now: Redis knows no owner of a lease."""
+    clock = VirtualClock()
+    broker = open_redis(settings_of(redis_url), clock)
+    with redis.Redis.from_url(redis_url) as raw:
+        intake = broker.consuming.open_intake(ORDER, 2, "s")
+        broker.producing.enqueue([request("a")])
+        leases = intake.take(5)
+        ends_at = raw.zscore("asynq:{default}:lease", "a")
+
+        clock.advance_s(31)
+        intake.extend(leases)
+
+        assert raw.zscore("asynq:{default}:lease", "a") == ends_at
+        assert not leases[0].term.is_valid()
+        intake.close()
+    broker.close()

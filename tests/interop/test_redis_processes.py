@@ -16,10 +16,12 @@ CHILDREN = 6
 TASKS_EACH = 60
 
 
-def enqueue_from(client: Client, who: int) -> None:
+def enqueue_from(client: Client, inspector: Inspector, who: int) -> None:
+    """Enqueue and look: an answer that was meant for another process would tell of another task, or be lost."""
     for number in range(TASKS_EACH):
         task_id = f"{who}-{number}"
-        assert client.enqueue(Task("t"), task_id=task_id).id == task_id
+        client.enqueue(Task("t"), task_id=task_id)
+        assert inspector.get_task_info("default", task_id).id == task_id
 
 
 @pytest.mark.parametrize("is_busy", [False, True])
@@ -29,6 +31,7 @@ def test_a_client_is_of_use_in_forked_children_and_in_their_parent(redis_url: st
 
     with Client(redis_url) as client, Inspector(redis_url) as inspector:
         client.enqueue(Task("before"), queue="other")
+        inspector.queues()  # Both have a connection that the children inherit.
 
         def keep_enqueueing() -> None:
             while not is_over.is_set():
@@ -43,12 +46,12 @@ def test_a_client_is_of_use_in_forked_children_and_in_their_parent(redis_url: st
             if child == 0:
                 code = 1
                 try:
-                    enqueue_from(client, who)
+                    enqueue_from(client, inspector, who)
                     code = 0
                 finally:
                     os._exit(code)
             children.append(child)
-        enqueue_from(client, CHILDREN)
+        enqueue_from(client, inspector, CHILDREN)
         ended = [wait_for(child) for child in children]
         is_over.set()
         if is_busy:

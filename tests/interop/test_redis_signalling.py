@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
+from asynq_compat.brokers.redis import signalling
 from asynq_compat.brokers.redis.open import RedisSettings
 from asynq_compat.errors import BrokerUnavailableError
 from tests.interop.redis_tools import broker_at, settings_of
@@ -57,3 +58,17 @@ def test_a_broken_feed_raises_and_a_new_one_hears() -> None:
             feed.close()
     finally:
         server.stop()
+
+
+def test_a_subscription_that_goes_silent_is_given_up(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis, or the way to it, hangs: no answer to a ping, and no error either."""
+    monkeypatch.setattr(signalling, "_PING_AFTER_S", 0.1)
+    with broker_at(settings_of(redis_url)) as broker, redis.Redis.from_url(redis_url) as raw:
+        feed = broker.signalling.subscribe_cancelations()
+        raw.client_pause(1_500)
+
+        with pytest.raises(BrokerUnavailableError, match="to a ping"):
+            feed.next(1)
+
+        feed.close()
+        raw.ping()  # Answered when the pause is over.

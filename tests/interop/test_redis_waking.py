@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
+from asynq_compat.brokers.redis.consuming import RedisIntake
 from asynq_compat.brokers.redis.open import RedisSettings
 from asynq_compat.ports.consuming import Lease, QueueOrder, SettleKind, Settlement, SettleOutcome
 from tests.interop.redis_tools import broker_at, request, settings_of
@@ -98,9 +99,12 @@ def test_a_redis_without_blmove_is_polled(arguments: list[str]) -> None:
     try:
         with broker_at(RedisSettings(addr=server.addr)) as broker, ThreadPoolExecutor(1) as pool:
             intake = broker.consuming.open_intake(QueueOrder(weights={"default": 1}), 1, "s")
-            taking = pool.submit(intake.take, 10)
+            assert isinstance(intake, RedisIntake)
+            bell = intake._bell
+            taking = pool.submit(intake.take, 30)
+            wait_until(lambda: bell._peeks[0].arm_at > 0, "Redis refuses to tell of the next task")
             broker.producing.enqueue([request("polled")])
-            taken = taking.result(10)
+            taken = taking.result(4)
             intake.close()
 
         assert [lease.task_id for lease in taken] == ["polled"]

@@ -200,7 +200,7 @@ class RedisIntake:
         """Account for `taken` out of `slots` reserved ones; return what may be handed out now."""
         with self._changed:
             is_stopped = self._is_stopped
-            self._free += slots if is_stopped else slots - len(taken)
+            self._free += slots - len(taken)
             if not is_stopped and not are_handed_out:
                 self._ready += taken
             self._changed.notify_all()
