@@ -86,6 +86,15 @@ def test_a_message_nobody_can_read_stops_no_recovery(
     assert "cannot read task id=unreadable" in caplog.text
 
 
+@pytest.mark.usefixtures("clock")
+def test_a_message_nobody_can_read_keeps_no_slot(ground: Ground) -> None:
+    ground.broker.producing.enqueue([EnqueueRequest("default", "unreadable", b"\xff\xff")])
+    readable = ground.enqueue()
+
+    with ground.serving(lambda ctx, task: None, concurrency=1):
+        ground.wait_for_state(readable, None)
+
+
 def test_the_forwarder_sleeps_until_the_next_task_is_due(ground: Ground, clock: VirtualClock) -> None:
     def schedule(in_s: int) -> str:
         message = TaskMessage(type="t", id=f"in {in_s}", queue="default", timeout=60)
@@ -148,3 +157,22 @@ def test_a_lost_lease_ends_the_run_and_writes_nothing(ground: Ground, clock: Vir
     assert told == [("asynq: task lease expired", True)]
     assert ground.state(task_id) is TaskState.ACTIVE
     assert ground.message(task_id).error_msg == ""
+
+
+def test_the_lease_of_a_running_task_is_kept(ground: Ground, clock: VirtualClock) -> None:
+    started, release = threading.Event(), threading.Event()
+
+    def handle(ctx: Context, task: Task) -> None:
+        started.set()
+        release.wait(20)
+
+    with ground.serving(handle) as server:
+        task_id = ground.enqueue(retention=60)
+        assert started.wait(10)
+        assert server._engine is not None
+        for _ in range(3):
+            clock.advance_s(20)
+            server._engine._heartbeater.run_once()
+        release.set()
+
+        ground.wait_for_state(task_id, TaskState.COMPLETED)
