@@ -22,6 +22,7 @@ from asynq_compat.rules.go_url import GoURL, host_without_port, parse_go_int, pa
 if TYPE_CHECKING:
     import ssl  # slow to import, and only needed by who uses TLS
 
+_PORT_MAX = 65_535
 SCHEMES = "redis://, rediss://, redis-socket://, redpanda://, sqlite:///file or memory://"
 
 
@@ -251,7 +252,13 @@ def _parse_redpanda(url: GoURL) -> RedpandaOpt:
             f"a {url.scheme}:// URL with a user name or password is not supported yet; use a listener without SASL"
         )
     namespace = url.path.strip("/") or url.query_value("namespace")
-    return RedpandaOpt(tuple(url.host.split(",")), namespace or "asynq")
+    target = RedpandaOpt(tuple(url.host.split(",")), namespace or "asynq")
+    for address in target.addresses:
+        if not 0 < int(address.rpartition(":")[2]) <= _PORT_MAX:
+            raise InvalidArgumentError(
+                f"a broker's port must be 1 to {_PORT_MAX}, got {address}; write {url.scheme}://host:9092"
+            )
+    return target
 
 
 def _parse_sqlite(url: GoURL) -> EmbeddedOpt:

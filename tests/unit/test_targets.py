@@ -175,9 +175,10 @@ def test_a_url_that_is_no_text_is_refused() -> None:
     [
         ("redis://h:1?db=2", "redis://host:6379/1"),
         ("sqlite:///:memory:", "memory://"),
+        ("kafka://h:9092,h:99999", "kafka://host:9092"),
         ("sqlite:///queue.db?mode=ro", "sqlite:///queue.db"),
     ],
 )
-def test_what_other_libraries_understand_is_refused_with_the_remedy(url: str, remedy: str) -> None:
+def test_what_means_nothing_here_is_refused_with_the_remedy(url: str, remedy: str) -> None:
     with pytest.raises(errors.InvalidArgumentError, match=f"write {re.escape(remedy)}"):
         parse_url(url)
