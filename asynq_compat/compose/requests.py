@@ -7,6 +7,7 @@ Source: asynq v0.26.0 `Client.EnqueueContext`; docs/semantics.md, "enqueue".
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
@@ -53,6 +54,19 @@ def compose_many(
         The requests of the items that are in order, and for every item, in order, what to tell its caller: what is known about the
         task once it is stored, or what is wrong with it.
     """
+    # A batch makes nothing but live objects and no cycle; the collector would look at them again and again (a fifth of the CPU).
+    was_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _compose_each(items, options, now_ns)
+    finally:
+        if was_collecting:
+            gc.enable()
+
+
+def _compose_each(
+    items: Sequence[EnqueueItem], options: tuple[Option, ...], now_ns: int
+) -> tuple[list[EnqueueRequest], list[TaskInfo | AsynqError]]:
     requests: list[EnqueueRequest] = []
     results: list[TaskInfo | AsynqError] = []
     add_request, add_result, pending = requests.append, results.append, TaskState.PENDING

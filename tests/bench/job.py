@@ -31,8 +31,8 @@ def _report(count: int, wall_s: float, cpu_s: float) -> None:
 
 def enqueue_one(url: str, count: int) -> None:
     """Enqueue one by one, each durable before the next."""
-    cpu, begin = _cpu_s(), time.perf_counter()
     with asynq.Client(url) as client:
+        cpu, begin = _cpu_s(), time.perf_counter()
         for _ in range(count):
             client.enqueue(asynq.Task("bench:task", PAYLOAD))
         _report(count, time.perf_counter() - begin, _cpu_s() - cpu)
@@ -40,8 +40,8 @@ def enqueue_one(url: str, count: int) -> None:
 
 def enqueue_bulk(url: str, count: int) -> None:
     """Enqueue in calls of a thousand; every outcome is looked at."""
-    cpu, begin = _cpu_s(), time.perf_counter()
     with asynq.Client(url) as client:
+        cpu, begin = _cpu_s(), time.perf_counter()
         for start in range(0, count, BATCH):
             size = min(BATCH, count - start)
             outcomes = client.enqueue_many([asynq.Task("bench:task", PAYLOAD) for _ in range(size)])
