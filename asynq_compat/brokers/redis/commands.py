@@ -6,14 +6,18 @@ Contract: pure. A command is packed once and may be sent again as it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
 from asynq_compat.wire.hot_record import hot_record
 
-if TYPE_CHECKING:
-    from asynq_compat.brokers.redis.scripts import Script
-
 Reply: TypeAlias = "int | bytes | list[Reply] | None"
+
+
+class Loadable(Protocol):
+    """A script that a command runs: its name, and the command that makes Redis know it, packed."""
+
+    name: str
+    load: bytes
 
 
 class Command:
@@ -24,7 +28,7 @@ class Command:
 
     __slots__ = ("_packed", "script")
 
-    def __init__(self, packed: bytes | Callable[[], bytes], script: Script | None = None) -> None:
+    def __init__(self, packed: bytes | Callable[[], bytes], script: Loadable | None = None) -> None:
         self._packed = packed
         self.script = script
 
