@@ -16,6 +16,7 @@ from asynq_compat.connect import BrokerTarget, open_broker
 from asynq_compat.engine.enqueuer import Enqueuer
 from asynq_compat.errors import (
     AsynqError,
+    BrokerUnavailableError,
     DuplicateTaskError,
     InvalidArgumentError,
     ServerStateError,
@@ -64,9 +65,12 @@ class Client:
         self._check_open()
         request, info = compose(task, with_keywords(options, keywords), self._clock.now_ns())
         check_context(context)
-        error = refusal(request, self._enqueuer.enqueue(request))
+        try:
+            error = refusal(request, self._enqueuer.enqueue(request))
+        except AsynqError as failure:
+            error = failure
         if error is not None:
-            raise error
+            raise self._said(error)
         return info
 
     def enqueue_context(
@@ -94,7 +98,16 @@ class Client:
         """
         self._check_open()
         requests, results = compose_many(as_items(items), with_keywords(options, keywords), self._clock.now_ns())
-        return told(requests, results, self._broker.producing.enqueue(requests)) if requests else results
+        if not requests:
+            return results
+        try:
+            outcomes = self._broker.producing.enqueue(requests)
+        except AsynqError as failure:
+            raise self._said(failure) from failure.__cause__
+        results = told(requests, results, outcomes)
+        if self._is_closed:
+            return [self._said(one) if isinstance(one, AsynqError) else one for one in results]
+        return results
 
     def ping(self) -> None:
         """Ask the broker whether it answers.
@@ -111,6 +124,13 @@ class Client:
             self._is_closed = True
             if self._is_owner:
                 self._broker.close()
+
+    def _said(self, error: AsynqError) -> AsynqError:
+        """Return what a caller hears: what failed because another thread closed this client says that."""
+        is_outage = isinstance(error, BrokerUnavailableError | ServerStateError)
+        if not (self._is_closed and self._is_owner and is_outage) or getattr(error, "may_have_happened", False):
+            return error
+        return ServerStateError("the client is closed, nothing was sent; make another Client")
 
     def _check_open(self) -> None:
         if self._is_closed:

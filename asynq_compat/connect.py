@@ -273,11 +273,13 @@ def _kafka_store(opt: RedpandaOpt) -> JournalStore:
         raise InvalidArgumentError(
             f"brokers must be a str or a sequence of them, got {shown(opt.brokers)}; for example RedpandaOpt('localhost:9092')"
         )
+    timeout_s = _timeout_s("request_timeout", opt.request_timeout, None)
     return KafkaJournalStore(
         KafkaSettings(
             bootstrap=opt.addresses,
             namespace=opt.namespace,
-            request_timeout_s=_timeout_s("request_timeout", opt.request_timeout, 30.0) or 30.0,
+            request_timeout_s=timeout_s or 30.0,
+            connect_timeout_s=timeout_s,
             replication_factor=opt.replication_factor,
         )
     )

@@ -114,7 +114,7 @@ class RedpandaOpt:
     Attributes:
         brokers: "host:port" of some of its brokers, separated by commas, or a sequence of them; the port may be left out.
         namespace: What the names of its topics begin with; programs with the same namespace share their queues.
-        request_timeout: How long an answer may take; None for 30 seconds.
+        request_timeout: How long a connection or an answer may take; None for 10 seconds to connect and 30 for an answer.
         replication_factor: Of topics made here; -1 leaves it to the cluster.
     """
 

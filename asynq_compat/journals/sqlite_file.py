@@ -1,7 +1,8 @@
 """Is this file a journal of ours, and how is it opened and written to?
 
 Contract: `JournalFile` opens or makes the file, refuses what is none of ours by name and with the remedy, and gives one transaction at a
-time among all processes. SQLite's errors are translated here. A forked child gets connections and locks of its own.
+time among all processes. SQLite's errors are translated here; a full disk is an outage like others, tried again until the caller's time
+is up, since room may be made. A forked child gets connections and locks of its own.
 Not obvious: a connection inherited by fork may not even be closed, it is set aside; closing the inherited lock file is right, otherwise
 the child would keep a lock alive that its parent took. Nothing but SQLite ever opens the file itself: the closing of any descriptor frees
 all of this process's POSIX locks on it, and then the next process to leave deletes the log that is still being written to.
@@ -94,7 +95,8 @@ class JournalFile:
         try:
             writer.execute("COMMIT")
         except sqlite3.Error as error:
-            is_undone = writer.in_transaction
+            # A full disk took no commit record: SQLite itself has rolled back.
+            is_undone = writer.in_transaction or _is_full(error)
             self._roll_back(writer)
             raise self._unavailable(error, may_have_happened=not is_undone) from error
 
@@ -186,10 +188,15 @@ class JournalFile:
         )
 
     def _unavailable(self, error: sqlite3.Error, *, may_have_happened: bool = False) -> BrokerUnavailableError:
-        fate = "; it may have been stored" if may_have_happened else ""
+        remedy = "; free some space" if _is_full(error) else ""
         return BrokerUnavailableError(
-            f"the journal file {self.path} cannot be used now: {error}{fate}", may_have_happened=may_have_happened
+            f"the journal file {self.path} cannot be used now: {error}{remedy}", may_have_happened=may_have_happened
         )
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    # Errors of the Python module itself have no code.
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def set_aside(connection: sqlite3.Connection | None) -> None:

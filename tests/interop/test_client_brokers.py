@@ -114,6 +114,33 @@ def test_a_broker_that_does_not_let_us_in_is_named_in_time_and_without_the_passw
             assert time.monotonic() - started_at < TOLD_WITHIN_S
 
 
+@pytest.mark.redis
+@pytest.mark.parametrize(
+    ("scheme", "db", "said"),
+    [("redis", 99, "has no database of that number"), ("rediss", 0, "did not answer TLS within 5 s")],
+)
+def test_a_redis_that_is_addressed_wrongly_says_how(redis_server: RedisServer, scheme: str, db: int, said: str) -> None:
+    with (
+        asynq.Client(f"{scheme}://{redis_server.addr}/{db}") as client,
+        pytest.raises(asynq.BrokerUnavailableError) as caught,
+    ):
+        client.enqueue(TASK)
+
+    assert said in str(caught.value)
+    assert not caught.value.may_have_happened
+
+
+def test_a_redis_that_is_not_there_shows_the_direct_cause_alone() -> None:
+    (port,) = free_ports(1)
+
+    with pytest.raises(asynq.BrokerUnavailableError) as caught:
+        enqueue_one(asynq.RedisClientOpt(f"127.0.0.1:{port}"))
+
+    cause = caught.value.__cause__
+    assert isinstance(cause, ConnectionRefusedError)
+    assert (cause.__cause__, cause.__context__) == (None, None)
+
+
 @pytest.mark.parametrize("content", [b"not a database at all" * 50, b"SQLite format 3\x00" + b"\x01" * 500])
 def test_a_file_that_is_no_journal_is_refused_and_left_as_it_was(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.txt"

@@ -170,7 +170,9 @@ def test_a_full_disk_is_told_and_the_server_goes_on_when_there_is_room(small_dis
             server.shutdown()
 
     assert str(small_disk) in str(caught.value)
-    assert "full" in str(caught.value)
+    assert "full; free some space" in str(caught.value)
+    assert "nothing was sent" in str(caught.value)
+    assert not caught.value.may_have_happened
     assert set(runs) == stored
     assert set(runs.values()) == {1}
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -183,6 +185,34 @@ def test_a_client_closes_what_it_opened_and_nothing_else(broker: Broker) -> None
     assert closed == []
     with pytest.raises(errors.ServerStateError, match="the client is closed; make another Client"):
         client.enqueue(TASK)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_who_enqueues_while_another_thread_closes_the_client_hears_that(kind: str, tmp_path: Path) -> None:
+    client = asynq.Client(f"memory://{uuid.uuid4()}" if kind == "memory" else f"sqlite:///{tmp_path}/queue.db")
+    has_stored = threading.Event()
+
+    def enqueue(*, is_many: bool) -> Exception:
+        while True:
+            try:
+                results = client.enqueue_many([TASK]) if is_many else [client.enqueue(TASK)]
+            except asynq.AsynqError as error:
+                return error
+            for result in results:
+                if isinstance(result, asynq.AsynqError):
+                    return result
+            has_stored.set()
+
+    with ThreadPoolExecutor(6) as threads:
+        callers = [threads.submit(enqueue, is_many=number < 2) for number in range(6)]
+        assert has_stored.wait(10)
+        client.close()
+        told = [caller.result(20) for caller in callers]
+
+    doubtful = [one for one in told if getattr(one, "may_have_happened", False)]
+    assert {type(one) for one in told if one not in doubtful} <= {errors.ServerStateError}
+    assert all("the client is closed" in str(one) for one in told if one not in doubtful)
+    assert len(doubtful) < len(told)
 
 
 def test_a_client_opens_a_url(monkeypatch: pytest.MonkeyPatch) -> None:

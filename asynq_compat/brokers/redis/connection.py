@@ -17,7 +17,7 @@ from redis.connection import Connection, UnixDomainSocketConnection
 from redis.retry import Retry
 
 from asynq_compat.brokers.redis.commands import Answer, Reply
-from asynq_compat.brokers.redis.refusals import refusal_of
+from asynq_compat.brokers.redis.refusals import NoHandshakeError, refusal_of
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.limits import shown
 
@@ -136,10 +136,16 @@ class _TcpConnection(Connection):
         if self._tls_context is None:
             return plain
         try:
-            return self._tls_context.wrap_socket(plain, server_hostname=self._server_name)
+            plain.settimeout(self.socket_connect_timeout)
+            secure = self._tls_context.wrap_socket(plain, server_hostname=self._server_name)
+            secure.settimeout(self.socket_timeout)
+        except TimeoutError as error:
+            plain.close()
+            raise NoHandshakeError("no answer to the TLS handshake") from error
         except OSError:
             plain.close()
             raise
+        return secure
 
 
 class _UnixConnection(UnixDomainSocketConnection):

@@ -19,7 +19,7 @@ from redis import exceptions
 from asynq_compat.brokers.redis.commands import Answer, Command, Refusal, Reply
 from asynq_compat.brokers.redis.connection import RedisConnection, RedisSettings
 from asynq_compat.brokers.redis.pool import Pool
-from asynq_compat.brokers.redis.refusals import PASSING, is_passing, refused, unavailable
+from asynq_compat.brokers.redis.refusals import PASSING, direct_cause, is_passing, refused, unavailable
 from asynq_compat.errors import AsynqError
 from asynq_compat.wire.hot_record import hot_record
 
@@ -82,7 +82,8 @@ class Link:
                 was_resent = was_resent or failure.was_sent
                 can_pass = is_passing(failure.error) and attempt < _RETRIES_MAX and time.monotonic() < give_up_at
                 if not can_pass or failure.has_dialled_too_long or self._is_closed.is_set():
-                    raise self._outage(failure.error, was_sent=was_resent) from failure.error
+                    outage = self._outage(failure.error, was_sent=was_resent)
+                    raise outage from direct_cause(failure.error)
             self._is_closed.wait(_backoff_s(attempt))
             attempt += 1
 
@@ -96,7 +97,8 @@ class Link:
         try:
             connection.open()
         except _FAILURES as error:
-            raise self._outage(error, was_sent=False) from error
+            outage = self._outage(error, was_sent=False)
+            raise outage from direct_cause(error)
         return connection
 
     def close(self) -> None:

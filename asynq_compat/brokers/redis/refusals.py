@@ -26,6 +26,7 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.AuthenticationError, "WRONGPASS"),
 )
 _MEANINGS = {
+    "DB": "has no database of that number (DB index is out of range); give a lower one or raise its setting databases",
     "LOADING": "is still loading its data into memory; try again in a moment",
     "READONLY": "is a read-only replica; connect to its primary",
     "MASTERDOWN": "is a replica that has lost its primary; connect to the primary",
@@ -35,6 +36,10 @@ _MEANINGS = {
     "NOPERM": "does not allow this user what Asynq needs (NOPERM); check its ACL",
     "MAXCLIENTS": "has as many clients as it takes (maxclients); close some or raise the limit",
 }
+
+
+class NoHandshakeError(exceptions.TimeoutError):
+    """TLS was not answered within the time to connect."""
 
 
 def refusal_of(error: Exception) -> Refusal:
@@ -94,6 +99,11 @@ def unavailable(
         return BrokerUnavailableError(f"what answers at {address} does not speak Redis's protocol; check host and port")
     if _is_reply(error):
         return refused(address, refusal_of(error))
+    if isinstance(error, NoHandshakeError):
+        return BrokerUnavailableError(
+            f"{address} takes connections but did not answer TLS within {dial_timeout_s:g} s; is it a port without TLS? "
+            "Then write redis:// or leave out tls_config"
+        )
     if isinstance(error, exceptions.TimeoutError | TimeoutError):
         if was_sent:
             return BrokerUnavailableError(
@@ -111,6 +121,18 @@ def unavailable(
     return BrokerUnavailableError(
         f"redis at {address} cannot be reached: {_cause(error)}; is it running, and is this its address?"
     )
+
+
+def direct_cause(error: Exception) -> BaseException:
+    """Return the socket's own error, else redis-py's, without the chain that redis-py puts around it."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and not isinstance(inner, exceptions.RedisError):
+            break
+        inner = inner.__cause__ or inner.__context__
+    cause = error if inner is None else inner
+    cause.__cause__ = cause.__context__ = None
+    return cause
 
 
 def _cause(error: Exception) -> str:

@@ -22,8 +22,10 @@ from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.unreachable import why_unreachable
 
 _RETRY_BACKOFF_MS = 20
+_WARN_AFTER_S = 3.0
 _RECONNECT_BACKOFF_MS_MAX = 1_000
 
+_log = logging.getLogger("asynq_compat")
 # kafka-python warns of every attempt to connect; without a handler of its own Python prints that to stderr.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
 
@@ -41,8 +43,9 @@ class Connector:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()  # Guards the next two.
+        self._lock = threading.Lock()  # Guards the next three.
         self._is_closed = False
+        self._has_warned = False
         self._under_way: set[tuple[Network, Any]] = set()
 
     def connect(self, make: Callable[..., Any]) -> Connected:
@@ -64,16 +67,34 @@ class Connector:
                     network.call_soon_threadsafe(manager.close)
             return KafkaNetClient(net=network, manager=manager)
 
+        alarm = threading.Timer(_WARN_AFTER_S, self._warn)
+        alarm.daemon = True
+        alarm.start()
         try:
             client = self._make(make, begin, begun)
+            self._has_warned = False
         except kafka.errors.KafkaConfigurationError:
             raise  # A mistake of this package.
         except kafka.errors.KafkaError as error:
             raise BrokerUnavailableError(
-                f"no Kafka broker answered within {self._settings.request_timeout_s:g} s: "
+                f"no Kafka broker answered within {self._settings.connects_within_s:g} s: "
                 f"{why_unreachable(self._settings.bootstrap)}"
             ) from error
+        finally:
+            alarm.cancel()
+            alarm.join()
         return Connected(client, begun[-1][0])
+
+    def _warn(self) -> None:
+        """Say once in an outage that nobody answers; called while an attempt is under way."""
+        with self._lock:
+            is_told, self._has_warned = self._has_warned or self._is_closed, True
+        if not is_told:
+            _log.warning(
+                "no Kafka broker at %s has answered for %g s, still trying; is it running, and is this its address?",
+                ",".join(self._settings.bootstrap),
+                _WARN_AFTER_S,
+            )
 
     def _make(self, make: Callable[..., Any], begin: Callable[..., Any], begun: list[tuple[Network, Any]]) -> Any:
         try:
@@ -109,7 +130,7 @@ class Connector:
         return {
             "bootstrap_servers": list(self._settings.bootstrap),
             "client_id": "asynq_compat",
-            "bootstrap_timeout_ms": timeout_ms,
+            "bootstrap_timeout_ms": int(self._settings.connects_within_s * 1000),
             "request_timeout_ms": timeout_ms,
             "reconnect_backoff_ms": 50,
             "reconnect_backoff_max_ms": _RECONNECT_BACKOFF_MS_MAX,

@@ -86,7 +86,7 @@ class KafkaPythonDriver:
             raise self._no_answer(f"this user may not write to {topic}", error) from error
         except kafka.errors.KafkaError as error:
             self._throw_away(producer)
-            text = f"no answer to an append to {topic}; the frame may or may not be stored"
+            text = f"no answer to an append to {topic}"
             raise self._no_answer(text, error, may_have_happened=True) from error
 
     def end(self, topic: str) -> int:

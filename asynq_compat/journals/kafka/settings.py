@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from asynq_compat.errors import InvalidArgumentError
 
+_CONNECT_TIMEOUT_S = 10.0
 _LEGAL = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -20,13 +21,15 @@ class KafkaSettings:
     Attributes:
         bootstrap: "host:port" of some of its brokers.
         namespace: What the names of our topics begin with.
-        request_timeout_s: How long a connection, an append or a question may take before it counts as unanswered.
+        request_timeout_s: How long an append or a question may take before it counts as unanswered.
+        connect_timeout_s: How long a connection may take; None: 10 seconds, less if `request_timeout_s` is.
         replication_factor: Of topics made here; -1 leaves it to the cluster.
     """
 
     bootstrap: tuple[str, ...]
     namespace: str = "asynq"
     request_timeout_s: float = 30.0
+    connect_timeout_s: float | None = None
     replication_factor: int = -1
 
     def __post_init__(self) -> None:
@@ -40,6 +43,11 @@ class KafkaSettings:
             raise InvalidArgumentError(
                 f"request_timeout_s must be above 0, got {self.request_timeout_s}; 30 is the default"
             )
+
+    @property
+    def connects_within_s(self) -> float:
+        """How long a connection may take."""
+        return self.connect_timeout_s or min(_CONNECT_TIMEOUT_S, self.request_timeout_s)
 
     @property
     def address(self) -> str:

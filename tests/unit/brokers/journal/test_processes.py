@@ -15,7 +15,7 @@ from asynq_compat.journals.memory import MemoryJournalStore
 from asynq_compat.journals.sqlite import SqliteJournalStore
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import SettleOutcome
-from tests.unit.brokers.journal.workplace import enqueue, open_intake, settle, take
+from tests.unit.brokers.journal.workplace import enqueue, open_intake, settle, take, wait_until
 
 
 @pytest.fixture
@@ -95,11 +95,12 @@ def test_two_openers_of_a_file_share_its_queues(broker: Broker, path: str) -> No
 
 
 def test_brokers_in_memory_share_one_replica_until_the_last_is_closed() -> None:
+    before = set(threading.enumerate())
     first = open_journal(MemoryJournalStore("shared"), shares=True)
     second = open_journal(MemoryJournalStore("shared"), shares=True)
     intake = open_intake(first, capacity=1)
     assert second.inspecting.queues() == []
-    replicas = [thread.name for thread in threading.enumerate() if thread.name.startswith("asynq-replica")]
+    replicas = [thread.name for thread in started_since(before) if thread.name.startswith("asynq-replica")]
     assert sorted(replicas) == ["asynq-replica-control", "asynq-replica-queue.default"]
 
     second.close()
@@ -108,4 +109,8 @@ def test_brokers_in_memory_share_one_replica_until_the_last_is_closed() -> None:
     assert settle(intake, take(intake, 1)) == {SettleOutcome.SETTLED}
     first.close()
 
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("asynq-")]
+    wait_until(lambda: not started_since(before), "every thread to end")
+
+
+def started_since(before: set[threading.Thread]) -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one not in before and one.name.startswith("asynq-")]

@@ -69,7 +69,10 @@ def test_a_journal_that_is_another_one_after_an_outage_is_read_anew(
     intake.settle([], 1)  # The handler of what was held is dropped.
     (first,) = take(intake, 1)
     assert {outcome.value for outcome in settle(intake, [first])} == {"settled"}
-    assert pending(broker) + len(take(intake, 1)) == 39
+    stats = broker.inspecting.queue_stats("default")
+    assert stats is not None
+    assert stats.pending + stats.active == 39, "the next one may be given to this intake already"
+    assert len(take(intake, 1)) == 1
     newer.close()
 
 

@@ -190,16 +190,19 @@ def test_a_writer_that_was_silent_for_long_takes_another_name(
 
 def test_an_old_frame_is_never_sent_again(writer: Writer, journal: FaultyJournal, clock: VirtualClock) -> None:
     writer.follow()
-    journal.refuse = 1
-    old = ticket("old")
-    writer.enqueue(old, timeout_s=5)
-    with pytest.raises(BrokerUnavailableError):
-        writer.wait(old, timeout_s=0.01)
+    journal.refuse = 1_000_000
+    old, new = ticket("old"), ticket("new")
+    writer.submit(old)
+    wait_until(lambda: bool(journal.appended), "the old frame to be refused")
 
     clock.advance_s(FRAME_AGE_S_MAX + 1)
-    writer.commit(ticket("new"), timeout_s=5)
+    writer.submit(new)
+    wait_until(lambda: journal.appended[-1] != journal.appended[0], "the old frame to be given up")
+    journal.refuse = 0
+    writer.wait(new, timeout_s=5)
 
-    assert frames(journal)[-1].commands == [[command.RUN, ["new"]]]
+    assert isinstance(old.error, BrokerUnavailableError)
+    assert [frame.commands for frame in frames(journal)] == [[[command.RUN, ["new"]]]]
 
 
 def test_what_cannot_be_encoded_fails_alone(writer: Writer, journal: FaultyJournal) -> None:

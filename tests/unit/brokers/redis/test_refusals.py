@@ -25,6 +25,7 @@ from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataE
             "OOM",
         ),
         (exceptions.ResponseError("value is not an integer or out of range"), "ERR"),
+        (exceptions.ResponseError("DB index is out of range"), "DB"),
     ],
 )
 def test_a_reply_has_its_code(error: Exception, code: str) -> None:
