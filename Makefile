@@ -32,7 +32,7 @@ unit: setup  ## the tests that need no service, in seconds
 	@$(BIN)/python -m pytest -q tests/unit
 
 test: services  ## all tests, against real Redis, Kafka and Go
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q --durations=15 --durations-min=3
 
 simulate: setup  ## new simulated histories of the journal for SECONDS=60
 	@$(BIN)/python -m tests.simulator --seconds $(or $(SECONDS),60)
