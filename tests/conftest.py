@@ -7,6 +7,7 @@ skipped, naming what is missing; in CI (environment variable CI) it fails. A tes
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -33,6 +34,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, marker in _MARKED_BY.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+
+
+@pytest.fixture(autouse=True)
+def _own_log_level() -> Iterator[None]:
+    """Give the next test the package's log level as this one found it: a server with a `log_level` sets it for the process."""
+    log = logging.getLogger("asynq_compat")
+    level = log.level
+    yield
+    log.setLevel(level)
 
 
 def _or_skip(start: Callable[[], _T]) -> _T:

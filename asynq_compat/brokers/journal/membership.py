@@ -58,7 +58,8 @@ class Membership:
         self.capacity = capacity
         self.free = capacity
         self.is_stopped = False
-        self.pace = Pace(capacity, self.clock.monotonic_s())
+        # With one slot or strict priorities the order shows: what was fetched ahead would go before what came since.
+        self.pace = Pace(capacity, self.clock.monotonic_s(), is_exact=order.strict or capacity == 1)
         self._sharing = CreditSharing(order)
         self._is_strict = order.strict
         self.seats = {name: Seat(self, partitions.queue(name)) for name in self._sharing.names}

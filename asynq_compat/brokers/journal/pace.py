@@ -19,8 +19,10 @@ _GROWTH = 2
 class Pace:
     """Watches how fast slots become free."""
 
-    def __init__(self, slots: int, now_s: float) -> None:
+    def __init__(self, slots: int, now_s: float, *, is_exact: bool = False) -> None:
+        """Begin; where the order `is_exact`, nothing is ever fetched ahead."""
         self._slots = slots
+        self._window_max = 0 if is_exact else WINDOW_MAX
         self._span_began_s = now_s
         self._freed = 0
         self._window = 0
@@ -39,7 +41,7 @@ class Pace:
         rate = self._freed / span_s
         in_slot_s = busy / rate if rate else float("inf")
         is_quick = rate > 0 and min(in_slot_s, self._slots / rate) < _QUICK_S
-        aim = min(int(rate * _AHEAD_S), WINDOW_MAX) if is_quick else 0
+        aim = min(int(rate * _AHEAD_S), self._window_max) if is_quick else 0
         self._window = min(aim, max(self._window, self._slots) * _GROWTH)
         self._span_began_s = now_s
         self._freed = 0

@@ -98,6 +98,15 @@ def test_credit_never_exceeds_the_free_slots_by_more_than_one_a_queue(
 # --- pace
 
 
+def test_nothing_is_fetched_ahead_where_the_order_is_exact() -> None:
+    pace = Pace(10, 0.0, is_exact=True)
+
+    for number in range(1, 100):
+        pace.freed(10, 0, number * 0.01)
+
+    assert pace.window == 0
+
+
 def test_nothing_is_fetched_ahead_while_handlers_are_slow() -> None:
     pace = Pace(10, 0.0)
 
