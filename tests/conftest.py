@@ -1,7 +1,8 @@
 """Which real services does a test find running?
 
 Contract: a service starts with the first test that asks for it and ends with the session. Where one cannot be started the test is
-skipped, naming what is missing; in CI (environment variable CI) it fails. A test that uses a fixture of a service carries its marker.
+skipped, naming what is missing. In CI (environment variable CI) whatever is skipped, for this or any other reason, has failed: a proof
+that was not made is none. A test that uses a fixture of a service carries its marker.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import itertools
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,6 +37,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(marker)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skipped test into a failed one in CI."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome, report.longrepr = "failed", f"skipped, which CI does not accept: {reason}"
+    return report
+
+
 @pytest.fixture(autouse=True)
 def _own_log_level() -> Iterator[None]:
     """Give the next test the package's log level as this one found it: a server with a `log_level` sets it for the process."""
@@ -49,8 +60,6 @@ def _or_skip(start: Callable[[], _T]) -> _T:
     try:
         return start()
     except ServiceMissingError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error), pytrace=False)
         pytest.skip(str(error))
 
 

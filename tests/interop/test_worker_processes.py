@@ -33,7 +33,7 @@ def telling(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         def told(kind: str) -> Story:
             if kind not in stories:
                 pytest.skip(why_not)
-            return stories[kind].result(150)
+            return stories[kind].result(200)
 
         yield told
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import asynq_compat as asynq
 
-SLOTS = 8
+SLOTS = 16
 RETRY_DELAY_S = 1
 SHUTDOWN_TIMEOUT_S = 5.0
 

@@ -19,13 +19,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asynq_compat as asynq
+from tests.interop.worker_program import SLOTS
 from tests.services.installing import REPOSITORY
 from tests.services.waiting import wait_until
 
 KILLED, STOPPED, STEADY = "killed", "stopped", "steady"
-_HELD = 12
+# Whoever holds them all still has free slots.
+_HELD = SLOTS - 4
 _BATCH = 10
-_LEASE_PATIENCE_S = 60.0
+# A lease, and a whole interval of the recoverer.
+_LEASE_PATIENCE_S = 100.0
 _KINDS = ("plain", "async", "fail", "plain", "async")
 
 
