@@ -5,6 +5,7 @@ Contract: plain values. `Applied` belongs to one entry; views are copies of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -34,6 +35,15 @@ class AssignedTasks:
     messages: list[bytes]
 
 
+@hot_record
+class Reply:
+    """What became of a frame: the outcomes of its commands."""
+
+    writer_id: bytes
+    sequence: int
+    outcomes: list[Outcome]
+
+
 @dataclass(slots=True)
 class Applied:
     """What one entry has done; filled in by the machine, not changed afterwards.
@@ -45,6 +55,8 @@ class Applied:
         assignments: Made at the end of this entry, at most one a session.
         ended: Sessions that this entry ended: their lease ran out, or they were closed.
         notes: What an operator should hear of, whole sentences.
+        answer: The outcomes that this frame's writer asked for, also when it is its last frame come again; None if it did not ask.
+        replies: What this frame tells the writers of others.
     """
 
     position: int
@@ -55,6 +67,8 @@ class Applied:
     assignments: list[AssignedTasks]
     ended: list[int]
     notes: list[str]
+    answer: list[Outcome] | None = None
+    replies: Sequence[Reply] = ()
 
 
 @hot_record

@@ -43,6 +43,8 @@ def _frame(state: State) -> Iterator[tuple[_Item, ...]]:
         yield (day, count.expires_ms, count.processed, count.failed)
     for writer_id, writer in state.writers.known.items():
         yield (writer_id, writer.sequence, writer.check, writer.last_frame_ms)
+        if writer.answer is not None:
+            yield ("answer", repr(writer.answer))
 
 
 def _sessions(state: State) -> Iterator[tuple[_Item, ...]]:

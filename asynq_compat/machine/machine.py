@@ -6,7 +6,7 @@ equal states. Time and chance come with the entries. One thread at a time, for q
 
 from __future__ import annotations
 
-from asynq_compat.machine import admin, credit, describe, digest, due, enqueue, session, settle, views
+from asynq_compat.machine import admin, credit, describe, digest, due, enqueue, reply, session, settle, views
 from asynq_compat.machine.applied import (
     Applied,
     OrphanedTask,
@@ -46,6 +46,8 @@ TRANSITIONS: dict[int, Transition] = {
     c.PAUSE: admin.pause_queue,
     c.UNPAUSE: admin.unpause_queue,
     c.TICK: admin.tick,
+    c.ASK: reply.ask,
+    c.REPLY: reply.reply,
 }
 
 
@@ -103,10 +105,14 @@ class Machine:
         turn = state.writers.take(frame.writer_id, frame.sequence, data, state.clocks.lease_ms)
         if turn is Turn.DUPLICATE:
             applied.verdict = Verdict.DUPLICATE
+            applied.answer = state.writers.answer(frame.writer_id, frame.sequence)
         elif turn is Turn.NEXT:
             applied.verdict = Verdict.APPLIED
             step.writer_id = frame.writer_id
             applied.outcomes = [self._apply_command(step, command) for command in frame.commands]
+            applied.replies = step.replies
+            if step.asks:
+                applied.answer = state.writers.known[frame.writer_id].answer = applied.outcomes
         else:
             applied.verdict = Verdict.REFUSED
             step.notes.append(f"entry {step.position} was refused: {turn.value}, writer {frame.writer_id.hex()}")
@@ -155,6 +161,10 @@ class Machine:
         writer = self._state.writers.known.get(writer_id)
         return writer.sequence if writer is not None else 0
 
+    def answer(self, writer_id: bytes, sequence: int) -> list[Outcome] | None:
+        """Return the outcomes that a writer's last frame asked for; None if its last frame is another one, or did not ask."""
+        return self._state.writers.answer(writer_id, sequence)
+
     def session(self, name: int) -> SessionView | None:
         """Return a live session; None when it has ended or never was."""
         found = self._state.sessions.get(name)
@@ -167,6 +177,11 @@ class Machine:
     def rank(self, name: int) -> int | None:
         """Return 0 for the keeper, 1 for the next, ...; None for a session that is dormant or has ended."""
         ranks = views.ranking(self._state)
+        return ranks.index(name) if name in ranks else None
+
+    def reply_rank(self, name: int) -> int | None:
+        """Return after how many others a session replies to who asks; unlike `rank` it counts dormant sessions, behind the rest."""
+        ranks = views.reply_ranking(self._state)
         return ranks.index(name) if name in ranks else None
 
     def keeper(self) -> int | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from asynq_compat.machine.applied import Outcome
+from asynq_compat.machine.applied import Outcome, Reply
 from asynq_compat.machine.state import Session, State
 from asynq_compat.wire.command import Command
 from asynq_compat.wire.frame import ITEM_COUNT_MAX
@@ -27,7 +27,8 @@ class Step:
         names_session: Whether a SESSION or OPEN came before in this frame.
         session: The session it named; None when that has ended.
         has_opened: Whether an OPEN came before.
-        ended, notes: See `Applied`.
+        asks: Whether its frame asks for a reply.
+        ended, notes, replies: See `Applied`.
     """
 
     position: int
@@ -35,8 +36,10 @@ class Step:
     names_session: bool = False
     session: Session | None = None
     has_opened: bool = False
+    asks: bool = False
     ended: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
 
 
 # A transition: changes the state and gives the outcome, or None when the command is malformed and nothing has changed.

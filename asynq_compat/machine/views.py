@@ -26,6 +26,11 @@ def ranking(state: State) -> list[int]:
     return [session.name for session in state.sessions.values() if not session.is_dormant()]
 
 
+def reply_ranking(state: State) -> list[int]:
+    """Return all sessions: those that look after the journal, then those with neither credit nor tasks."""
+    return sorted(state.sessions, key=lambda name: state.sessions[name].is_dormant())
+
+
 def session_view(state: State, session: Session) -> SessionView:
     """Return what a session looks like from outside."""
     ranks = ranking(state)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from zlib import crc32
 
+from asynq_compat.machine.applied import Outcome
+
 FORGOTTEN_AFTER_MS = 3_600_000
 
 
@@ -26,11 +28,12 @@ class Turn(Enum):
 
 @dataclass(slots=True, eq=False)
 class Writer:
-    """The last applied frame of one writer."""
+    """The last applied frame of one writer; `answer` are its outcomes if it asked for them (ASK)."""
 
     sequence: int
     check: int
     last_frame_ms: int
+    answer: list[Outcome] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -54,8 +57,14 @@ class Writers:
             writer.sequence = sequence
             writer.check = crc32(data)
             writer.last_frame_ms = lease_ms
+            writer.answer = None
             self.known.move_to_end(writer_id)
         return Turn.NEXT
+
+    def answer(self, writer_id: bytes, sequence: int) -> list[Outcome] | None:
+        """Return what a writer's last frame asked for; None if that is another frame, or did not ask."""
+        writer = self.known.get(writer_id)
+        return writer.answer if writer is not None and writer.sequence == sequence else None
 
     def forget(self, lease_ms: int) -> None:
         """Forget who has been silent for an hour."""

@@ -46,6 +46,8 @@ DELETE: Final = 34
 PAUSE: Final = 35
 UNPAUSE: Final = 36
 TICK: Final = 40
+ASK: Final = 41
+REPLY: Final = 42
 QUEUE: Final = 48
 SERVER: Final = 49
 SERVER_GONE: Final = 50
@@ -191,6 +193,16 @@ def unpause() -> Command:
 def tick() -> Command:
     """Let time pass: only the entry's timestamp counts."""
     return [TICK]
+
+
+def ask() -> Command:
+    """Ask whoever looks after the journal for a reply to this frame."""
+    return [ASK]
+
+
+def reply(writer_id: bytes, sequence: int, outcomes: Sequence[object]) -> Command:
+    """Tell the writer of a frame what became of its commands: `outcomes` as the machine gave them, one a command."""
+    return [REPLY, writer_id, sequence, outcomes]
 
 
 def queue(name: str, partition_count: int) -> Command:

@@ -31,6 +31,8 @@ MACHINE_ALONE = {
     "recover_archive": "settles what expired_leases gave",
     "unpause_queue": "the other half of pause_queue",
     "tick": "nothing but time",
+    "ask": "asks for a reply; changes nothing that a task or queue is",
+    "reply": "changes nothing",
 }
 # What the page tells under another heading, or beside the transitions.
 WITHOUT_HEADING = {

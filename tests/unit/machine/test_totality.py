@@ -48,7 +48,7 @@ NEARLY_RIGHT = st.one_of(
     st.builds(lambda s, r: c.recover_retry([(s, r[0], r[1], 0, "e", 1)]), st.integers(0, 12), RANGE),
     st.builds(lambda r: c.write_result(r[0], r[1], b"r"), RANGE),
     *(st.builds(lambda ids, code=code: [code, ids], IDS) for code in (c.RUN, c.ARCHIVE, c.DELETE)),
-    st.sampled_from([c.pause(), c.unpause(), c.tick()]),
+    st.sampled_from([c.pause(), c.unpause(), c.tick(), c.ask(), c.reply(b"1" * 16, 1, [0, [1, [2]]])]),
 )
 ENTRY = st.tuples(
     st.sampled_from([0, 1, 700, 5_000, 12_000, -1_000, -700_000, 40_000]),
