@@ -4,7 +4,8 @@ Contract: an append-only, totally ordered, durable sequence of entries. `Journal
 stand. Implementations are thread-safe, translate every foreign exception into one of `asynq_compat.errors`, and serve a forked child
 by opening their connections anew.
 Not obvious: positions grow but need not be contiguous, so a reader is told how far it has read (`Batch.upto`) and never waits for an
-entry at a given position. An append whose answer was lost may stand in the log all the same.
+entry at a given position. An append whose answer was lost may stand in the log all the same. A journal may be cut: its oldest entries go,
+its positions never restart, and a read below the cut fails instead of jumping over it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from asynq_compat.errors import PayloadTooLargeError
+from asynq_compat.errors import CorruptDataError, PayloadTooLargeError
 from asynq_compat.wire.hot_record import hot_record
 
 BEFORE_THE_FIRST = -1
@@ -31,6 +32,28 @@ CONTROL = "control"
 def queue_journal_name(queue: str) -> str:
     """Return the name of a queue's journal."""
     return f"queue.{queue}"
+
+
+def state_journal_name(name: str) -> str:
+    """Return the name of the journal that holds the checkpoints of the journal `name`.
+
+    No queue's journal, and no other's checkpoints, are called like that.
+    """
+    return f"{CONTROL}.state" if name == CONTROL else f"state.{name.removeprefix(queue_journal_name(''))}"
+
+
+class NotInJournalError(CorruptDataError):
+    """What was to be read is not in the journal: it was cut away, or the journal ends before it (it is another one than it was).
+
+    Attributes:
+        after: The position to read after.
+    """
+
+    def __init__(self, name: str, after: int) -> None:
+        super().__init__(
+            f"what stands behind position {after} is not in the journal {name} (any more): it was cut, or the journal was made anew"
+        )
+        self.after = after
 
 
 def check_frame_size(frame: bytes) -> None:
@@ -111,7 +134,8 @@ class Journal(Protocol):
 
         Raises:
             BrokerUnavailableError: Nothing can be read now; the same read may be tried again.
-            CorruptDataError: What stands at that position cannot be read, or `after` is not in the journal any more.
+            NotInJournalError: The entries behind `after` were cut away. Also, where it shows, that the journal ends before `after`.
+            CorruptDataError: What stands at that position cannot be read.
             ServerStateError: The journal is closed.
         """
 
@@ -120,6 +144,27 @@ class Journal(Protocol):
 
         Raises:
             BrokerUnavailableError: No answer.
+            ServerStateError: The journal is closed.
+        """
+
+    def first(self) -> int:
+        """Return the position from which on nothing was cut: 0 at the beginning, one behind `end` when all was cut.
+
+        Raises:
+            BrokerUnavailableError: No answer.
+            ServerStateError: The journal is closed.
+        """
+
+    def truncate(self, before: int) -> None:
+        """Cut: delete the entries at positions below `before`, oldest first. Cutting what was cut before changes nothing.
+
+        May be interrupted by anything: then fewer are gone. Others append and read meanwhile.
+
+        Args:
+            before: At most one behind `end`.
+
+        Raises:
+            BrokerUnavailableError: No answer; it may have happened.
             ServerStateError: The journal is closed.
         """
 
@@ -138,7 +183,7 @@ class JournalStore(Protocol):
         """Where it is, for logs and errors; never a password."""
 
     def open(self, name: str) -> Journal:
-        """Open the journal of that name, made if it does not exist: `CONTROL` or a `queue_journal_name`.
+        """Open the journal of that name, made if it does not exist: `CONTROL`, a `queue_journal_name`, or the `state_journal_name` of one.
 
         Raises:
             InvalidArgumentError: The name cannot be one, or what stands there is no journal of ours; says what to do.

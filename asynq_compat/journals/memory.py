@@ -14,7 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from asynq_compat.errors import BrokerUnavailableError, ServerStateError
-from asynq_compat.journals.journal import READ_BYTES_MAX, READ_COUNT_MAX, Batch, Entry, check_frame_size
+from asynq_compat.journals.journal import (
+    READ_BYTES_MAX,
+    READ_COUNT_MAX,
+    Batch,
+    Entry,
+    NotInJournalError,
+    check_frame_size,
+)
 
 
 @dataclass(slots=True)
@@ -23,6 +30,7 @@ class _Log:
 
     now_ms: Callable[[], int]
     entries: list[Entry] = field(default_factory=list)
+    first: int = 0  # Position of the first of them.
     changed: threading.Condition = field(default_factory=threading.Condition)
 
 
@@ -111,7 +119,7 @@ class MemoryJournal:
         check_frame_size(frame)
         with self._log.changed:
             self._check_usable()
-            position = len(self._log.entries)
+            position = self._log.first + len(self._log.entries)
             self._log.entries.append(Entry(position, self._log.now_ms(), is_log_time=True, data=bytes(frame)))
             self._log.changed.notify_all()
         return position
@@ -120,14 +128,17 @@ class MemoryJournal:
         self, after: int, *, wait_s: float, max_count: int = READ_COUNT_MAX, max_bytes: int = READ_BYTES_MAX
     ) -> Batch:
         """Return the entries behind `after`."""
-        entries = self._log.entries
-        with self._log.changed:
+        log = self._log
+        with log.changed:
             self._check_usable()
-            self._log.changed.wait_for(
-                lambda: len(entries) > after + 1 or self._is_interrupted or self._is_closed, wait_s
+            log.changed.wait_for(
+                lambda: log.first + len(log.entries) != after + 1 or self._is_interrupted or self._is_closed, wait_s
             )
             self._is_interrupted = False
-            found = entries[after + 1 : after + 1 + max_count]
+            place = after + 1 - log.first
+            if not 0 <= place <= len(log.entries):
+                raise NotInJournalError(self._name, after)
+            found = log.entries[place : place + max_count]
         size_bytes = 0
         for count, entry in enumerate(found, 1):
             size_bytes += len(entry.data)
@@ -140,7 +151,22 @@ class MemoryJournal:
         """Return the position of the last entry, -1 if there is none."""
         with self._log.changed:
             self._check_usable()
-            return len(self._log.entries) - 1
+            return self._log.first + len(self._log.entries) - 1
+
+    def first(self) -> int:
+        """Return the position from which on nothing was cut."""
+        with self._log.changed:
+            self._check_usable()
+            return self._log.first
+
+    def truncate(self, before: int) -> None:
+        """Delete the entries below a position."""
+        log = self._log
+        with log.changed:
+            self._check_usable()
+            count = min(max(0, before - log.first), len(log.entries))
+            del log.entries[:count]
+            log.first += count
 
     def interrupt(self) -> None:
         """Let a waiting read return."""

@@ -3,7 +3,8 @@
 Contract: one transaction a frame (WAL, synchronous=FULL), one writer at a time among all processes, the timestamp taken while nobody
 else can write. Every process may open the file; forked children too. No read transaction stays open across a wait.
 Not obvious: a waiting read is woken through the lock file (file_signal.py) and looks by itself once a second, for a writer may die
-between its commit and its signal.
+between its commit and its signal. Positions have no gaps, so a gap behind the reader is a cut. The pages of what was cut are used again;
+the file does not shrink.
 """
 
 from __future__ import annotations
@@ -23,17 +24,24 @@ from asynq_compat.journals.journal import (
     READ_COUNT_MAX,
     Batch,
     Entry,
+    NotInJournalError,
     check_frame_size,
 )
 from asynq_compat.journals.sqlite_file import JournalFile, set_aside
 
 POSITION_BITS = 40
 _LOOK_EVERY_S = 1.0
+# journal.md 2: a cut goes in slices of at most 5 ms, so that writers wait no longer; between two they have the file for as long and more.
+_SLICE_S = 0.005
+_SLICE_COUNT_FIRST, _SLICE_COUNT_MAX = 16, 4_096
+_SLICE_PAUSE_S = 0.01
 
 _ADD = "INSERT INTO journal (name) VALUES (?) ON CONFLICT (name) DO NOTHING"
 _FIND = "SELECT id FROM journal WHERE name = ?"
 _NAMES = "SELECT name FROM journal"
 _NEXT = "UPDATE journal SET next_position = next_position + 1 WHERE id = ? RETURNING next_position - 1"
+_FIRST = "SELECT min(id) FROM entry WHERE id >= ? AND id < ?"
+_CUT = "DELETE FROM entry WHERE id >= ? AND id < ?"
 _INSERT = "INSERT INTO entry (id, timestamp_ms, data) VALUES (?, ?, ?)"
 _END = "SELECT next_position - 1 FROM journal WHERE id = ?"
 _READ = "SELECT id, timestamp_ms, data FROM entry WHERE id > ? AND id < ? ORDER BY id LIMIT ?"
@@ -116,6 +124,7 @@ class SqliteJournal:
         self._base = journal_id << POSITION_BITS
         self._now_ms = now_ms
         self._is_closed = False
+        self._has_closed = threading.Event()
         self._turn = threading.Lock()  # Held through a read: one reader at a time.
         self._asking = threading.Lock()  # Guards the connection and closing.
         self._connection: sqlite3.Connection | None = None
@@ -144,6 +153,8 @@ class SqliteJournal:
             while True:
                 self._check_open()
                 entries = self._select(after, max_count, max_bytes)
+                if not entries:
+                    entries = self._select_anew(after, max_count, max_bytes)
                 left_s = deadline - time.monotonic()
                 if entries or left_s <= 0:
                     break
@@ -157,6 +168,31 @@ class SqliteJournal:
             row = self._connected().execute(_END, (self._id,)).fetchone()
         return int(row[0]) if row else BEFORE_THE_FIRST
 
+    def first(self) -> int:
+        """Return the position from which on nothing was cut."""
+        bounds = (self._base, self._base + (1 << POSITION_BITS))
+        with self._asking, self._file.translated():
+            (entry_id,) = self._connected().execute(_FIRST, bounds).fetchone()
+            if entry_id is None:
+                row = self._connected().execute(_END, (self._id,)).fetchone()
+                return int(row[0]) + 1 if row else 0
+        return int(entry_id) - self._base
+
+    def truncate(self, before: int) -> None:
+        """Delete the entries below a position, in slices that let writers in between."""
+        at, last = self.first(), min(before, self.end() + 1)
+        count = _SLICE_COUNT_FIRST
+        while at < last:
+            self._check_open()
+            upto = min(at + count, last)
+            with self._file.transaction() as connection:
+                began_s = time.monotonic()
+                connection.execute(_CUT, (self._base + at, self._base + upto))
+                took_s = time.monotonic() - began_s
+            at = upto
+            count = max(1, count // 2) if took_s > _SLICE_S / 2 else min(2 * count, _SLICE_COUNT_MAX)
+            self._has_closed.wait(_SLICE_PAUSE_S)
+
     def interrupt(self) -> None:
         """Let a waiting read return."""
         with self._asking:
@@ -169,6 +205,7 @@ class SqliteJournal:
             if self._is_closed:
                 return
             self._is_closed = True
+            self._has_closed.set()
             self._listener.interrupt()
         with self._turn, self._asking:
             self._listener.close()
@@ -196,6 +233,16 @@ class SqliteJournal:
                 if size_bytes >= max_bytes:
                     break
             rows.close()  # Ends the read transaction.
+        if entries and entries[0].position != after + 1:
+            raise NotInJournalError(self._name, after)
+        return entries
+
+    def _select_anew(self, after: int, max_count: int, max_bytes: int) -> list[Entry]:
+        """Nothing was found: make sure that there is nothing to find."""
+        end = self.end()
+        entries = self._select(after, max_count, max_bytes) if end > after else []
+        if end < after or (end > after and not entries):
+            raise NotInJournalError(self._name, after)
         return entries
 
     def _connected(self) -> sqlite3.Connection:

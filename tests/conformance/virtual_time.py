@@ -101,6 +101,14 @@ class VirtualTimeJournal:
         """Return the end."""
         return self._journal.end()
 
+    def first(self) -> int:
+        """Return the beginning."""
+        return self._journal.first()
+
+    def truncate(self, before: int) -> None:
+        """Cut it."""
+        self._journal.truncate(before)
+
     def interrupt(self) -> None:
         """Let a waiting read return."""
         self._journal.interrupt()

@@ -91,13 +91,30 @@ class KafkaPythonDriver:
 
     def end(self, topic: str) -> int:
         """Return the offset of the last record, -1 if there is none."""
+        return self._offset(topic, is_end=True) - 1
+
+    def first(self, topic: str) -> int:
+        """Return the offset from which on nothing was deleted."""
+        return self._offset(topic, is_end=False)
+
+    def _offset(self, topic: str, *, is_end: bool) -> int:
         partition = kafka.TopicPartition(topic, PARTITION)
         with self._administering:
             try:
-                offsets = self._current_asker().end_offsets([partition], timeout_ms=self._timeout_ms)
+                asker = self._current_asker()
+                ask = asker.end_offsets if is_end else asker.beginning_offsets
+                return int(ask([partition], timeout_ms=self._timeout_ms)[partition])
             except kafka.errors.KafkaError as error:
-                raise self._no_answer(f"no answer to where {topic} ends", error) from error
-        return int(offsets[partition]) - 1
+                raise self._no_answer(f"no answer to where {topic} {'ends' if is_end else 'begins'}", error) from error
+
+    def truncate(self, topic: str, before: int) -> None:
+        """Delete the records below an offset."""
+        with self._administering:
+            try:
+                admin = self._current_admin()
+                admin.delete_records({kafka.TopicPartition(topic, PARTITION): before}, timeout_ms=self._timeout_ms)
+            except kafka.errors.KafkaError as error:
+                raise self._no_answer(f"{topic} cannot be cut", error, may_have_happened=True) from error
 
     def topics(self) -> Sequence[str]:
         """Return the names of all topics of the cluster."""

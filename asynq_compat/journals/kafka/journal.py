@@ -105,6 +105,16 @@ class KafkaJournal:
         self._check_open()
         return self._driver.end(self._topic)
 
+    def first(self) -> int:
+        """Return the position from which on nothing was cut."""
+        self._check_open()
+        return self._driver.first(self._topic)
+
+    def truncate(self, before: int) -> None:
+        """Delete the records below a position."""
+        self._check_open()
+        self._driver.truncate(self._topic, before)
+
     def interrupt(self) -> None:
         """Let a waiting read return."""
         self._reader.interrupt()

@@ -16,7 +16,7 @@ import kafka
 import kafka.errors
 
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
-from asynq_compat.journals.journal import READ_BYTES_MAX, Batch, Entry
+from asynq_compat.journals.journal import READ_BYTES_MAX, Batch, Entry, NotInJournalError
 from asynq_compat.journals.kafka.connecting_kafka_python import Connector
 from asynq_compat.journals.kafka.driver_kafka_python import METADATA_THROTTLE_MS, PARTITION
 from asynq_compat.journals.kafka.settings import KafkaSettings
@@ -130,9 +130,7 @@ class KafkaPythonReader:
         try:
             records = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_count).get(self._partition, ())
         except kafka.errors.OffsetOutOfRangeError as error:
-            raise CorruptDataError(
-                f"position {self._next} is not in topic {self._topic} (any more): it was cut, or the topic was made anew"
-            ) from error
+            raise NotInJournalError(self._topic, self._next - 1) from error
         except kafka.errors.UnsupportedCodecError as error:
             package = next(
                 (package for codec, package in _CODEC_PACKAGES.items() if codec in str(error)), "its library"

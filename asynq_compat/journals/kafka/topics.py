@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from asynq_compat.errors import InvalidArgumentError
-from asynq_compat.journals.journal import CONTROL, queue_journal_name
+from asynq_compat.journals.journal import CONTROL, queue_journal_name, state_journal_name
 
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 TOPIC_NAME_LENGTH_MAX = 249
@@ -27,7 +27,8 @@ WANTED = {
 WANTED_IF_REPLICATED = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]")
-_QUEUE_PREFIX = queue_journal_name("")
+_PREFIXES = (queue_journal_name(""), state_journal_name(queue_journal_name("")))
+_SHARED = (CONTROL, state_journal_name(CONTROL))
 
 
 def topic_name(namespace: str, journal_name: str) -> str:
@@ -36,15 +37,18 @@ def topic_name(namespace: str, journal_name: str) -> str:
     Raises:
         InvalidArgumentError: No journal is called like that, or its topic's name would be too long.
     """
-    if journal_name == CONTROL:
-        return f"{namespace}.{CONTROL}"
-    if not journal_name.startswith(_QUEUE_PREFIX) or journal_name == _QUEUE_PREFIX:
-        raise InvalidArgumentError(f"a journal is called {CONTROL!r} or 'queue.<queue>', got {journal_name!r}")
-    queue = journal_name.removeprefix(_QUEUE_PREFIX)
+    if journal_name in _SHARED:
+        return f"{namespace}.{journal_name}"
+    prefix = next((prefix for prefix in _PREFIXES if journal_name.startswith(prefix)), journal_name)
+    if journal_name == prefix:
+        raise InvalidArgumentError(
+            f"a journal is called {CONTROL!r}, 'queue.<queue>', or as the state of one of these, got {journal_name!r}"
+        )
+    queue = journal_name.removeprefix(prefix)
     encoded = "".join(
         char if _PLAIN.fullmatch(char) else "".join(f".{byte:02X}" for byte in char.encode()) for char in queue
     )
-    topic = f"{namespace}.{_QUEUE_PREFIX}{encoded}"
+    topic = f"{namespace}.{prefix}{encoded}"
     if len(topic) > TOPIC_NAME_LENGTH_MAX:
         raise InvalidArgumentError(
             f"queue {queue[:40]!r}... needs a topic name of {len(topic)} characters, Kafka takes {TOPIC_NAME_LENGTH_MAX}; "
@@ -55,15 +59,14 @@ def topic_name(namespace: str, journal_name: str) -> str:
 
 def journal_name_of(namespace: str, topic: str) -> str | None:
     """Return the journal that a topic holds, None if it is none of this namespace."""
-    if topic == f"{namespace}.{CONTROL}":
-        return CONTROL
-    prefix = f"{namespace}.{_QUEUE_PREFIX}"
-    if not topic.startswith(prefix) or topic == prefix:
-        return None
-    encoded = topic.removeprefix(prefix).encode("latin-1")
+    rest = topic.removeprefix(f"{namespace}.")
+    if rest == topic or rest in _SHARED:
+        return None if rest == topic else rest
+    prefix = next((prefix for prefix in _PREFIXES if rest.startswith(prefix)), rest)
     try:
-        queue = re.sub(rb"\.([0-9A-F]{2})", lambda match: bytes([int(match[1], 16)]), encoded).decode()
-        return queue_journal_name(queue) if topic_name(namespace, queue_journal_name(queue)) == topic else None
+        encoded = rest.removeprefix(prefix).encode("latin-1")
+        name = prefix + re.sub(rb"\.([0-9A-F]{2})", lambda match: bytes([int(match[1], 16)]), encoded).decode()
+        return name if topic_name(namespace, name) == topic else None
     except (UnicodeDecodeError, InvalidArgumentError):
         return None
 

@@ -21,7 +21,9 @@ from asynq_compat.journals.journal import (
     Entry,
     Journal,
     JournalStore,
+    NotInJournalError,
     queue_journal_name,
+    state_journal_name,
 )
 
 LONG_S = 20.0
@@ -113,6 +115,57 @@ class JournalContract:
         assert [entry.position for entry in batch.entries] == positions[:2]
         assert len(read_all(journal, 3, after=batch.upto)) == 3
 
+    def test_a_cut_journal_begins_where_it_was_cut(self, journal: Journal) -> None:
+        positions = [journal.append(bytes([number])) for number in range(200)]
+        assert journal.first() == positions[0]
+
+        journal.truncate(positions[150])
+        journal.truncate(positions[20])
+
+        assert journal.first() == positions[150]
+        assert data_of(read_all(journal, 50, after=positions[149])) == [bytes([number]) for number in range(150, 200)]
+        assert data_of(read_all(journal, 1, after=positions[180]))[0] == bytes([181])
+
+    def test_a_read_below_the_cut_says_so_and_never_jumps(self, journal: Journal) -> None:
+        positions = [journal.append(bytes([number])) for number in range(5)]
+        assert len(read_all(journal, 2)) >= 2
+
+        journal.truncate(positions[3])
+
+        for after in (BEFORE_THE_FIRST, positions[1]):
+            with pytest.raises(NotInJournalError) as caught:
+                journal.read(after, wait_s=LONG_S)
+            assert caught.value.after == after
+        assert data_of(read_all(journal, 2, after=positions[2])) == [b"\3", b"\4"]
+
+    def test_a_journal_that_was_cut_whole_goes_on_with_its_positions(self, journal: Journal) -> None:
+        last = [journal.append(b"x") for _ in range(3)][-1]
+
+        journal.truncate(journal.end() + 1)
+
+        assert journal.end() >= last
+        assert journal.first() == journal.end() + 1
+        with pytest.raises(NotInJournalError):
+            journal.read(BEFORE_THE_FIRST, wait_s=LONG_S)
+        again = journal.append(b"y")
+        assert again > last
+        assert data_of(read_all(journal, 1, after=last)) == [b"y"]
+
+    def test_others_append_and_read_while_a_journal_is_cut(self, journal: Journal) -> None:
+        positions = [journal.append(bytes(100)) for _ in range(300)]
+        cutting = threading.Thread(target=journal.truncate, args=[positions[299]])
+        cutting.start()
+
+        after = positions[299]
+        for number in range(20):
+            journal.append(bytes([number]))
+            (entry,) = read_all(journal, 1, after=after)
+            assert entry.data == bytes([number])
+            after = entry.position
+        cutting.join(LONG_S)
+
+        assert journal.first() == positions[299]
+
     def test_a_waiting_read_wakes_for_an_append(self, journal: Journal) -> None:
         after = journal.append(b"first")
         batches: list[Batch] = []
@@ -180,7 +233,9 @@ class JournalContract:
         assert data_of(read_all(second, 1)) == [b"x"]
 
     def test_the_store_lists_what_was_opened(self, store: JournalStore) -> None:
-        names = [CONTROL, queue_journal_name("a"), queue_journal_name("urgent/now: größer")]
+        queues = [queue_journal_name(queue) for queue in ("a", "control", "state", "urgent/now: größer")]
+        names = [CONTROL, *queues]
+        names += [state_journal_name(name) for name in names]
         for name in names:
             store.open(name)
 

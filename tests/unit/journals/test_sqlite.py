@@ -16,7 +16,7 @@ import pytest
 
 from asynq_compat.errors import CorruptDataError, InvalidArgumentError
 from asynq_compat.journals import file_signal
-from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL, JournalStore
+from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL, JournalStore, NotInJournalError
 from asynq_compat.journals.sqlite import SqliteJournalStore
 from tests.unit.journals.appender import go, start_appender
 from tests.unit.journals.contract import LONG_S, JournalContract, data_of, read_all
@@ -72,14 +72,54 @@ def test_entries_outlive_the_process_that_wrote_them(path: Path) -> None:
 
 
 def test_an_emptied_journal_does_not_restart_its_positions(store: JournalStore, path: Path) -> None:
-    journal = store.open(CONTROL)
-    last = [journal.append(b"x") for _ in range(3)][-1]
+    last = [store.open(CONTROL).append(b"x") for _ in range(3)][-1]
     with sqlite3.connect(path) as connection:
         connection.execute("DELETE FROM entry")
     connection.close()
 
+    journal = store.open(CONTROL)
     assert journal.append(b"y") == last + 1
-    assert [entry.position for entry in read_all(journal, 1)] == [last + 1]
+    assert [entry.position for entry in read_all(journal, 1, after=last)] == [last + 1]
+
+
+def test_the_room_of_what_was_cut_is_used_again(store: JournalStore, path: Path) -> None:
+    journal = store.open(CONTROL)
+    sizes = []
+
+    for _ in range(6):
+        last = [journal.append(bytes(50_000)) for _ in range(40)][-1]
+        journal.truncate(last)
+        sizes.append(path.stat().st_size)
+
+    assert sizes[-1] <= sizes[1], sizes
+
+
+def test_a_writer_never_waits_long_for_a_cut(store: JournalStore, path: Path) -> None:
+    journal = store.open(CONTROL)
+    last = [journal.append(bytes(20_000)) for _ in range(400)][-1]
+    other = SqliteJournalStore(str(path)).open(CONTROL)
+    cutting = threading.Thread(target=other.truncate, args=[last])
+    cutting.start()
+
+    appended = 0
+    while cutting.is_alive():
+        journal.append(b"x")
+        appended += 1
+    cutting.join()
+
+    assert appended >= 3, "the cut held the file from its beginning to its end"
+
+
+def test_a_file_that_went_back_in_time_is_noticed(store: JournalStore, path: Path) -> None:
+    journal = store.open(CONTROL)
+    last = [journal.append(b"x") for _ in range(3)][-1]
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM entry")
+        connection.execute("UPDATE journal SET next_position = 1")
+    connection.close()
+
+    with pytest.raises(NotInJournalError):
+        journal.read(last, wait_s=0)
 
 
 def test_timestamps_come_from_the_given_clock(path: Path) -> None:

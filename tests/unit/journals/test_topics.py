@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asynq_compat.errors import InvalidArgumentError
-from asynq_compat.journals.journal import CONTROL, queue_journal_name
+from asynq_compat.journals.journal import CONTROL, queue_journal_name, state_journal_name
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import WANTED, fault_of, journal_name_of, topic_name
 
@@ -35,16 +35,18 @@ def test_two_queues_never_share_a_topic(first: str, second: str) -> None:
 def test_plain_names_stay_readable() -> None:
     assert topic_name("asynq", queue_journal_name("low_priority-2")) == "asynq.queue.low_priority-2"
     assert topic_name("shop", CONTROL) == "shop.control"
+    assert topic_name("shop", state_journal_name(CONTROL)) == "shop.control.state"
+    assert topic_name("shop", state_journal_name(queue_journal_name("a"))) == "shop.state.a"
 
 
 @pytest.mark.parametrize(
-    "topic", ["asynq.queue.", "asynq.state.default", "other.control", "asynq.queue.a.b", "asynq.queue.a.FF", "orders"]
+    "topic", ["asynq.queue.", "asynq.state.", "other.control", "asynq.queue.a.b", "asynq.queue.a.FF", "orders"]
 )
 def test_a_topic_that_is_none_of_ours_is_passed_over(topic: str) -> None:
     assert journal_name_of("asynq", topic) is None
 
 
-@pytest.mark.parametrize("name", ["", "queue.", "state.default", "queue." + "x" * 250])
+@pytest.mark.parametrize("name", ["", "queue.", "state.", "other.default", "queue." + "x" * 250])
 def test_a_name_that_no_topic_can_bear_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgumentError):
         topic_name("asynq", name)

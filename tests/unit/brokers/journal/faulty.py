@@ -61,6 +61,14 @@ class FaultyJournal:
         """The real one's."""
         return self._journal.end()
 
+    def first(self) -> int:
+        """Return the beginning."""
+        return self._journal.first()
+
+    def truncate(self, before: int) -> None:
+        """Cut it."""
+        self._journal.truncate(before)
+
     def interrupt(self) -> None:
         """Pass it on."""
         self._journal.interrupt()
