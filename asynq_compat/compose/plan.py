@@ -28,7 +28,7 @@ class Plan:
     Attributes:
         unique_ns: How long the uniqueness lock lasts; 0 for none.
         process_at_ns, process_in_ns: When it becomes pending: at most one of them is given.
-        is_plain: No lock, no group, and pending at once.
+        is_pending: No group, and pending at once.
     """
 
     queue: str
@@ -40,7 +40,7 @@ class Plan:
     process_at_ns: int | None
     process_in_ns: int | None
     group: str
-    is_plain: bool
+    is_pending: bool
 
 
 _plans: dict[tuple[Option, ...], Plan] = {}
@@ -138,7 +138,7 @@ def _planned(options: tuple[Option, ...]) -> Plan:
         process_at_ns=None if process_at is None else process_at.number,
         process_in_ns=None if process_in is None else process_in.number,
         group="" if group is None else group.text,
-        is_plain=not (group or unique_ns or process_at or process_in),
+        is_pending=not (group or process_at or process_in),
     )
 
 

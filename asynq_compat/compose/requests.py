@@ -19,7 +19,7 @@ from asynq_compat.ports.producing import EnqueueRequest
 from asynq_compat.rules.limits import NS_PER_S, is_blank, shown
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.task import Task, TaskInfo
-from asynq_compat.wire.message import TaskMessage, encode_message, encode_new
+from asynq_compat.wire.message import encode_new
 from asynq_compat.wire.unique import unique_key
 
 EnqueueItem = Task | tuple[Task, *tuple[Option, ...]]
@@ -83,17 +83,28 @@ def _compose_each(
                 plan = None
             if (
                 plan is not None
-                and plan.is_plain
+                and plan.is_pending
                 and type(payload) is bytes
                 and type(kind) is str
                 and task.headers is None
                 and not is_blank(kind)
             ):
-                queue = plan.queue
+                queue, lock = plan.queue, ""
+                if plan.unique_ns:
+                    check_utf8(kind, "task typename")
+                    lock = unique_key(queue, kind, payload)
                 message = encode_new(
-                    kind, payload, task_id, queue, plan.max_retry, plan.timeout_s, plan.deadline_s, plan.retention_s
+                    kind,
+                    payload,
+                    task_id,
+                    queue,
+                    plan.max_retry,
+                    plan.timeout_s,
+                    plan.deadline_s,
+                    plan.retention_s,
+                    lock,
                 )
-                add_request(EnqueueRequest(queue, task_id, message))
+                add_request(EnqueueRequest(queue, task_id, message, None, "", lock, plan.unique_ns // NS_PER_S))
                 add_result(TaskInfo(message, task_id, queue, pending, now_ns))
                 continue
             _check_task(task)
@@ -138,26 +149,19 @@ def _composed(task: Task, options: tuple[Option, ...], new_id: str, now_ns: int)
     if plan.unique_ns:
         check_utf8(task.type, "task typename")
         lock = unique_key(plan.queue, task.type, payload)
-    if lock or plan.group or headers:
-        message = encode_message(
-            TaskMessage(
-                type=task.type,
-                payload=payload,
-                id=task_id,
-                queue=plan.queue,
-                retry=plan.max_retry,
-                timeout=plan.timeout_s,
-                deadline=plan.deadline_s,
-                unique_key=lock,
-                retention=plan.retention_s,
-                group_key=plan.group,
-                headers=headers,
-            )
-        )
-    else:
-        message = encode_new(
-            task.type, payload, task_id, plan.queue, plan.max_retry, plan.timeout_s, plan.deadline_s, plan.retention_s
-        )
+    message = encode_new(
+        task.type,
+        payload,
+        task_id,
+        plan.queue,
+        plan.max_retry,
+        plan.timeout_s,
+        plan.deadline_s,
+        plan.retention_s,
+        lock,
+        plan.group,
+        headers,
+    )
     due_s, ttl_s, state, next_at_ns = _fate(plan, now_ns)
     request = EnqueueRequest(plan.queue, task_id, message, due_s, plan.group, lock, ttl_s, bool(chosen_id))
     return request, TaskInfo(message, task_id, plan.queue, state, next_at_ns)

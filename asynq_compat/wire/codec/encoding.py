@@ -34,6 +34,8 @@ _UUID_HEAD = _ID + b"\x24"
 _type_fields: dict[str, bytes] = {}
 _payload_heads: dict[int, bytes] = {}
 _tails: dict[tuple[str, int, int, int, int], bytes] = {}
+_lock_heads: dict[int, bytes] = {}
+_ends: dict[tuple[int, str], bytes] = {}
 
 
 def encode_message(message: TaskMessage) -> bytes:
@@ -43,18 +45,21 @@ def encode_message(message: TaskMessage) -> bytes:
         InvalidArgumentError: A text is not valid UTF-8, an integer out of range, or the payload not bytes; names the field.
     """
     m = message
-    if (
-        m.retried
-        or m.error_msg
-        or m.unique_key
-        or m.last_failed_at
-        or m.completed_at
-        or m.group_key
-        or m.headers
-        or m.unknown
-    ):
+    if m.retried or m.error_msg or m.last_failed_at or m.completed_at or m.unknown:
         return _encode_any(m)
-    return encode_new(m.type, m.payload, m.id, m.queue, m.retry, m.timeout, m.deadline, m.retention)
+    return encode_new(
+        m.type,
+        m.payload,
+        m.id,
+        m.queue,
+        m.retry,
+        m.timeout,
+        m.deadline,
+        m.retention,
+        m.unique_key,
+        m.group_key,
+        m.headers,
+    )
 
 
 def encode_new(
@@ -66,8 +71,11 @@ def encode_new(
     timeout: int,
     deadline: int,
     retention: int,
+    unique_key: str = "",
+    group: str = "",
+    headers: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Return the bytes of a plain new task; the same as `encode_message` of these fields, a little quicker.
+    """Return the bytes of a new task; the same as `encode_message` of these fields, a little quicker.
 
     Raises:
         InvalidArgumentError: As `encode_message`.
@@ -75,9 +83,11 @@ def encode_new(
     head = _type_fields.get(task_type)
     if head is None:
         head = _type_field(task_type)
-    tail = _tails.get((queue, retry, timeout, deadline, retention))
-    if tail is None:
-        tail = _tail(queue, retry, timeout, deadline, retention)
+    if unique_key or group or headers:
+        tail = _long_tail(queue, retry, timeout, deadline, retention, unique_key, group, headers)
+    else:
+        plain = _tails.get((queue, retry, timeout, deadline, retention))
+        tail = _tail(queue, retry, timeout, deadline, retention) if plain is None else plain
     try:
         encoded_id = task_id.encode()
     except (UnicodeEncodeError, AttributeError):
@@ -125,6 +135,52 @@ def _tail(queue: str, retry: int, timeout: int, deadline: int, retention: int) -
         _tails.clear()
     _tails[queue, retry, timeout, deadline, retention] = tail
     return tail
+
+
+def _long_tail(
+    queue: str,
+    retry: int,
+    timeout: int,
+    deadline: int,
+    retention: int,
+    unique_key: str,
+    group: str,
+    headers: Mapping[str, str] | None,
+) -> bytes:
+    """Return what stands behind the id where there is a lock, a group or headers: the lock stands before the retention."""
+    front = _tails.get((queue, retry, timeout, deadline, 0))
+    if front is None:
+        front = _tail(queue, retry, timeout, deadline, 0)
+    end = _ends.get((retention, group))
+    if end is None:
+        end = _end(retention, group)
+    if headers:
+        end += _headers(headers)
+    if not unique_key:
+        return front + end
+    try:
+        lock = unique_key.encode()
+    except (UnicodeEncodeError, AttributeError):
+        _refuse_text("unique_key", unique_key)
+    head = _lock_heads.get(len(lock))
+    if head is None:
+        head = _lock_head(len(lock))
+    return b"".join((front, head, lock, end))
+
+
+def _end(retention: int, group: str) -> bytes:
+    if len(_ends) >= _CACHE_SIZE_MAX:
+        _ends.clear()
+    end = _integer(_RETENTION, "retention", retention, 64) + _text(_GROUP_KEY, "group_key", group)
+    _ends[retention, group] = end
+    return end
+
+
+def _lock_head(size: int) -> bytes:
+    if len(_lock_heads) >= _CACHE_SIZE_MAX:
+        _lock_heads.clear()
+    head = _lock_heads[size] = _UNIQUE_KEY + encode_varint(size)
+    return head
 
 
 def _encode_any(m: TaskMessage) -> bytes:

@@ -92,19 +92,27 @@ def test_a_message_cut_short_is_read_as_by_the_parser(message: TaskMessage, size
         assert decode_message(cut) == expected
 
 
-def test_a_new_task_has_the_same_bytes_without_a_record() -> None:
+@given(messages())
+def test_a_new_task_has_the_bytes_that_the_general_encoder_gives_it(message: TaskMessage) -> None:
+    new = replace(message, retried=0, error_msg="", last_failed_at=0, completed_at=0)
+    unknown = b"\x98\x01\x2a"  # A field that only the general encoder writes, behind all others.
+
     encoded = encode_new(
-        USUAL.type,
-        USUAL.payload,
-        USUAL.id,
-        USUAL.queue,
-        retry=USUAL.retry,
-        timeout=USUAL.timeout,
-        deadline=0,
-        retention=0,
+        new.type,
+        new.payload,
+        new.id,
+        new.queue,
+        new.retry,
+        new.timeout,
+        new.deadline,
+        new.retention,
+        new.unique_key,
+        new.group_key,
+        new.headers,
     )
 
-    assert encoded == encode_message(USUAL)
+    assert encoded + unknown == encode_message(replace(new, unknown=unknown))
+    assert encoded == encode_message(new)
 
 
 def test_fields_of_a_newer_asynq_survive() -> None:
@@ -120,6 +128,9 @@ def test_fields_of_a_newer_asynq_survive() -> None:
     ("message", "named"),
     [
         (replace(FULL, type="\udc80"), r"type .*'\\udc80'"),
+        (replace(USUAL, unique_key="\ud800"), "unique_key must be text"),
+        (replace(USUAL, group_key="\ud800"), "group_key must be text"),
+        (replace(USUAL, unique_key="k", retention=2**63), "retention must be an integer"),
         (replace(USUAL, id="\ud800"), "id must be text"),
         (replace(USUAL, queue="\ud800"), "queue must be text"),
         (replace(FULL, error_msg="x" * 200 + "\ud800"), "error_msg must be text .*xxx…"),
