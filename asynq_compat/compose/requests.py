@@ -89,10 +89,8 @@ def _compose_each(
                 and task.headers is None
                 and not is_blank(kind)
             ):
-                queue, lock = plan.queue, ""
-                if plan.unique_ns:
-                    check_utf8(kind, "task typename")
-                    lock = unique_key(queue, kind, payload)
+                queue, ttl_s = plan.queue, plan.unique_ns // NS_PER_S
+                key = _lock(plan, kind, payload) if ttl_s else ""
                 message = encode_new(
                     kind,
                     payload,
@@ -102,13 +100,13 @@ def _compose_each(
                     plan.timeout_s,
                     plan.deadline_s,
                     plan.retention_s,
-                    lock,
+                    key,
                 )
-                add_request(EnqueueRequest(queue, task_id, message, None, "", lock, plan.unique_ns // NS_PER_S))
-                add_result(TaskInfo(message, task_id, queue, pending, now_ns))
-                continue
-            _check_task(task)
-            request, info = _composed(task, wishes, task_id, now_ns)
+                request = EnqueueRequest(queue, task_id, message, None, "", key, ttl_s)
+                info = TaskInfo(message, task_id, queue, pending, now_ns)
+            else:
+                _check_task(task)
+                request, info = _composed(task, wishes, task_id, now_ns)
         except AsynqError as error:
             add_result(error)
         else:
@@ -145,10 +143,7 @@ def _composed(task: Task, options: tuple[Option, ...], new_id: str, now_ns: int)
         _refuse_payload(payload)
     headers = _checked_headers(task.headers)
     task_id = chosen_id or new_id or new_task_id()
-    lock = ""
-    if plan.unique_ns:
-        check_utf8(task.type, "task typename")
-        lock = unique_key(plan.queue, task.type, payload)
+    key = _lock(plan, task.type, payload) if plan.unique_ns else ""
     message = encode_new(
         task.type,
         payload,
@@ -158,13 +153,19 @@ def _composed(task: Task, options: tuple[Option, ...], new_id: str, now_ns: int)
         plan.timeout_s,
         plan.deadline_s,
         plan.retention_s,
-        lock,
+        key,
         plan.group,
         headers,
     )
     due_s, ttl_s, state, next_at_ns = _fate(plan, now_ns)
-    request = EnqueueRequest(plan.queue, task_id, message, due_s, plan.group, lock, ttl_s, bool(chosen_id))
+    request = EnqueueRequest(plan.queue, task_id, message, due_s, plan.group, key, ttl_s, bool(chosen_id))
     return request, TaskInfo(message, task_id, plan.queue, state, next_at_ns)
+
+
+def _lock(plan: Plan, kind: str, payload: bytes | None) -> str:
+    """Return the key of the lock."""
+    check_utf8(kind, "task typename")
+    return unique_key(plan.queue, kind, payload)
 
 
 def _fate(plan: Plan, now_ns: int) -> tuple[int | None, int, TaskState, int | None]:
