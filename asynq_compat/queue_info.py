@@ -25,6 +25,8 @@ class QueueInfo:
         groups: Number of groups with tasks waiting.
         processed, failed: Of the current UTC day; processed includes failed.
         timestamp: When this was read.
+        unreadable: Entries of its journal that were skipped, ever, because they could not be read (docs/journal.md, "Bare records"); 0 on
+            Redis.
     """
 
     queue: str
@@ -45,6 +47,7 @@ class QueueInfo:
     failed_total: int
     paused: bool
     timestamp: datetime
+    unreadable: int = 0
 
 
 def queue_info(stats: QueueStats) -> QueueInfo:
@@ -74,4 +77,5 @@ def queue_info(stats: QueueStats) -> QueueInfo:
         failed_total=stats.failed_total,
         paused=stats.is_paused,
         timestamp=_EPOCH + timedelta(microseconds=stats.timestamp_ns // 1_000),
+        unreadable=stats.unreadable,
     )

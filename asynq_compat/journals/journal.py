@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from asynq_compat.errors import CorruptDataError, PayloadTooLargeError
+from asynq_compat.wire.bare import Headers
 from asynq_compat.wire.hot_record import hot_record
 
 BEFORE_THE_FIRST = -1
@@ -79,12 +80,22 @@ class Entry:
         timestamp_ms: Unix milliseconds.
         is_log_time: The log itself took the time; False where it kept the time that its writer told.
         data: A frame or a bare record; empty where a record without a value was written.
+        headers: A record's headers, as `headers_of` gives them; frames have none.
     """
 
     position: int
     timestamp_ms: int
     is_log_time: bool
     data: bytes
+    headers: Headers = ()
+
+
+def headers_of(given: Sequence[tuple[str, bytes | None]] | None) -> Headers:
+    """Return the headers that a client library found at a record; the same whichever library it is.
+
+    A name ends at its first NUL, as it does for librdkafka. A driver whose library cannot read a name gives `HEADERS_UNREADABLE`.
+    """
+    return tuple((name.partition("\0")[0], value or b"") for name, value in given) if given else ()
 
 
 @hot_record

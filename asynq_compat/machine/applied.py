@@ -127,7 +127,11 @@ class TaskView:
 
 @hot_record
 class QueueCounts:
-    """Counts of a queue partition; `processed` and `failed` are of the clock's UTC day, processed includes failed."""
+    """Counts of a queue partition; `processed` and `failed` are of the clock's UTC day, processed includes failed.
+
+    Attributes:
+        unreadable: Entries that were skipped, ever, because they could not be read.
+    """
 
     pending: int
     active: int
@@ -142,5 +146,6 @@ class QueueCounts:
     processed_total: int
     failed_total: int
     is_paused: bool
+    unreadable: int
     oldest_pending_since_ms: int | None
     memory_usage_bytes: int

@@ -1,8 +1,9 @@
-"""What does a foreign producer's record mean?
+"""What does a foreign producer's record mean to a queue?
 
-Contract: pure, total. One encoded TaskMessage is one task to enqueue; what is missing is filled in, the same by all replicas. What cannot
-be read is skipped and named.
-Not obvious: a blank id follows from journal, partition and position, so that all replicas agree on it and no two records share it.
+Contract: pure, total. One encoded TaskMessage is one task to enqueue; what is missing is filled in, the same by all replicas. What is
+no task is counted, and named where an operator should hear of it.
+Not obvious: a blank id follows from journal, partition and position, so that all replicas agree on it and no two records share it. What
+the message says of earlier attempts (retried, error_msg, ...) stays: a task that moves here from another Asynq goes on counting.
 Source: docs/journal.md, "Bare records".
 """
 
@@ -12,44 +13,80 @@ from dataclasses import replace
 from hashlib import blake2b
 from uuid import UUID
 
+from asynq_compat.machine.enqueue import enqueue_one
 from asynq_compat.machine.state import State
 from asynq_compat.machine.step import Step
-from asynq_compat.wire.bare import parse_bare
-from asynq_compat.wire.command import ID_TAKEN, OK
+from asynq_compat.rules.deadline import DEFAULT_TIMEOUT_S
+from asynq_compat.rules.limits import DURATION_NS_MAX, INSTANT_S_MAX, NS_PER_S, is_blank
+from asynq_compat.wire.bare import BareRecord, Headers, parse_bare
+from asynq_compat.wire.command import DUPLICATE, ID_TAKEN
 from asynq_compat.wire.message import encode_message
+from asynq_compat.wire.unique import unique_key
 
-# Asynq's default when a task has neither timeout nor deadline: 30 minutes.
-DEFAULT_TIMEOUT_S = 1_800
+# The longest that a duration can be in Asynq: 292 years.
+UNIQUE_TTL_S_MAX = DURATION_NS_MAX // NS_PER_S
 
 
-def enqueue_bare(state: State, step: Step, queue: str, data: bytes) -> int | None:
-    """Enqueue the task in `data`; return its outcome, None when there is no task in it."""
-    task = read_bare(state, step.position, queue, data)
-    if isinstance(task, str):
-        step.notes.append(f"entry {step.position} was skipped: {task}")
+def enqueue_bare(state: State, step: Step, queue: str, data: bytes, headers: Headers) -> int | None:
+    """Enqueue the task in a record; return its outcome, None when there is no task in it."""
+    record = parse_bare(data, headers)
+    fault = record if isinstance(record, str) else _fault_of(record)
+    if isinstance(record, str) or fault is not None:
+        state.skipped.unreadable += 1
+        step.notes.append(f"entry {step.position} was skipped: {fault}")
         return None
-    task_id, message = task
-    if task_id in state.tasks:
+    lock = _lock_of(record, queue)
+    task_id, message = _filled(state, step.position, queue, record, lock)
+    process_at, ttl_s = record.process_at, record.unique_ttl_s
+    if process_at is not None and process_at <= state.clock_s():
+        process_at = None
+    if process_at is not None and ttl_s is not None:
+        # The lock counts from when the task runs, as Asynq's client counts it: whole seconds, the fraction cut off.
+        ttl_s += (process_at * 1000 - state.clocks.clock_ms) // 1000
+    outcome = enqueue_one(state, task_id, message, process_at, lock, ttl_s)
+    if outcome == ID_TAKEN:
+        state.skipped.id_taken += 1
         step.notes.append(f"entry {step.position} was skipped: the id {task_id[:80]!r} is taken")
-        return ID_TAKEN
-    state.make_pending([task_id], [message], state.clocks.clock_ms)
-    return OK
+    elif outcome == DUPLICATE:
+        state.skipped.duplicate += 1
+    return outcome
 
 
-def read_bare(state: State, position: int, queue: str, data: bytes) -> tuple[str, bytes] | str:
-    """Return id and message of the task in `data`, or why there is none."""
-    parsed = parse_bare(data)
-    if isinstance(parsed, str):
-        return parsed
-    message, encoded = parsed
-    if not message.type.strip():
+def _fault_of(record: BareRecord) -> str | None:
+    """Return what makes no sense to a queue."""
+    if is_blank(record.message.type):
         return "its task type is blank"
-    task_id = message.id if message.id.strip() else _derived_id(state, position)
-    needs_timeout = not message.timeout and not message.deadline
-    if task_id == message.id and message.queue == queue and not needs_timeout:
-        return task_id, encoded
-    filled = replace(message, id=task_id, queue=queue, timeout=DEFAULT_TIMEOUT_S if needs_timeout else message.timeout)
-    return task_id, encode_message(filled)
+    process_at, ttl_s, group = record.process_at, record.unique_ttl_s, record.group
+    if process_at is not None and process_at > INSTANT_S_MAX:
+        return (
+            f"its header process_at must be Unix seconds up to the year 9999, got {process_at}; are these milliseconds?"
+        )
+    if ttl_s is not None and not 1 <= ttl_s <= UNIQUE_TTL_S_MAX:
+        return f"its header unique_ttl must be seconds from 1 to {UNIQUE_TTL_S_MAX}, got {ttl_s}"
+    if group is not None and is_blank(group):
+        return "its header group is blank"
+    return None
+
+
+def _lock_of(record: BareRecord, queue: str) -> str | None:
+    if record.unique_ttl_s is None:
+        return None
+    message = record.message
+    return message.unique_key or unique_key(queue, message.type, message.payload)
+
+
+def _filled(state: State, position: int, queue: str, record: BareRecord, lock: str | None) -> tuple[str, bytes]:
+    """Return the id and the message as they are stored."""
+    message = record.message
+    filled = replace(
+        message,
+        id=_derived_id(state, position) if is_blank(message.id) else message.id,
+        queue=queue,
+        timeout=message.timeout if message.timeout or message.deadline else DEFAULT_TIMEOUT_S,
+        unique_key=lock or message.unique_key,
+        group_key=record.group or message.group_key,
+    )
+    return filled.id, record.encoded if filled == message else encode_message(filled)
 
 
 def _derived_id(state: State, position: int) -> str:

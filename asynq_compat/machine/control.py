@@ -16,6 +16,7 @@ from asynq_compat.machine.clocks import Clocks
 from asynq_compat.machine.step import is_int, is_text_column
 from asynq_compat.machine.writer import Turn, Writers
 from asynq_compat.wire import command as c
+from asynq_compat.wire.bare import Headers
 from asynq_compat.wire.frame import ITEM_COUNT_MAX, decode_frame, is_frame
 from asynq_compat.wire.hot_record import hot_record
 
@@ -65,8 +66,16 @@ class ControlMachine:
         self._queues: dict[str, int] = {}
         self._servers: dict[str, PublishedServer] = {}
 
-    def apply(self, position: int, timestamp_ms: int, is_log_time: bool, data: bytes) -> ControlApplied:  # noqa: FBT001 - mirrors an entry's fields
-        """Take the next entry; see `Machine.apply`."""
+    def apply(
+        self,
+        position: int,
+        timestamp_ms: int,
+        is_log_time: bool,  # noqa: FBT001 - mirrors an entry's fields
+        data: bytes,
+        headers: Headers = (),
+    ) -> ControlApplied:
+        """Take the next entry; see `Machine.apply`. No header means anything here."""
+        del headers
         applied = ControlApplied(position)
         if position <= self._position:
             applied.verdict = Verdict.REFUSED

@@ -22,6 +22,12 @@ def describe(state: State, queue: str) -> str:
             f"locks {len(state.locks.held)}, writers {len(state.writers.known)}"
         ),
     ]
+    skipped = state.skipped
+    if skipped.unreadable or skipped.id_taken or skipped.duplicate:
+        lines.append(
+            f"  entries that became no task: {skipped.unreadable} unreadable, {skipped.id_taken} with a taken id, "
+            f"{skipped.duplicate} with a held lock"
+        )
     lines.extend(
         f"  session {s.name} of {s.server_id!r}: credit {s.credit}, mark {s.mark}, last frame at {s.last_frame_ms} ms"
         for s in state.sessions.values()

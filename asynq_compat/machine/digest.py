@@ -38,6 +38,7 @@ def _frame(state: State) -> Iterator[tuple[_Item, ...]]:
     clocks, counters = state.clocks, state.counters
     yield (state.position, *(state.genesis or ()), state.version, state.is_paused, state.last_served)
     yield (clocks.clock_ms, clocks.lease_ms, clocks.last_ms, clocks.has_foreign_time)
+    yield (state.skipped.unreadable, state.skipped.id_taken, state.skipped.duplicate)
     yield (counters.processed_total, counters.failed_total, state.pending.next_ordinal, state.pending.front_ordinal)
     for day, count in counters.days.items():
         yield (day, count.expires_ms, count.processed, count.failed)

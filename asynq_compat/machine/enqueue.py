@@ -87,6 +87,16 @@ def enqueue_more(state: State, _: Step, command: Command) -> Outcome | None:
     return summary(decision.codes)
 
 
+def enqueue_one(
+    state: State, task_id: str, message: bytes, process_at: int | None, unique_key: str | None, ttl_s: int | None
+) -> int:
+    """One task of any kind; return its outcome."""
+    decision = _Decision()
+    code = _decide(state, decision, task_id, message, process_at, unique_key, ttl_s, None)
+    _enter(state, decision)
+    return code
+
+
 def _columns(command: Command) -> _Columns | None:
     if len(command) != 7:
         return None

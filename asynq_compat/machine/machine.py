@@ -22,6 +22,7 @@ from asynq_compat.machine.step import Step, Transition
 from asynq_compat.machine.writer import Turn
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
+from asynq_compat.wire.bare import Headers
 from asynq_compat.wire.frame import decode_frame, is_frame
 
 TRANSITIONS: dict[int, Transition] = {
@@ -64,7 +65,14 @@ class Machine:
         self._accepts_issuer_time = accepts_issuer_time
         self._state = State()
 
-    def apply(self, position: int, timestamp_ms: int, is_log_time: bool, data: bytes) -> Applied:  # noqa: FBT001 - called once an entry, mirrors its fields
+    def apply(
+        self,
+        position: int,
+        timestamp_ms: int,
+        is_log_time: bool,  # noqa: FBT001 - called once an entry, mirrors its fields
+        data: bytes,
+        headers: Headers = (),
+    ) -> Applied:
         """Take the next entry.
 
         Args:
@@ -72,6 +80,7 @@ class Machine:
             timestamp_ms: The entry's timestamp, Unix milliseconds.
             is_log_time: Whether the log gave the timestamp (LogAppendTime), not the writer.
             data: A frame or a bare record.
+            headers: Of the record; a frame needs none.
         """
         state = self._state
         if position <= state.position:
@@ -87,7 +96,7 @@ class Machine:
         if is_frame(data):
             self._apply_frame(step, applied, data)
         else:
-            outcome = enqueue_bare(state, step, self.queue, data)
+            outcome = enqueue_bare(state, step, self.queue, data, headers)
             if outcome is not None:
                 applied.verdict = Verdict.BARE
                 applied.outcomes = [[outcome] if outcome else 0]
@@ -98,6 +107,7 @@ class Machine:
         state = self._state
         frame = decode_frame(data)
         if isinstance(frame, str):
+            state.skipped.unreadable += 1
             step.notes.append(f"entry {step.position} was skipped: {frame}")
             return
         applied.writer_id = frame.writer_id

@@ -111,6 +111,15 @@ class Extra:
     return_count: int = 0
 
 
+@dataclass(slots=True, eq=False)
+class Skipped:
+    """How many entries were no frame and became no task: not to be read, with an id that is taken, with a lock that is held."""
+
+    unreadable: int = 0
+    id_taken: int = 0
+    duplicate: int = 0
+
+
 Container = Segment | Assignment | TimedTask
 
 
@@ -149,6 +158,7 @@ class State:
     active_count: int = 0
     is_paused: bool = False
     last_served: int = -1
+    skipped: Skipped = field(default_factory=Skipped)
 
     def clock_s(self) -> int:
         """Return the queue's time in Unix seconds."""

@@ -103,6 +103,7 @@ def counts(state: State) -> QueueCounts:
         processed_total=state.counters.processed_total,
         failed_total=state.counters.failed_total,
         is_paused=state.is_paused,
+        unreadable=state.skipped.unreadable,
         oldest_pending_since_ms=first[0].since_ms(first[1]) if first is not None else None,
         memory_usage_bytes=_memory_usage_bytes(state),
     )

@@ -49,6 +49,7 @@ class QueueStats:
         latency_ns: How long the next pending task has waited; 0 when there is none or it is not known.
         processed, failed: Of the current UTC day; processed includes failed.
         timestamp_ns: When this was read, Unix nanoseconds.
+        unreadable: Entries of its journal that were skipped, ever, because they could not be read; 0 where there is no journal.
     """
 
     queue: str
@@ -68,6 +69,7 @@ class QueueStats:
     failed_total: int
     is_paused: bool
     timestamp_ns: int
+    unreadable: int = 0
 
 
 class Inspecting(Protocol):

@@ -92,7 +92,7 @@ class VirtualTimeJournal:
         """Read entries and give them their virtual times."""
         batch = self._journal.read(after, wait_s=wait_s, max_count=max_count, max_bytes=max_bytes)
         entries = [
-            Entry(entry.position, self._times.get(self.name, entry.position), True, entry.data)
+            Entry(entry.position, self._times.get(self.name, entry.position), True, entry.data, entry.headers)
             for entry in batch.entries
         ]
         return Batch(entries, batch.upto)

@@ -43,7 +43,7 @@ def test_a_go_producer_s_records_are_tasks(
     store.close()
 
     assert told.startswith(b"3 tasks in ")
-    assert [item if isinstance(item, str) else item[0] for item in parsed] == [
+    assert [item if isinstance(item, str) else item.message for item in parsed] == [
         *(
             TaskMessage(type="email", payload=b"p%d" % i, id=f"id-{i}", queue="default", retry=25, timeout=1800)
             for i in range(3)

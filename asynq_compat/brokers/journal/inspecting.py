@@ -107,4 +107,5 @@ def _stats(queue: str, machine: Machine, now_ns: int) -> QueueStats:
         failed_total=counts.failed_total,
         is_paused=counts.is_paused,
         timestamp_ns=now_ns,
+        unreadable=counts.unreadable,
     )

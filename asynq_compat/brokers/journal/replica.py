@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from asynq_compat.brokers.journal.keeper import TickTimer
+from asynq_compat.brokers.journal.notes import Notes
 from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.brokers.journal.writer import Writer
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError, ServerStateError
@@ -90,6 +91,7 @@ class Replica(Generic[_F]):
         self._listeners: list[Listener] = []
         self._last: Entry | None = None  # Owned by the thread.
         self._timer = TickTimer(clock.monotonic_s())  # Owned by the thread.
+        self._notes = Notes(journal.name)  # Owned by the thread.
         self._thread = threading.Thread(target=self._run, name=f"asynq-replica-{journal.name}", daemon=True)
 
     def start(self) -> None:
@@ -183,6 +185,7 @@ class Replica(Generic[_F]):
             with self._moved:
                 self._upto = batch.upto
                 self._moved.notify_all()
+        self._notes.pass_time(self._clock.monotonic_s())
         self._tick()
 
     def _apply(self, entries: Sequence[Entry]) -> None:
@@ -190,9 +193,9 @@ class Replica(Generic[_F]):
         apply = self.fold.apply
         for entry in entries:
             with self.lock:
-                applied = apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data)
-            for note in applied.notes:
-                _LOG.warning("%s, position %d: %s", self._journal.name, entry.position, note)
+                applied = apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data, entry.headers)
+            if applied.notes:
+                self._notes.tell(entry.position, applied.notes, now_s)
             if applied.writer_id is not None:
                 if applied.verdict is Verdict.APPLIED:
                     self._writer.on_applied(applied.writer_id, applied.sequence, applied.position, applied.outcomes)
@@ -245,7 +248,7 @@ class Replica(Generic[_F]):
         is_same = self._journal.end() >= last.position
         if is_same:
             again = self._journal.read(last.position - 1, wait_s=0.0, max_count=1).entries
-            is_same = bool(again) and again[0].position == last.position and again[0].data == last.data
+            is_same = bool(again) and again[0] == last
         if not is_same:
             self._rebuild(last.position)
 

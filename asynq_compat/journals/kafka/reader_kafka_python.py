@@ -19,6 +19,7 @@ from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
 from asynq_compat.journals.journal import READ_BYTES_MAX, Batch, Entry, NotInJournalError
 from asynq_compat.journals.kafka.connecting_kafka_python import Connector
 from asynq_compat.journals.kafka.driver_kafka_python import METADATA_THROTTLE_MS, PARTITION
+from asynq_compat.journals.kafka.headers_kafka_python import install, read_headers
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
 
@@ -27,6 +28,7 @@ _SLICE_MS_MIN = 50
 _SLICE_MS_MAX = 500
 _FETCH_WAIT_MS = 5_000
 _LOG_APPEND_TIME = 1
+install()
 _CODEC_PACKAGES = {"snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
 
 
@@ -149,7 +151,13 @@ class KafkaPythonReader:
             ) from error
         self._has_jumped = self._has_jumped and not records
         self._held = [
-            Entry(record.offset, record.timestamp, record.timestamp_type == _LOG_APPEND_TIME, record.value or b"")
+            Entry(
+                record.offset,
+                record.timestamp,
+                record.timestamp_type == _LOG_APPEND_TIME,
+                record.value or b"",
+                read_headers(record.headers) if record.headers else (),
+            )
             for record in records
         ]
         # Not the last record's offset + 1: control records take offsets too.

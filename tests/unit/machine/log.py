@@ -11,9 +11,11 @@ from asynq_compat.machine.applied import Applied, Outcome, Verdict
 from asynq_compat.machine.machine import Machine
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
+from asynq_compat.wire.bare import Headers
 from asynq_compat.wire.frame import encode_frame
 from asynq_compat.wire.message import TaskMessage, decode_message, encode_message
 
+Entry = tuple[int, int, bool, bytes, Headers]
 START_MS = 1_700_000_000_000
 
 
@@ -27,15 +29,15 @@ class Log:
 
     def __init__(self) -> None:
         self.machine = Machine("q")
-        self.entries: list[tuple[int, int, bool, bytes]] = []
+        self.entries: list[Entry] = []
         self.now_ms = START_MS
         self.position = -1
         self._sequences: dict[bytes, int] = {}
 
-    def append(self, data: bytes, *, is_log_time: bool = True) -> Applied:
+    def append(self, data: bytes, headers: Headers = (), *, is_log_time: bool = True) -> Applied:
         """Apply one entry."""
         self.position += 1
-        entry = (self.position, self.now_ms, is_log_time, data)
+        entry = (self.position, self.now_ms, is_log_time, data, headers)
         self.entries.append(entry)
         return self.machine.apply(*entry)
 
@@ -81,7 +83,7 @@ class Log:
         """Ids of the tasks in one state, in their order."""
         return [view.task_id for view in self.machine.list_tasks(TaskState(state))]
 
-    def replayed(self, entries: Sequence[tuple[int, int, bool, bytes]] | None = None) -> Machine:
+    def replayed(self, entries: Sequence[Entry] | None = None) -> Machine:
         """Another replica that has read `entries` (all)."""
         machine = Machine("q")
         for entry in self.entries if entries is None else entries:

@@ -2,116 +2,148 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from asynq_compat.machine.applied import Verdict
+from asynq_compat.machine.applied import Applied
+from asynq_compat.machine.machine import Machine
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
-from asynq_compat.wire.message import TaskMessage, encode_message
-from tests.unit.machine.log import Log
-
-BASE = TaskMessage(type="t", id="i", queue="q", timeout=60)
-
-
-def record(
-    message: TaskMessage = BASE,
-    *,
-    task_id: str = "i",
-    task_type: str = "t",
-    queue: str = "q",
-    timeout: int = 60,
-    deadline: int = 0,
-) -> bytes:
-    return encode_message(replace(message, id=task_id, type=task_type, queue=queue, timeout=timeout, deadline=deadline))
+from asynq_compat.wire.bare import Headers
+from asynq_compat.wire.message import encode_message
+from tests.unit.machine.bare_cases import CASES, DUPLICATE, FULL, LATER, check, named
+from tests.unit.machine.log import START_MS, Log
+from tests.unit.wire.strategies import header_lists, hostile_bytes
 
 
-def test_a_message_is_a_pending_task() -> None:
+def record(task_id: str) -> bytes:
+    return encode_message(named(task_id))
+
+
+@pytest.fixture(scope="module")
+def told() -> tuple[Log, list[Applied]]:
+    """A queue that has met every case, one after the other."""
     log = Log()
+    log.say(c.genesis(b"j" * 16, 0, 1))
+    return log, [log.append(case.value, case.headers) for case in CASES]
 
-    applied = log.append(record(replace(BASE, payload=b"p", headers={"h": "1"})))
 
-    assert (applied.verdict, applied.outcomes) == (Verdict.BARE, [0])
-    view = log.machine.task("i")
-    assert view is not None
-    assert view.message == record(replace(BASE, payload=b"p", headers={"h": "1"}))
+@pytest.mark.parametrize("number", range(len(CASES)), ids=lambda number: CASES[number].name)
+def test_a_record_means_what_the_specification_says(told: tuple[Log, list[Applied]], number: int) -> None:
+    log, applied = told
+
+    check(CASES[number], log.machine, applied[number])
+
+
+def test_replicas_agree_on_all_cases_and_count_what_was_skipped(told: tuple[Log, list[Applied]]) -> None:
+    log, _ = told
+
+    skipped = [case for case in CASES if case.skipped]
+    counts = log.machine.counts()
+    assert log.replayed().digest() == log.machine.digest()
+    assert counts.unreadable == len(
+        [case for case in skipped if "taken" not in case.skipped and case.skipped != DUPLICATE]
+    )
+    assert counts.pending + counts.scheduled == len(CASES) - len(skipped)
+    assert f"{counts.unreadable} unreadable, 1 with a taken id, 1 with a held lock" in log.machine.describe()
 
 
 def test_it_goes_to_a_session_at_once() -> None:
     log = Log()
     log.open(credit=1)
 
-    assert log.append(record()).assignments[0].ids == ["i"]
+    assert log.append(record("i")).assignments[0].ids == ["i"]
 
 
-@pytest.mark.parametrize(
-    "head", [b"\x00\x00\x00\x00\x07\x00", b"\x00\x00\x00\x00\x07\x02\x00", b"\x00abcd\x04\x02\x08"]
-)
-def test_a_schema_registrys_head_is_stripped(head: bytes) -> None:
+def test_no_two_records_share_a_derived_id() -> None:
     log = Log()
-
-    log.append(head + record())
-
-    view = log.machine.task("i")
-    assert view is not None
-    assert view.message == record()
-
-
-def test_a_blank_id_is_derived_from_its_place() -> None:
-    log = Log()
+    log.append(encode_message(FULL))
     log.say(c.genesis(b"j" * 16, 0, 1))
-    log.append(record(task_id=""))
-    log.append(record(task_id=" "))
+    log.append(encode_message(FULL))
+    log.append(encode_message(FULL))
 
     ids = log.ids(TaskState.PENDING)
 
-    assert len(set(ids)) == 2
+    assert len(set(ids)) == 3
     assert all(len(task_id) == 36 and task_id[14] == "4" for task_id in ids)
-    assert log.stored(ids[0]).id == ids[0]
+
+
+def test_a_header_s_time_is_the_queue_s() -> None:
+    log = Log()
+    due_at = START_MS // 1000 + 60
+
+    log.append(record("later"), (("process_at", b"%d" % due_at),))
+
+    assert log.ids(TaskState.SCHEDULED) == ["later"]
+    log.pass_s(60)
+    assert log.ids(TaskState.PENDING) == ["later"]
+
+
+def test_a_lock_keeps_a_second_task_out_until_its_time_is_over() -> None:
+    log = Log()
+    ttl: Headers = (("unique_ttl", b"60"),)
+    log.append(record("first"), ttl)
+    log.append(record("second"), ttl)
+    log.append(record("without a header"))
+
+    log.pass_s(60)
+    log.append(record("third"), ttl)
+
+    assert log.ids(TaskState.PENDING) == ["first", "without a header", "third"]
+
+
+def test_a_lock_of_a_scheduled_task_counts_from_its_time() -> None:
+    log = Log()
+    due_at = START_MS // 1000 + 100
+    headers: Headers = (("unique_ttl", b"10"), ("process_at", b"%d" % due_at))
+    log.append(record("first"), headers)
+
+    log.pass_s(109)
+    log.append(record("too early"), (("unique_ttl", b"10"),))
+    log.pass_s(1)
+    log.append(record("second"), (("unique_ttl", b"10"),))
+
+    assert log.ids(TaskState.PENDING) == ["first", "second"]
+
+
+def test_a_producer_may_name_the_lock() -> None:
+    log = Log()
+    log.append(encode_message(named("first")).replace(b"p", b"1", 1) + b"\x52\x01k", (("unique_ttl", b"60"),))
+    log.append(encode_message(named("second")) + b"\x52\x01k", (("unique_ttl", b"60"),))
+
+    assert (log.ids(TaskState.PENDING), log.machine.lock_holder("k")) == (["first"], "first")
+
+
+def test_a_lock_and_one_of_a_client_are_the_same() -> None:
+    log = Log()
+    (lock,) = {case.lock for case in CASES if case.lock}
+    log.append(record("first"), (("unique_ttl", b"60"),))
+
+    outcome = log.say(c.enqueue_more(["second"], [record("second")], unique_keys=[lock], unique_ttls=[60]))
+
+    assert outcome == [c.DUPLICATE]
+
+
+def test_a_frame_needs_no_headers_and_heeds_none() -> None:
+    log = Log()
+    log.enqueue("a")
+    _, _, _, data, _ = log.entries[-1]
+    machine = Machine("q")
+
+    machine.apply(0, START_MS, True, data, (("process_at", b"%d" % LATER),))
+
+    assert machine.counts().pending == 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(hostile_bytes(), header_lists()), max_size=6))
+def test_no_record_makes_a_machine_raise_and_replicas_agree(records: list[tuple[bytes, Headers]]) -> None:
+    log = Log()
+    for value, headers in records:
+        log.append(value, headers)
+        log.append(b"\0\0\0\0\1\0" + value, headers)
+    log.open(credit=50)
+    log.pass_s(70)
+
     assert log.replayed().digest() == log.machine.digest()
-
-
-def test_the_queue_and_the_default_timeout_are_filled_in() -> None:
-    log = Log()
-    log.append(record(queue="other", timeout=0))
-    log.append(record(task_id="deadline", queue="", timeout=0, deadline=99))
-
-    assert (log.stored("i").queue, log.stored("i").timeout) == ("q", 1_800)
-    assert (log.stored("deadline").queue, log.stored("deadline").timeout) == ("q", 0)
-
-
-def test_a_taken_id_is_reported() -> None:
-    log = Log()
-    log.append(record())
-
-    applied = log.append(record(task_type="other"))
-
-    assert applied.outcomes == [[c.ID_TAKEN]]
-    assert "the id 'i' is taken" in applied.notes[0]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"\x00",
-        b"\x00\x00\x00\x00\x01",
-        b"\x00\x00\x00\x00\x01\xff",
-        b"\xff\xff",
-        b"{}",
-        record(task_type=" "),
-        b"\x0a\x01\xff",
-        b"\x90",
-        b"\x94\x01",
-        b"\x9f\xff",
-    ],
-)
-def test_what_cannot_be_read_is_skipped_and_reported(data: bytes) -> None:
-    log = Log()
-
-    applied = log.append(data)
-
-    assert (applied.verdict, applied.outcomes) == (Verdict.UNREADABLE, [])
-    assert "entry 0 was skipped" in applied.notes[0]
-    assert log.machine.counts().pending == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from asynq_compat.wire.bare import GROUP, HEADERS_UNREADABLE, PROCESS_AT, UNIQUE_TTL, Headers
 from asynq_compat.wire.codec.varint import encode_varint
 from asynq_compat.wire.message import TaskMessage, encode_message
 
@@ -72,6 +73,14 @@ def hostile_bytes() -> st.SearchStrategy[bytes]:
     cut = st.builds(lambda data, size: data[:size], made, st.integers(0, 200))
     changed = st.builds(_with_byte, messages().map(encode_message), st.integers(0, 400), st.integers(0, 255))
     return made | cut | changed | st.binary(max_size=40)
+
+
+def header_lists() -> st.SearchStrategy[Headers]:
+    """Return record headers: of the names that mean something, and of others, with values right, nearly right and wrong."""
+    names = st.sampled_from([PROCESS_AT, UNIQUE_TTL, GROUP, "trace", ""])
+    numbers = st.one_of(int64s, st.integers(1_700_000_000, 1_700_000_100), st.integers(-1, 70)).map(b"%d".__mod__)
+    values = numbers | numbers | st.binary(max_size=25) | st.sampled_from([b"", b"g", b"1e3", b"9" * 400])
+    return st.lists(st.tuples(names, values), max_size=4).map(tuple) | st.just(HEADERS_UNREADABLE)
 
 
 def _with_byte(data: bytes, position: int, value: int) -> bytes:

@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
-from asynq_compat.wire.bare import parse_bare
-from asynq_compat.wire.message import TaskMessage, encode_message
-from tests.unit.wire.strategies import hostile_bytes
+from asynq_compat.wire._pb import asynq_pb2
+from asynq_compat.wire.bare import HEADERS_UNREADABLE, BareRecord, Headers, parse_bare
+from asynq_compat.wire.message import TaskMessage, decode_message, encode_message
+from tests.unit.wire.strategies import header_lists, hostile_bytes, messages
 
 TASK = TaskMessage(type="email", payload=b"{}", id="1", queue="default")
+ENCODED = encode_message(TASK)
 
 
 @pytest.mark.parametrize("framing", ["", "000000000100", "00ffffffff0200", "0000000001040806"])
 def test_framing_of_a_schema_registry_is_stripped(framing: str) -> None:
-    encoded = encode_message(TASK)
+    assert parse_bare(bytes.fromhex(framing) + ENCODED) == BareRecord(TASK, ENCODED)
 
-    assert parse_bare(bytes.fromhex(framing) + encoded) == (TASK, encoded)
+
+def test_headers_are_read() -> None:
+    headers: Headers = (("process_at", b"-1"), ("x", b"\xff"), ("group", b"a"), ("unique_ttl", b"007"), ("group", b"b"))
+
+    assert parse_bare(ENCODED, headers) == BareRecord(TASK, ENCODED, -1, 7, "b")
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ((("process_at", b"1.5"),), "process_at must be a whole number"),
+        ((("unique_ttl", b"1\n"),), "unique_ttl must be a whole number"),
+        ((("unique_ttl", b"9" * 5000),), "got b'9999999999999999999999999999999999999999'"),
+        ((("group", b"\xff"),), "group must be UTF-8"),
+        (HEADERS_UNREADABLE, "not UTF-8"),
+    ],
+)
+def test_a_header_that_cannot_be_read_has_a_reason(headers: Headers, reason: str) -> None:
+    parsed = parse_bare(ENCODED, headers)
+
+    assert isinstance(parsed, str)
+    assert reason in parsed
 
 
 @pytest.mark.parametrize(
@@ -40,7 +63,22 @@ def test_what_cannot_be_read_has_a_reason(value: bytes, reason: str) -> None:
     assert reason in parsed
 
 
-@given(hostile_bytes())
-def test_nothing_makes_it_raise(value: bytes) -> None:
-    assert isinstance(parse_bare(value), tuple | str)
-    assert isinstance(parse_bare(b"\x00" * 6 + value), tuple | str)
+@settings(max_examples=150, deadline=None)
+@given(hostile_bytes(), header_lists())
+def test_nothing_makes_it_raise(value: bytes, headers: Headers) -> None:
+    for record in (value, b"\x00" * 6 + value, b"\x00\x00\x00\x00\x07" + value):
+        assert isinstance(parse_bare(record, headers), BareRecord | str)
+
+
+@settings(max_examples=150, deadline=None)
+@given(hostile_bytes() | messages().map(encode_message))
+def test_it_reads_what_google_s_decoder_reads_and_the_same(value: bytes) -> None:
+    """Not the other way round: libraries differ in what they let pass."""
+    parsed = parse_bare(value)
+    try:
+        by_google = asynq_pb2.TaskMessage.FromString(value)
+    except Exception:  # noqa: BLE001 - whatever that library finds wrong
+        return
+    if value and not value.startswith(b"\0"):
+        assert isinstance(parsed, BareRecord)
+        assert decode_message(by_google.SerializeToString()) == parsed.message
