@@ -69,8 +69,7 @@ def _compose_each(
 ) -> tuple[list[EnqueueRequest], list[TaskInfo | AsynqError]]:
     requests: list[EnqueueRequest] = []
     results: list[TaskInfo | AsynqError] = []
-    add_request, add_result, pending = requests.append, results.append, TaskState.PENDING
-    for item, task_id in zip(items, new_task_ids(len(items)), strict=True):
+    for item, new_id in zip(items, new_task_ids(len(items)), strict=True):
         try:
             if type(item) is Task:
                 task, wishes = item, item.options + options
@@ -92,26 +91,18 @@ def _compose_each(
                 queue, ttl_s = plan.queue, plan.unique_ns // NS_PER_S
                 key = _lock(plan, kind, payload) if ttl_s else ""
                 message = encode_new(
-                    kind,
-                    payload,
-                    task_id,
-                    queue,
-                    plan.max_retry,
-                    plan.timeout_s,
-                    plan.deadline_s,
-                    plan.retention_s,
-                    key,
+                    kind, payload, new_id, queue, plan.max_retry, plan.timeout_s, plan.deadline_s, plan.retention_s, key
                 )
-                request = EnqueueRequest(queue, task_id, message, None, "", key, ttl_s)
-                info = TaskInfo(message, task_id, queue, pending, now_ns)
+                request = EnqueueRequest(queue, new_id, message, None, "", key, ttl_s)
+                info = TaskInfo(message, new_id, queue, TaskState.PENDING, now_ns)
             else:
                 _check_task(task)
-                request, info = _composed(task, wishes, task_id, now_ns)
+                request, info = _composed(task, wishes, new_id, now_ns)
         except AsynqError as error:
-            add_result(error)
+            results.append(error)
         else:
-            add_request(request)
-            add_result(info)
+            requests.append(request)
+            results.append(info)
     return requests, results
 
 
