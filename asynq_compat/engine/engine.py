@@ -126,7 +126,8 @@ def _maintenance(
     if Duty.FORWARD in broker.duties:
         forwarders.append(Forwarder(broker.maintaining, queues, config.delayed_task_check_interval, clock, log))
     if Duty.RECOVER in broker.duties:
-        recoverers.append(Recoverer(broker.maintaining, queues, Failures(config, log), log))
+        interval_s = broker.recovery_interval_s
+        recoverers.append(Recoverer(broker.maintaining, queues, Failures(config, log), interval_s, log))
     if Duty.EXPIRE_COMPLETED in broker.duties:
         if config.janitor_batch_size > JANITOR_BATCH_SIZE:
             log.warning(

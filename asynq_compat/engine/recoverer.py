@@ -1,8 +1,8 @@
 """Who takes care of tasks whose worker is gone?
 
-Contract: every minute, first at the start: each task whose lease ran out is retried, or archived when no retries are left, as the user's
-functions say about ErrLeaseExpired. The error handler is not told.
-Not obvious: a message that cannot be read is skipped with an error in the log; in Go it stops the recovery of all others.
+Contract: as often as the broker says, first at the start: each task whose lease ran out is retried, or archived when no retries are
+left, as the user's functions say about ErrLeaseExpired. The error handler is not told.
+Not obvious: a message that cannot be read is skipped with an error in the log, once; in Go it stops the recovery of all others.
 Source: asynq v0.26.0 `recoverer.go`; docs/semantics.md, "background duties".
 """
 
@@ -18,9 +18,6 @@ from asynq_compat.ports.consuming import Lease, Settlement, SettleOutcome
 from asynq_compat.ports.maintaining import Maintaining
 from asynq_compat.wire.message import decode_message
 
-# Asynq's recovery interval.
-INTERVAL_S = 60.0
-
 
 class Recoverer(Service):
     """Settles tasks of workers that are gone."""
@@ -30,14 +27,15 @@ class Recoverer(Service):
         maintaining: Maintaining,
         queues: Sequence[str],
         failures: Failures,
+        interval_s: float,
         log: logging.Logger,
-        interval_s: float = INTERVAL_S,
     ) -> None:
         super().__init__("recoverer", log)
         self._maintaining = maintaining
         self._queues = queues
         self._failures = failures
         self._interval_s = interval_s
+        self._unreadable: set[tuple[str, str]] = set()  # Of the last round: told already.
 
     def run_once(self) -> float:
         """Recover what there is."""
@@ -46,18 +44,24 @@ class Recoverer(Service):
         except AsynqError as error:
             self.log.warning("recoverer: could not list lease expired tasks: %s", error)
             return self._interval_s
-        settlements = [s for lease in leases if (s := self._settlement(lease)) is not None]
+        settlements: list[Settlement] = []
+        unreadable: set[tuple[str, str]] = set()
+        for lease in leases:
+            try:
+                message = decode_message(lease.message)
+            except AsynqError as error:
+                unreadable.add((lease.queue, lease.task_id))
+                self._tell_unreadable(lease, error)
+            else:
+                settlements.append(self._failures.recovered(lease, message))
+        self._unreadable = unreadable
         if settlements:
             self._settle(settlements)
         return self._interval_s
 
-    def _settlement(self, lease: Lease) -> Settlement | None:
-        try:
-            message = decode_message(lease.message)
-        except AsynqError as error:
+    def _tell_unreadable(self, lease: Lease, error: AsynqError) -> None:
+        if (lease.queue, lease.task_id) not in self._unreadable:
             self.log.error("recoverer: cannot read task id=%s of queue %r: %s", lease.task_id, lease.queue, error)
-            return None
-        return self._failures.recovered(lease, message)
 
     def _settle(self, settlements: Sequence[Settlement]) -> None:
         try:

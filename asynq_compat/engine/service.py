@@ -7,6 +7,7 @@ An error in it is logged and the duty goes on.
 
 from __future__ import annotations
 
+import abc
 import logging
 import threading
 
@@ -16,7 +17,7 @@ THREAD_PREFIX = "asynq-"
 _WAIT_AFTER_ERROR_S = 1.0
 
 
-class Service:
+class Service(abc.ABC):
     """One duty on one thread, named ``asynq-<duty>``."""
 
     def __init__(self, duty: str, log: logging.Logger, *, first_wait_s: float = 0.0) -> None:
@@ -26,9 +27,9 @@ class Service:
         self._first_wait_s = first_wait_s
         self._thread: threading.Thread | None = None
 
+    @abc.abstractmethod
     def run_once(self) -> float:
         """Do the duty; return how many seconds to wait before the next time."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Run the duty until `stop`."""
@@ -47,9 +48,11 @@ class Service:
 
     def interrupt(self) -> None:
         """Make a blocking `run_once` return; `stopping` is set before."""
+        return  # Most duties do not block.
 
     def finish(self) -> None:
         """Do what is left to do when the duty ends; runs on its thread."""
+        return  # Most duties leave nothing.
 
     def _run(self) -> None:
         wait_s = self._first_wait_s

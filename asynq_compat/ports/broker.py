@@ -26,6 +26,7 @@ class Broker:
         family: "redis" or "journal".
         address: Where it is, for logs and errors; never a password.
         duties: What the engine has to do for it.
+        recovery_interval_s: How often it is worth asking for expired leases.
         ping: Ask the broker whether it answers; raises BrokerUnavailableError.
         close: Let go of its connections, threads and files. Legal twice.
     """
@@ -40,5 +41,6 @@ class Broker:
     inspecting: Inspecting
     administering: Administering
     duties: frozenset[Duty]
+    recovery_interval_s: float
     ping: Callable[[], None]
     close: Callable[[], None]

@@ -1,6 +1,6 @@
 """Is every task accounted for when worker processes on a journal die and oversleep?
 
-The story is told on both journals at once, since each waits for a lease to run out: about a minute in all.
+The story is told on both journals at once, since each waits for a lease to run out: about 40 s in all.
 """
 
 from __future__ import annotations

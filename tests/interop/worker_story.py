@@ -16,19 +16,21 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import asynq_compat as asynq
+from asynq_compat.journals.file_lock import FileLock
 from tests.interop.worker_program import SLOTS
 from tests.services.installing import REPOSITORY
 from tests.services.waiting import wait_until
 
 KILLED, STOPPED, STEADY = "killed", "stopped", "steady"
-# Whoever holds them all still has free slots.
-_HELD = SLOTS - 4
+# Whoever holds them all still has free slots; more are held only if some worker has none.
+_HELD, _HELD_MAX = SLOTS - 4, 2 * SLOTS
 _BATCH = 10
-# A lease, and a whole interval of the recoverer.
-_LEASE_PATIENCE_S = 100.0
+# A lease, twice: they come back when it ends.
+_LEASE_PATIENCE_S = 60.0
 _KINDS = ("plain", "async", "fail", "plain", "async")
 
 
@@ -61,6 +63,7 @@ class _Workers:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.folder = folder
+        self._file_lock = FileLock(f"{url.removeprefix('sqlite:///')}-lock") if url.startswith("sqlite:") else None
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         environment = {key: value for key, value in os.environ.items() if key != "ASYNQ_COMPAT_BROKER"}
         for name in (KILLED, STOPPED, STEADY):
@@ -77,6 +80,24 @@ class _Workers:
         """Send a signal to one of them."""
         self._running[name].send_signal(number)
 
+    def suspend(self, name: str) -> None:
+        """Stop one, though not in the middle of writing to a file: until it goes on nobody could write."""
+        while True:
+            self.send(name, signal.SIGSTOP)
+            os.waitid(os.P_PID, self._running[name].pid, os.WSTOPPED)
+            if self._can_write():
+                return
+            self.send(name, signal.SIGCONT)
+
+    def _can_write(self) -> bool:
+        if self._file_lock is None:
+            return True
+        try:
+            with self._file_lock.held(1.0):
+                return True
+        except asynq.BrokerUnavailableError:
+            return False
+
     def end(self) -> dict[str, int]:
         """Ask all to end; return their exit codes."""
         for process in self._running.values():
@@ -85,6 +106,8 @@ class _Workers:
 
     def close(self) -> None:
         """End them whatever happened."""
+        if self._file_lock is not None:
+            self._file_lock.retire(1.0)
         for process in self._running.values():
             if process.poll() is None:
                 process.kill()
@@ -111,11 +134,12 @@ def tell(url: str, folder: Path) -> Story:
 def _tell(story: Story, workers: _Workers, client: asynq.Client, inspector: asynq.Inspector) -> None:
     pause = threading.Event()
     _hold(story, workers, client)
+    _await_start_marks(story, workers, client, inspector)
     for batch in range(60):
         _add(story, client, batch)
         if batch == 20:
             workers.send(KILLED, signal.SIGKILL)
-            workers.send(STOPPED, signal.SIGSTOP)
+            workers.suspend(STOPPED)
         pause.wait(0.05)  # The rate of the load: 200 tasks a second.
     taken_over = {task_id for task_id, worker in story.held_by.items() if worker != STEADY}
     _refuse_duplicates(story, client)
@@ -137,7 +161,7 @@ def _tell(story: Story, workers: _Workers, client: asynq.Client, inspector: asyn
     story.lines = workers.lines()
     story.tasks = {task_id: inspector.get_task_info("default", task_id) for task_id in story.tasks}
     story.queue = inspector.get_queue_info("default")
-    for n in range(_HELD):
+    for n in range(len(story.held_by)):
         try:
             client.enqueue(_held(n), process_in=3600)
         except asynq.DuplicateTaskError:
@@ -157,15 +181,12 @@ def _hold(story: Story, workers: _Workers, client: asynq.Client) -> None:
     """Give the workers tasks that stay, each worker some."""
     batches = itertools.count(1000)
     wait_until(lambda: _is_heard_of_all(story, workers, client, next(batches)), "every worker takes tasks", 30)
-    held = []
-    for n in range(_HELD):
-        info = client.enqueue(_held(n))
+    while len(story.held_by) < _HELD or set(story.held_by.values()) != {KILLED, STOPPED, STEADY}:
+        number = len(story.held_by)
+        assert number < _HELD_MAX, story.held_by
+        info = client.enqueue(_held(number))
         story.tasks[info.id] = info
-        held.append(info.id)
-    wait_until(
-        lambda: len(story.held_by) == _HELD or _note_holders(story, workers, held), "the held tasks have started", 30
-    )
-    assert set(story.held_by.values()) == {KILLED, STOPPED, STEADY}, story.held_by
+        wait_until(partial(_note_holder, story, workers, info.id), "the held task has started", 30)
 
 
 def _is_heard_of_all(story: Story, workers: _Workers, client: asynq.Client, batch: int) -> bool:
@@ -173,9 +194,34 @@ def _is_heard_of_all(story: Story, workers: _Workers, client: asynq.Client, batc
     return {line.worker for line in workers.lines()} == {KILLED, STOPPED, STEADY}
 
 
-def _note_holders(story: Story, workers: _Workers, held: Sequence[str]) -> bool:
-    story.held_by = {line.id: line.worker for line in workers.lines() if line.id in held}
-    return False
+def _note_holder(story: Story, workers: _Workers, task_id: str) -> bool:
+    story.held_by.update({line.id: line.worker for line in workers.lines() if line.id == task_id})
+    return task_id in story.held_by
+
+
+def _await_start_marks(story: Story, workers: _Workers, client: asynq.Client, inspector: asynq.Inspector) -> None:
+    """Wait until the journal knows that the held tasks have started: else they come back uncounted, as not started.
+
+    A later task's settling says so, since a worker's frames tell up to where it has started.
+    """
+    batches = itertools.count(2000)
+
+    def untold() -> set[str]:
+        _add(story, client, next(batches))
+        later: dict[str, list[str]] = {KILLED: [], STOPPED: []}
+        for line in workers.lines():
+            if line.id in story.held_by and line.worker in later:
+                later[line.worker].clear()
+            elif line.event == "start" and line.worker in later:
+                later[line.worker].append(line.id)
+        done = asynq.TaskState.COMPLETED
+        return {
+            name
+            for name, ids in later.items()
+            if not any(inspector.get_task_info("default", task_id).state is done for task_id in ids)
+        }
+
+    wait_until(lambda: not untold(), f"the journal knows what {KILLED} and {STOPPED} have started", 30)
 
 
 def _add(story: Story, client: asynq.Client, batch: int) -> None:
@@ -196,7 +242,7 @@ def _add(story: Story, client: asynq.Client, batch: int) -> None:
 
 def _refuse_duplicates(story: Story, client: asynq.Client) -> None:
     """Try to enqueue each held task again: whoever holds it, and however that process fares, it is taken."""
-    for n in range(_HELD):
+    for n in range(len(story.held_by)):
         try:
             client.enqueue(_held(n))
         except asynq.DuplicateTaskError:

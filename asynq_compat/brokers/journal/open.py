@@ -22,6 +22,9 @@ from asynq_compat.ports.maintaining import Duty
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
 
+# To ask costs a look at the folded state, and a tick comes when a lease ends.
+_RECOVERY_INTERVAL_S = 1.0
+
 # What brokers of one place in this process's memory share, and how many they are; guarded by the lock.
 _shared: dict[str, tuple[Partitions, int]] = {}
 _sharing = threading.Lock()
@@ -60,6 +63,7 @@ def open_journal(
         inspecting=JournalInspecting(partitions),
         administering=JournalAdministering(partitions),
         duties=frozenset({Duty.RECOVER}),
+        recovery_interval_s=_RECOVERY_INTERVAL_S,
         ping=store.ping,
         close=close,
     )

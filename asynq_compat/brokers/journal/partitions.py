@@ -8,6 +8,7 @@ before anything stands in the queue's own, so that a queue with tasks is always 
 
 from __future__ import annotations
 
+import abc
 import os
 import threading
 from typing import Generic, TypeVar
@@ -29,7 +30,7 @@ TIMEOUT_S = 8.0
 _F = TypeVar("_F", bound=Machine | ControlMachine)
 
 
-class Followed(Generic[_F]):
+class Followed(abc.ABC, Generic[_F]):
     """A journal, the writer into it, and a replica on demand."""
 
     def __init__(self, journal: Journal, clock: Clock, idle_s: float) -> None:
@@ -40,8 +41,9 @@ class Followed(Generic[_F]):
         self._lock = threading.Lock()  # Guards the making of the replica.
         self._replica: Replica[_F] | None = None
 
+    @abc.abstractmethod
     def _make_replica(self) -> Replica[_F]:
-        raise NotImplementedError
+        """Return a replica that has not started."""
 
     @property
     def replica(self) -> Replica[_F]:

@@ -22,6 +22,9 @@ from asynq_compat.rules.clock import Clock
 
 __all__ = ["RedisSettings", "open_redis"]
 
+# Asynq's: all servers ask, and each question is a script over every queue's leases.
+_RECOVERY_INTERVAL_S = 60.0
+
 
 def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
     """Return the broker on the Redis at `settings`; `clock` is the machine's unless a test brings its own.
@@ -47,6 +50,7 @@ def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
         inspecting=RedisInspecting(link, clock),
         administering=RedisAdministering(link, clock),
         duties=frozenset(Duty),
+        recovery_interval_s=_RECOVERY_INTERVAL_S,
         ping=ping,
         close=link.close,
     )
