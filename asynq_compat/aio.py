@@ -81,24 +81,30 @@ class AsyncClient:
         self._is_closed = True
         if self._enqueuer is not None:
             await self._enqueuer.drain()
-        if self._opening is not None and not isinstance(self._target, Broker):
+        if self._opening is not None:
             try:
                 broker = await self._opening
             except AsynqError:
                 pass  # it was never open
             else:
-                await self._run(broker.close)
+                if not isinstance(self._target, Broker):
+                    await self._run(broker.close)
         self._executor.shutdown(wait=False)
 
     async def _open(self) -> Broker:
-        if self._is_closed:
-            raise ServerStateError("the client is closed; make another AsyncClient")
+        self._check_open()
         if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
             self._opening = asyncio.ensure_future(self._run(lambda: open_broker(self._target, clock=self._given_clock)))
         broker = await asyncio.shield(self._opening)
+        # Closed meanwhile. If not, the caller's next step goes to the thread before `aclose` can: that waits for it.
+        self._check_open()
         if self._enqueuer is None:
             self._enqueuer = AsyncEnqueuer(broker.producing, self._executor)
         return broker
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ServerStateError("the client is closed; make another AsyncClient")
 
     async def _run(self, call: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)

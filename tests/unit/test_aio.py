@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import asynq_compat as asynq
 from asynq_compat import errors
 from asynq_compat.connect import VARIABLE, open_broker
+from asynq_compat.ports.broker import Broker
 
 TASK = asynq.Task("email", b"{}")
 
@@ -69,6 +71,36 @@ def test_a_closed_client_says_so_and_closing_twice_is_legal(url: str) -> None:
         await asynq.AsyncClient(url).aclose()  # never opened
 
     asyncio.run(program())
+
+
+@pytest.mark.parametrize("steps", range(6))
+@pytest.mark.parametrize("is_handed_in", [True, False])
+@pytest.mark.parametrize("call", ["enqueue", "enqueue_many", "ping"])
+def test_a_call_that_meets_the_closing_is_carried_out_or_says_that_the_client_is_closed(
+    url: str, call: str, is_handed_in: bool, steps: int
+) -> None:
+    async def program(target: str | Broker) -> object:
+        client = asynq.AsyncClient(target)
+        calls = {
+            "enqueue": lambda: client.enqueue(TASK),
+            "enqueue_many": lambda: client.enqueue_many([TASK]),
+            "ping": client.ping,
+        }
+        calling = asyncio.ensure_future(calls[call]())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await client.aclose()
+        (outcome,) = await asyncio.gather(calling, return_exceptions=True)
+        return outcome
+
+    with contextlib.closing(open_broker(url)) as broker:
+        outcome = asyncio.run(program(broker if is_handed_in else url))
+        stored = broker.inspecting.queues()
+
+    if isinstance(outcome, BaseException):
+        assert isinstance(outcome, errors.ServerStateError)
+        assert str(outcome) == "the client is closed; make another AsyncClient"
+    assert list(stored) == ([] if call == "ping" or isinstance(outcome, BaseException) else ["default"])
 
 
 def test_closing_waits_for_what_is_being_sent(url: str) -> None:
