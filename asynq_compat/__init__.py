@@ -10,9 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from asynq_compat.aio import (
-        AsyncClient,
-    )
+    from asynq_compat.aio import AsyncClient
     from asynq_compat.client import (
         Client,
         new_client,
@@ -44,9 +42,7 @@ if TYPE_CHECKING:
         get_retry_count,
         get_task_id,
     )
-    from asynq_compat.engine.failures import (
-        is_panic_error,
-    )
+    from asynq_compat.engine.failures import is_panic_error
     from asynq_compat.errors import (
         AsynqError,
         BrokerUnavailableError,
@@ -281,15 +277,22 @@ _HOME_OF = {name: (module, name) for module, names in _HOMES.items() for name in
 _PARTS = frozenset({"aio", "errors", "testing", "wire"})
 
 
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is not None:
-        value: object = getattr(importlib.import_module(f"asynq_compat.{home[0]}"), home[1])
-        globals()[name] = value
-        return value
-    if name in _PARTS:
-        return importlib.import_module(f"asynq_compat.{name}")
-    raise AttributeError(f"module 'asynq_compat' has no attribute {name!r}")
+if TYPE_CHECKING:
+    from asynq_compat import aio as aio
+    from asynq_compat import errors as errors
+    from asynq_compat import testing as testing
+    from asynq_compat import wire as wire
+else:  # Unseen by type checkers, so that they tell a misspelt name.
+
+    def __getattr__(name: str) -> object:
+        home = _HOME_OF.get(name)
+        if home is not None:
+            value = getattr(importlib.import_module(f"asynq_compat.{home[0]}"), home[1])
+            globals()[name] = value
+            return value
+        if name in _PARTS:
+            return importlib.import_module(f"asynq_compat.{name}")
+        raise AttributeError(f"module 'asynq_compat' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,7 @@ import logging
 import math
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import IntEnum
 from numbers import Real
@@ -28,12 +28,13 @@ from asynq_compat.task import Task
 Duration = float | timedelta
 _F = TypeVar("_F")
 
-RetryDelayFunc = Callable[[int, BaseException, Task], Duration]
-IsFailureFunc = Callable[[BaseException], bool]
+# Errors are `Exception`s, whatever a handler raised: a panic comes as a PanicError.
+RetryDelayFunc = Callable[[int, Exception, Task], Duration]
+IsFailureFunc = Callable[[Exception], bool]
 BaseContextFunc = Callable[[], Context]
 HealthCheckFunc = Callable[[Exception | None], object]
-ErrorHandlerFunc = Callable[[Context, Task, BaseException], object]
-GroupAggregatorFunc = Callable[[str, Sequence[Task]], Task]
+ErrorHandlerFunc = Callable[[Context, Task, Exception], object]
+GroupAggregatorFunc = Callable[[str, list[Task]], Task]
 
 # Asynq's limits and defaults, in seconds where they are durations.
 JANITOR_BATCH_SIZE = 100
@@ -45,14 +46,14 @@ PRIORITY_MAX = 2**31 - 1  # int32 in ServerInfo
 class SupportsHandleError(Protocol):
     """An object told of every failure (Go: ErrorHandler); the method may be `async def`."""
 
-    def handle_error(self, ctx: Context, task: Task, err: BaseException, /) -> object:
+    def handle_error(self, ctx: Context, task: Task, err: Exception, /) -> object:
         """Take note of `err`."""
 
 
 class SupportsAggregate(Protocol):
     """An object that makes one task of a group's (Go: GroupAggregator)."""
 
-    def aggregate(self, group: str, tasks: Sequence[Task], /) -> Task:
+    def aggregate(self, group: str, tasks: list[Task], /) -> Task:
         """Return the task to enqueue in place of `tasks`."""
 
 
@@ -110,13 +111,13 @@ DebugLevel, InfoLevel, WarnLevel = LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN
 ErrorLevel, FatalLevel = LogLevel.ERROR, LogLevel.FATAL
 
 
-def default_retry_delay_func(retried: int, err: BaseException, task: Task) -> float:
+def default_retry_delay_func(retried: int, err: Exception, task: Task) -> float:
     """Return Asynq's wait in seconds before retry number `retried` + 1 (Go: DefaultRetryDelayFunc)."""
     del err, task
     return float(default_retry_delay_s(retried, random.randrange(JITTER_END)))
 
 
-def every_error_is_a_failure(err: BaseException) -> bool:
+def every_error_is_a_failure(err: Exception) -> bool:
     """Return True: Asynq's default for `Config.is_failure`."""
     del err
     return True

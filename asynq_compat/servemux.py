@@ -25,7 +25,8 @@ from asynq_compat.rules.limits import is_blank
 from asynq_compat.task import Task
 
 # What it returns is not looked at, unless it is an awaitable: that is awaited. It fails by raising.
-HandlerFunc = Callable[[Context, Task], object]
+# Any, not object: a middleware may await what its `next` gives without a cast.
+HandlerFunc = Callable[[Context, Task], Any]
 
 
 @runtime_checkable

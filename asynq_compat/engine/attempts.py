@@ -17,7 +17,7 @@ import traceback
 from functools import partial
 
 from asynq_compat.engine.coroutines import Coroutines
-from asynq_compat.engine.failures import Failures, as_panic, ending_of
+from asynq_compat.engine.failures import Failures, as_cancellation, as_panic, ending_of
 from asynq_compat.engine.pool import Pool
 from asynq_compat.engine.run import Job, Run
 from asynq_compat.engine.settler import Settler
@@ -135,18 +135,19 @@ class Attempts:
 
     def conclude(self, run: Run, error: BaseException, ending: Ending | None = None) -> bool:
         """Ask the user's functions what becomes of a failed attempt and have that settled."""
-        if ending is None:
-            error = self._named(error)
-            ending = ending_of(error)
+        named = self._named(error)
         if self._log.isEnabledFor(logging.DEBUG):
-            self._log.debug("task id=%s failed", run.lease.task_id, exc_info=error)
-        self._settle(run, self._failures.settlement(run.lease, run.message, run, error, ending))
+            self._log.debug("task id=%s failed", run.lease.task_id, exc_info=named)
+        ending = ending_of(named) if ending is None else ending
+        self._settle(run, self._failures.settlement(run.lease, run.message, run, named, ending))
         return True
 
-    def _named(self, error: BaseException) -> BaseException:
+    def _named(self, error: BaseException) -> Exception:
         """Tell a panic from an error; a cancellation that nobody asked for is the handler's own error."""
-        if isinstance(error, Exception | asyncio.CancelledError):
+        if isinstance(error, Exception):
             return error
+        if isinstance(error, asyncio.CancelledError):
+            return as_cancellation(error)
         trace = "".join(traceback.format_exception(error))
         self._log.error("recovering from panic. See the stack trace below for details:\n%s", trace)
         return as_panic(error)

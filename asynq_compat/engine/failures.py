@@ -9,6 +9,7 @@ Source: asynq v0.26.0 `processor.handleFailedMessage`, `recoverer`; docs/semanti
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import math
@@ -19,7 +20,7 @@ from datetime import timedelta
 from asynq_compat.config import Config, default_retry_delay_func
 from asynq_compat.context import Context
 from asynq_compat.engine.run import HandlerTask
-from asynq_compat.errors import LeaseExpiredError, PanicError, RevokeTask, SkipRetry
+from asynq_compat.errors import ContextCanceledError, LeaseExpiredError, PanicError, RevokeTask, SkipRetry
 from asynq_compat.ports.consuming import Lease, SettleKind, Settlement
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.outcome import Ending, Verdict, verdict
@@ -43,7 +44,7 @@ class Failures:
         self._run_to_end = run_to_end
 
     def settlement(
-        self, lease: Lease, message: TaskMessage, ctx: Context, error: BaseException, ending: Ending
+        self, lease: Lease, message: TaskMessage, ctx: Context, error: Exception, ending: Ending
     ) -> Settlement | None:
         """Tell the error handler and return what is to be written; None for nothing."""
         self._tell(ctx, message, error)
@@ -55,7 +56,7 @@ class Failures:
         assert settlement is not None
         return settlement
 
-    def _decided(self, lease: Lease, message: TaskMessage, error: BaseException, ending: Ending) -> Settlement | None:
+    def _decided(self, lease: Lease, message: TaskMessage, error: Exception, ending: Ending) -> Settlement | None:
         decision = verdict(ending, retried=message.retried, retry_max=message.retry, retention_s=message.retention)
         match decision:
             case Verdict.NOTHING:
@@ -76,7 +77,7 @@ class Failures:
                     self._log.warning("revoke task id=%s", lease.task_id)
                 return Settlement(lease, _KINDS[decision])
 
-    def _tell(self, ctx: Context, message: TaskMessage, error: BaseException) -> None:
+    def _tell(self, ctx: Context, message: TaskMessage, error: Exception) -> None:
         handler = self._config.error_handler
         if handler is None:
             self._log_unheard(message, error)
@@ -88,7 +89,7 @@ class Failures:
         except BaseException:  # noqa: BLE001 - the user's code: whatever it raises, the task must be settled
             self._log.exception("error_handler failed for task id=%s", message.id)
 
-    def _log_unheard(self, message: TaskMessage, error: BaseException) -> None:
+    def _log_unheard(self, message: TaskMessage, error: Exception) -> None:
         """Say that a task failed, where nobody else is told. A panic has had its own lines."""
         if not isinstance(error, PanicError):
             self._log.warning(
@@ -100,14 +101,14 @@ class Failures:
                 _place(error),
             )
 
-    def _is_failure(self, error: BaseException) -> bool:
+    def _is_failure(self, error: Exception) -> bool:
         try:
             return bool(self._config.is_failure(error))
         except BaseException:  # noqa: BLE001 - the user's code: whatever it raises, the task must be settled
             self._log.exception("is_failure failed; the error counts as a failure")
             return True
 
-    def _delay_s(self, message: TaskMessage, error: BaseException) -> float:
+    def _delay_s(self, message: TaskMessage, error: Exception) -> float:
         task = HandlerTask(message, None)
         try:
             delay = self._config.retry_delay_func(message.retried, error, task)
@@ -153,6 +154,13 @@ def text_of(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - the user's __str__
         text = ""
     return (text or type(error).__name__).encode("utf-8", "replace").decode("utf-8")
+
+
+def as_cancellation(error: asyncio.CancelledError) -> ContextCanceledError:
+    """Return a cancellation that nobody here asked for as the error that it is in Go: the handler gave context.Canceled."""
+    canceled = ContextCanceledError(text_of(error))
+    canceled.__cause__ = error
+    return canceled
 
 
 def as_panic(error: BaseException) -> PanicError:

@@ -148,7 +148,7 @@ class Runner:
         if run not in self.attempts.running:
             return
         try:
-            await run.function(run, run.task)  # type: ignore[misc]  # the router says that it is a coroutine function
+            await run.function(run, run.task)
         except BaseException as error:  # noqa: BLE001 - the user's code
             self.attempts.failed(run, error)
         else:

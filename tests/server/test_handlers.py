@@ -13,7 +13,7 @@ import pytest
 
 from asynq_compat.context import Context, get_max_retry, get_queue_name, get_retry_count, get_task_id
 from asynq_compat.engine.failures import is_panic_error
-from asynq_compat.errors import InvalidArgumentError, RevokeTask, SkipRetry
+from asynq_compat.errors import ContextCanceledError, InvalidArgumentError, RevokeTask, SkipRetry
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.servemux import HandlerFunc, ServeMux
 from asynq_compat.task import Task
@@ -230,6 +230,32 @@ def test_what_is_no_exception_is_a_panic(ground: Ground, colour: int, error: Bas
     assert not is_panic_error(ValueError())
 
 
+@pytest.mark.parametrize("colour", [0, 1])
+def test_the_users_functions_are_given_exceptions_alone(ground: Ground, colour: int) -> None:
+    """A cancellation that nobody asked for is none in Python; as in Go it is the handler's own error."""
+    given: list[Exception] = []
+
+    def decide(err: Exception) -> bool:
+        given.append(err)
+        return True
+
+    def delay(retried: int, err: Exception, task: Task) -> int:
+        given.append(err)
+        return 60
+
+    task_id = ground.enqueue()
+    with ground.serving(
+        both_colours(lambda ctx, task: fail(asyncio.CancelledError())())[colour],
+        error_handler=lambda ctx, task, err: given.append(err),
+        is_failure=decide,
+        retry_delay_func=delay,
+    ):
+        ground.wait_for_state(task_id, TaskState.RETRY)
+
+    assert [type(err) for err in given] == [ContextCanceledError] * 3
+    assert isinstance(given[0].__cause__, asyncio.CancelledError)
+
+
 def test_an_unknown_type_is_an_ordinary_failure(ground: Ground) -> None:
     task_id = ground.enqueue("nobody:knows")
 
@@ -255,7 +281,7 @@ def an_async_middleware(calls: list[str]) -> Callable[[HandlerFunc], HandlerFunc
     def wrap(next_handler: HandlerFunc) -> HandlerFunc:
         async def handle(ctx: Context, task: Task) -> None:
             calls.append(f"> async in {threading.current_thread().name}")
-            await cast("Any", next_handler(ctx, task))
+            await next_handler(ctx, task)
             calls.append("< async")
 
         return handle

@@ -161,7 +161,7 @@ def async_middleware(calls: list[str], name: str) -> Callable[[HandlerFunc], Han
 
         async def handle(ctx: Context, task: Task) -> None:
             calls.append(f"> {name}")
-            await cast("Awaitable[object]", next_handler(ctx, task))
+            await next_handler(ctx, task)
             calls.append(f"< {name}")
 
         return handle
