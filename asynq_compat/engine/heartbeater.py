@@ -18,6 +18,7 @@ from asynq_compat.engine.service import Service
 from asynq_compat.errors import AsynqError
 from asynq_compat.ports.consuming import Intake, Lease
 from asynq_compat.ports.registering import Registering
+from asynq_compat.rules.limits import INSTANT_S_MAX, NS_PER_S
 from asynq_compat.wire.server_info import ServerInfo, WorkerInfo
 
 # Asynq's: a beat every 5 s, what it writes lasts for two.
@@ -86,5 +87,6 @@ class Heartbeater(Service):
             task_payload=run.message.payload or b"",
             queue=run.lease.queue,
             start_time_ns=run.started_ns,
-            deadline_ns=run.deadline_ns,
+            # A message may ask for more than a timestamp can say.
+            deadline_ns=min(run.deadline_ns, INSTANT_S_MAX * NS_PER_S),
         )

@@ -21,7 +21,7 @@ from asynq_compat.wire.command import OK, REJECTED, STALE, Command
 
 DELAY_MS_MAX = 2**53
 RETENTION_S_MAX = 2**40
-RETRIED_MAX = 2**31 - 1
+RETRIED_MIN, RETRIED_MAX = -(2**31), 2**31 - 1  # an int32 in the message; a foreign producer may begin anywhere
 
 _Move = Callable[[State, Assignment, int, int], None]
 
@@ -197,7 +197,7 @@ def _is_retry(item: list[object]) -> bool:
         and is_int(delay_ms)
         and abs(delay_ms) <= DELAY_MS_MAX
         and type(error_msg) is str
-        and (retried is None or (is_int(retried) and 0 <= retried <= RETRIED_MAX))
+        and (retried is None or (is_int(retried) and RETRIED_MIN <= retried <= RETRIED_MAX))
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from asynq_compat.machine.applied import Outcome
+from asynq_compat.machine.settle import RETENTION_S_MAX
 from asynq_compat.ports.consuming import SettleKind, Settlement, SettleOutcome
 from asynq_compat.wire import command
 from asynq_compat.wire.command import Command, Range
@@ -101,7 +102,8 @@ def _keys(settlements: Sequence[Settlement], numbers: list[int]) -> list[_Key]:
 def _add_complete(result: SettlePlan, settlements: Sequence[Settlement], numbers: list[int]) -> None:
     by_retention: dict[int, list[int]] = {}
     for number in numbers:
-        by_retention.setdefault(max(1, read(settlements[number].lease.message).retention), []).append(number)
+        retention_s = min(max(1, read(settlements[number].lease.message).retention), RETENTION_S_MAX)
+        by_retention.setdefault(retention_s, []).append(number)
     kept, all_members = [], []
     for retention_s, alike in by_retention.items():
         ranges, members = merge(_keys(settlements, alike))
