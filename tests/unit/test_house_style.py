@@ -74,6 +74,7 @@ FILES = committed_files()
 MODULES = [path for path in FILES if path.suffix == ".py" and not relative(path).startswith(GENERATED)]
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -119,6 +120,8 @@ def functions(path: Path) -> tuple[tuple[str, int], ...]:
 
     def walk(node: ast.AST, prefix: str) -> Iterator[tuple[str, int]]:
         for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):  # No function stands in one.
+                continue
             name = f"{prefix}{getattr(child, 'name', None) or ''}"
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
                 first = child.body[0]

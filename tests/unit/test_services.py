@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -34,28 +32,6 @@ def test_a_tool_that_cannot_be_installed_is_one_line_that_names_the_package(monk
 def test_a_missing_service_skips_its_test() -> None:
     with pytest.raises(pytest.skip.Exception, match="redis-server is missing"):
         conftest._or_skip(raise_missing)
-
-
-@pytest.mark.parametrize(("ci", "outcome"), [("", "2 skipped"), ("true", "1 failed, 1 error")])
-def test_what_is_skipped_on_a_laptop_fails_in_ci(tmp_path: Path, ci: str, outcome: str) -> None:
-    (tmp_path / "test_it.py").write_text(
-        "import pytest\n"
-        "def test_within():\n    pytest.skip('no such tool')\n"
-        "@pytest.mark.skipif(True, reason='no such system')\ndef test_marked():\n    pass\n"
-    )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "-rs"]
-
-    done = subprocess.run(
-        [*command, str(tmp_path), f"--rootdir={tmp_path}"],
-        cwd=installing.REPOSITORY,
-        env=os.environ | {"CI": ci},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert outcome in done.stdout, done.stdout
-    assert "no such tool" in done.stdout
 
 
 def test_an_unknown_service_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

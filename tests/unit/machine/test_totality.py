@@ -71,7 +71,7 @@ def entries_of(history: list[tuple[int, bytes, list[list[object]], str]]) -> lis
     return entries
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ENTRY, max_size=14))
 def test_nothing_raises_and_every_prefix_replays_to_the_same_digest(
     history: list[tuple[int, bytes, list[list[object]], str]],
@@ -90,7 +90,7 @@ def test_nothing_raises_and_every_prefix_replays_to_the_same_digest(
         assert replica.digest() == digest
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(
         st.one_of(st.binary(max_size=60), ANYTHING.map(lambda a: encode_frame(b"1" * 16, 1, [[49, a], [48, a]]))),

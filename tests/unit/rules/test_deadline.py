@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asynq_compat.rules.deadline import attempt_deadline_ns
@@ -27,6 +27,7 @@ def test_a_negative_timeout_has_passed_already() -> None:
     assert attempt_deadline_ns(NOW_NS, -1, 0) < NOW_NS
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 10**6), st.integers(1, 2**33))
 def test_with_both_the_earlier_counts_in_whole_seconds(timeout_s: int, deadline_at: int) -> None:
     deadline_ns = attempt_deadline_ns(NOW_NS, timeout_s, deadline_at)

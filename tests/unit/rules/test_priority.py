@@ -7,19 +7,21 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asynq_compat.rules.priority import order_for_take, strict_order
 
-WEIGHTS = st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 2**31 - 1), min_size=1, max_size=8)
+WEIGHTS = st.dictionaries(st.sampled_from("abcdefghijkl"), st.integers(1, 2**31 - 1), min_size=1, max_size=8)
 
 
+@settings(max_examples=40)
 @given(WEIGHTS, st.booleans(), st.randoms(use_true_random=False))
 def test_every_queue_is_asked_exactly_once(weights: dict[str, int], strict: bool, rng: random.Random) -> None:
     assert sorted(order_for_take(weights, strict=strict, rng=rng)) == sorted(weights)
 
 
+@settings(max_examples=40)
 @given(WEIGHTS)
 def test_strict_order_falls_and_keeps_equals_as_configured(weights: dict[str, int]) -> None:
     order = strict_order(weights)
@@ -40,10 +42,10 @@ def asynqs_order(weights: dict[str, int], rng: random.Random) -> list[str]:
 def test_weighted_orders_are_as_frequent_as_asynqs() -> None:
     weights = {"critical": 6, "default": 3, "low": 1}
     rng = random.Random(20260102)
-    rounds = 20_000
+    rounds = 10_000
 
     ours = Counter(tuple(order_for_take(weights, strict=False, rng=rng)) for _ in range(rounds))
     theirs = Counter(tuple(asynqs_order(weights, rng)) for _ in range(rounds))
 
     for order in ours.keys() | theirs.keys():
-        assert ours[order] / rounds == pytest.approx(theirs[order] / rounds, abs=0.015)
+        assert ours[order] / rounds == pytest.approx(theirs[order] / rounds, abs=0.02)

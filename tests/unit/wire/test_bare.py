@@ -63,14 +63,14 @@ def test_what_cannot_be_read_has_a_reason(value: bytes, reason: str) -> None:
     assert reason in parsed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(hostile_bytes(), header_lists())
 def test_nothing_makes_it_raise(value: bytes, headers: Headers) -> None:
     for record in (value, b"\x00" * 6 + value, b"\x00\x00\x00\x00\x07" + value):
         assert isinstance(parse_bare(record, headers), BareRecord | str)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(hostile_bytes() | messages().map(encode_message))
 def test_it_reads_what_google_s_decoder_reads_and_the_same(value: bytes) -> None:
     """Not the other way round: libraries differ in what they let pass."""
@@ -79,6 +79,8 @@ def test_it_reads_what_google_s_decoder_reads_and_the_same(value: bytes) -> None
         by_google = asynq_pb2.TaskMessage.FromString(value)
     except Exception:  # noqa: BLE001 - whatever that library finds wrong
         return
+    if isinstance(parsed, str) and "larger than 64 bits" in parsed:
+        return  # Python's library drops the bits beyond; Go's refuses them, and so do we.
     if value and not value.startswith(b"\0"):
-        assert isinstance(parsed, BareRecord)
+        assert isinstance(parsed, BareRecord), parsed
         assert decode_message(by_google.SerializeToString()) == parsed.message

@@ -1,6 +1,6 @@
 """Which process appends while a test watches it, stops it or kills it?
 
-Contract: ``python -m tests.unit.journals.appender FILE TAG SECONDS`` appends frames "TAG number" to the control journal, one by one, and
+Contract: ``python -m tests.processes.appender FILE TAG SECONDS`` appends frames "TAG number" to the control journal, one by one, and
 prints each position once it is durable.
 """
 
@@ -18,8 +18,8 @@ from asynq_compat.journals.sqlite import SqliteJournalStore
 
 def start_appender(path: Path, tag: str, seconds: float) -> subprocess.Popen[str]:
     """Start one; its standard output has a position a line, after a line "ready"."""
-    command = [sys.executable, "-m", "tests.unit.journals.appender", str(path), tag, str(seconds)]
-    root = Path(__file__).resolve().parents[3]
+    command = [sys.executable, "-m", "tests.processes.appender", str(path), tag, str(seconds)]
+    root = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

@@ -1,0 +1,28 @@
+"""Is the package imported in no time, and wholly?"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+# Of `import asynq_compat` beyond `python -c pass`.
+IMPORT_S_MAX = 0.2
+
+
+def test_parts_are_reached_through_the_package() -> None:
+    code = "import asynq_compat as asynq; asynq.aio.AsyncClient, asynq.wire, asynq.errors.AsynqError"
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_the_package_is_quick() -> None:
+    def best_s(code: str) -> float:
+        def once() -> float:
+            started_at = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            return time.perf_counter() - started_at
+
+        return min(once() for _ in range(5))
+
+    assert best_s("import asynq_compat") - best_s("pass") < IMPORT_S_MAX
