@@ -1,7 +1,7 @@
 """Where do `async def` handlers run?
 
-Contract: on one event loop on one thread, each inside a real asyncio task from its first line, so that `asyncio.timeout`, `TaskGroup`,
-`current_task` and context variables work. Callers are other threads; a batch of attempts costs one wake-up of the loop.
+Contract: on one event loop on one thread, each inside a real asyncio task from its first line (carriers.py), so that `asyncio.timeout`,
+`TaskGroup`, `current_task` and context variables work. Callers are other threads; a batch of attempts costs one wake-up of the loop.
 Not obvious: context variables that were set where the server was started are seen by every handler; what a handler sets ends with it.
 """
 
@@ -12,9 +12,10 @@ import concurrent.futures
 import contextvars
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Container, Sequence
+from typing import TypeVar
 
+from asynq_compat.engine.carriers import Carriers
 from asynq_compat.engine.run import Run
 
 _R = TypeVar("_R")
@@ -25,24 +26,32 @@ _LOOP_END_S = 1.0
 
 
 class Coroutines:
-    """The event loop of a server."""
+    """The event loop of a server. `running`, `succeeded` and `failed` are those of `Carriers`."""
 
-    def __init__(self, drive: Callable[[Run], Coroutine[Any, Any, None]], log: logging.Logger) -> None:
-        self._drive = drive
+    def __init__(
+        self,
+        running: Container[Run],
+        succeeded: Callable[[Run], object],
+        failed: Callable[[Run, BaseException], object],
+        log: logging.Logger,
+    ) -> None:
+        self._ends = running, succeeded, failed
         self._log = log
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="asynq-loop", daemon=True)
-        self._base = contextvars.copy_context()
+        self._base = contextvars.Context()
+        self._carriers = Carriers(self.loop, self._base, *self._ends)
         self._given_up: set[asyncio.Task[None]] = set()  # Owned by the loop; keeps them alive until they end.
 
     def start(self) -> None:
         """Start the loop's thread; handlers see the caller's context variables."""
         self._base = contextvars.copy_context()
+        self._carriers = Carriers(self.loop, self._base, *self._ends)
         self._thread.start()
 
     def submit(self, runs: Sequence[Run]) -> None:
         """Start the attempts, in this order."""
-        self.loop.call_soon_threadsafe(self._start_all, runs, context=self._base)
+        self.loop.call_soon_threadsafe(self._carriers.submit, runs)
 
     def adopt(self, run: Run, awaitable: Awaitable[object], context: contextvars.Context) -> None:
         """Go on with an attempt whose plain function gave an awaitable."""
@@ -52,11 +61,13 @@ class Coroutines:
             return await awaitable
 
         run.function = rest
-        self.loop.call_soon_threadsafe(self._start_all, (run,), context=context)
+        alone = Carriers(self.loop, context, *self._ends)
+        self.loop.call_soon_threadsafe(alone.submit, (run,))
 
     def cancel(self, run: Run) -> None:
         """Cancel an attempt's asyncio task; it is given up, whatever it makes of that."""
-        self.loop.call_soon_threadsafe(self._cancel, run)
+        # Not at once: if its handler waits since a moment ago, a look at its carrier is on its way.
+        self.loop.call_soon_threadsafe(self.loop.call_soon, self._cancel, run)
 
     def run_async(self, run: Run | None, awaitable: Awaitable[_R]) -> _R:
         """Run an awaitable to its end for plain code on another thread; cancelled when `run` is over."""
@@ -94,12 +105,6 @@ class Coroutines:
         if not asyncio.all_tasks(self.loop):
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.close()
-
-    def _start_all(self, runs: Sequence[Run]) -> None:
-        loop, drive, task = self.loop, self._drive, asyncio.Task
-        for run in runs:
-            # Not loop.create_task: the same object without two checks; a name given spares making one.
-            run.coroutine = task(drive(run), loop=loop, name=run.lease.task_id)
 
     def _cancel(self, run: Run) -> None:
         task = run.coroutine

@@ -1,21 +1,27 @@
-"""Which thread runs a plain handler?
+"""Which thread runs a plain handler, or what a coroutine has called that may block?
 
 Contract: at most `size` threads that are not stuck, started when they are needed. One queue for all: an idle thread takes the next item,
 so a handler that blocks delays nobody behind it. `work` is called with each item on some thread; where it returns False, that thread
 has been replaced in the meantime and ends.
+A `PlainCall` is an item too: when the attempt that it belongs to ends before it does, its thread is given up for lost and replaced.
 Not obvious: putting a batch wakes one thread, and each one that takes an item wakes the next while there is more. Quick handlers are
 thus run in a row by few threads, with no hop per task (a C `SimpleQueue`; a lock of our own per task costs more than the task).
 """
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextvars
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+from asynq_compat.context import Context
+
 _I = TypeVar("_I")
+_R = TypeVar("_R")
 
 # A stopped pool waits this long for a thread; one that is stuck in a handler is left behind, as a daemon.
 _JOIN_S = 1.0
@@ -106,3 +112,47 @@ class Pool(Generic[_I]):
             self._workers.add(worker)
             self._live_count += 1
             worker.start()
+
+
+class PlainCall(Generic[_R]):
+    """One call of a plain function on a thread of the pool, in the caller's context variables."""
+
+    def __init__(self, ctx: Context, replace: Callable[[], None], function: Callable[..., _R], *args: object) -> None:
+        self.future: concurrent.futures.Future[_R] = concurrent.futures.Future()
+        self._ctx = ctx
+        self._replace = replace
+        self._function = function
+        self._args = args
+        self._variables = contextvars.copy_context()
+        # Guards the two flags: who comes first, the end of the call or that of its attempt.
+        self._lock = threading.Lock()
+        self._has_ended = False
+        self._is_lost = False
+
+    def __call__(self) -> bool:
+        """Run it; return False when the thread was replaced in the meantime."""
+        if not self.future.set_running_or_notify_cancel():
+            return True
+        forget = self._ctx.on_end(self._lose)
+        try:
+            result = self._variables.run(self._function, *self._args)
+        except BaseException as error:  # noqa: BLE001 - the user's code; the caller gets it
+            stays = self._stays()
+            self.future.set_exception(error)
+        else:
+            stays = self._stays()
+            self.future.set_result(result)
+        forget()
+        return stays
+
+    def _stays(self) -> bool:
+        with self._lock:
+            self._has_ended = True
+            return not self._is_lost
+
+    def _lose(self) -> None:
+        with self._lock:
+            if self._has_ended or self._is_lost:
+                return
+            self._is_lost = True
+        self._replace()

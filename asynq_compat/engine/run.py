@@ -49,7 +49,7 @@ class Run(Context):
         deadline_ns: Unix nanoseconds at which it is over.
         function: The handler, with its middlewares; `not_found` until it is known.
         task: What the handler is given beside the context.
-        coroutine: The asyncio task of an `async def` handler, once there is one.
+        coroutine: The asyncio task of an `async def` handler that waits; until then it may be shared.
         holds_thread: A thread of the pool is busy with it.
         lost_thread: That thread was replaced, since the attempt was ended from outside.
     """

@@ -22,8 +22,7 @@ from asynq_compat.engine.attempts import Attempts
 from asynq_compat.engine.coroutines import Coroutines
 from asynq_compat.engine.deadlines import Deadlines
 from asynq_compat.engine.failures import Failures
-from asynq_compat.engine.plain_call import PlainCall
-from asynq_compat.engine.pool import Pool
+from asynq_compat.engine.pool import PlainCall, Pool
 from asynq_compat.engine.run import Job, Run
 from asynq_compat.engine.settler import Settler
 from asynq_compat.errors import AsynqError, ContextCanceledError, ContextDeadlineError, InvalidArgumentError
@@ -59,7 +58,7 @@ class Runner:
         self._base = contextvars.Context()
         self.attempts = Attempts(settler, Failures(config, log, self._run_to_end), log)
         self.deadlines = Deadlines(lambda: list(self.attempts.running), self.attempts.deadline_passed, clock, log)
-        self.coroutines = Coroutines(self._drive, log)
+        self.coroutines = Coroutines(self.attempts.running, self.attempts.succeeded, self.attempts.failed, log)
         self.pool: Pool[Run | Job] = Pool(config.concurrency, self._work)
         self.attempts.bind(self.pool, self.coroutines)
 
@@ -141,18 +140,6 @@ class Runner:
         self.attempts.abandon(run, ContextCanceledError(), Ending.FAILED)
 
     # --- running ------------------------------------------------------------------------------------------------------------------
-
-    async def _drive(self, run: Run) -> None:
-        """Run a coroutine handler, inside its asyncio task."""
-        run.lease.has_started = True
-        if run not in self.attempts.running:
-            return
-        try:
-            await run.function(run, run.task)
-        except BaseException as error:  # noqa: BLE001 - the user's code
-            self.attempts.failed(run, error)
-        else:
-            self.attempts.succeeded(run)
 
     def _work(self, item: Run | Job) -> bool:
         """Run a plain handler, or a job, on a thread of the pool; False: the thread was replaced meanwhile."""
