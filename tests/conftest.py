@@ -21,10 +21,11 @@ import redis
 from tests.services import golang
 from tests.services.installing import ServiceMissingError
 from tests.services.kafka import KafkaCluster
+from tests.services.kafka_secure import SecureKafka
 from tests.services.redis import RedisServer
 
 _T = TypeVar("_T")
-_MARKED_BY = {"redis_server": "redis", "kafka_cluster": "kafka", "go_program": "go"}
+_MARKED_BY = {"redis_server": "redis", "kafka_cluster": "kafka", "secure_kafka": "kafka", "go_program": "go"}
 # Databases 0 and 13 to 15 are left to tests that choose one themselves.
 _databases = itertools.cycle(range(1, 13))
 
@@ -84,6 +85,14 @@ def redis_url(redis_server: RedisServer) -> str:
 def kafka_cluster() -> Iterator[KafkaCluster]:
     """An Apache Kafka for the whole session; a test that kills or restarts one starts a `KafkaCluster` of its own."""
     cluster = _or_skip(KafkaCluster)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def secure_kafka() -> Iterator[SecureKafka]:
+    """An Apache Kafka with TLS, logins and rights for the whole session."""
+    cluster = _or_skip(SecureKafka)
     yield cluster
     cluster.stop()
 

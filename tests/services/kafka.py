@@ -1,16 +1,19 @@
 """How does a test get an Apache Kafka of its own?
 
 Contract: `install()` brings the jars through Maven, makes a class archive that halves the start and a formatted data folder to copy;
-`KafkaCluster` runs one node (broker and controller) on free loopback ports.
+`KafkaCluster` runs one node (broker and controller) on free loopback ports, `KafkaNodes` three that replicate.
 Not obvious: `broker.session.timeout.ms` is short, or a killed broker takes its first append ten seconds after its return.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import subprocess
+import uuid
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.services.installing import (
@@ -145,26 +148,77 @@ class KafkaCluster(Process):
     name = "kafka"
 
     def __init__(
-        self, properties: Mapping[str, str] | None = None, *, jvm: Sequence[str] = (), installed: bool = False
+        self,
+        properties: Mapping[str, str] | None = None,
+        *,
+        ports: tuple[int, int] | None = None,
+        jvm: Sequence[str] = (),
+        installed: bool = False,
+        starts: bool = True,
     ) -> None:
         """Start it.
 
         Args:
             properties: Settings of server.properties that differ from ours.
+            ports: Of broker and controller; free ones if left out.
             jvm: Options of the Java machine.
             installed: Do not look whether something must be installed.
+            starts: False leaves the start to the caller.
         """
         if not installed:
             install()
-        broker_port, controller_port = free_ports(2)
+        broker_port, controller_port = ports or free_ports(2)
         super().__init__(broker_port)
         self.bootstrap = self.addr
         shutil.copytree(_FORMATTED, self.folder, dirs_exist_ok=True)
         (self.folder / "server.properties").write_text(_properties(broker_port, controller_port, properties or {}))
         archive = (f"-XX:SharedArchiveFile={_ARCHIVE}",) if _ARCHIVE.exists() else ()
         self._command = [*_java(*archive, *jvm), "kafka.Kafka", "server.properties"]
-        self.start()
+        if starts:
+            self.start()
 
     def command(self) -> Sequence[str | Path]:
         """Return the broker's command line."""
         return self._command
+
+
+class KafkaNodes:
+    """Three nodes that replicate: what is acknowledged stands on two of them.
+
+    Attributes:
+        nodes: By node id less 1.
+        bootstrap: The addresses of all.
+    """
+
+    def __init__(self) -> None:
+        ports = free_ports(6)
+        pairs = list(zip(ports[::2], ports[1::2], strict=True))
+        voters = ",".join(f"{number}@127.0.0.1:{controller}" for number, (_, controller) in enumerate(pairs, 1))
+        self.nodes = [self._node(number, pair, voters) for number, pair in enumerate(pairs, 1)]
+        self.bootstrap = tuple(node.bootstrap for node in self.nodes)
+        with ThreadPoolExecutor(len(self.nodes)) as starting:  # None of them is up before two are.
+            list(starting.map(KafkaCluster.start, self.nodes))
+
+    @staticmethod
+    def _node(number: int, ports: tuple[int, int], voters: str) -> KafkaCluster:
+        properties = {
+            "node.id": str(number),
+            "controller.quorum.voters": voters,
+            "default.replication.factor": "3",
+            "min.insync.replicas": "2",
+            "offsets.topic.replication.factor": "3",
+            "controller.quorum.election.timeout.ms": "500",
+            "controller.quorum.fetch.timeout.ms": "1000",
+            "replica.lag.time.max.ms": "3000",
+        }
+        node = KafkaCluster(properties, ports=ports, starts=False)
+        identity = node.folder / "data" / "meta.properties"
+        directory_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        text = re.sub(r"node\.id=.*", f"node.id={number}", identity.read_text())
+        identity.write_text(re.sub(r"directory\.id=.*", f"directory.id={directory_id}", text))
+        return node
+
+    def stop(self) -> None:
+        """Kill all and remove their folders."""
+        for node in self.nodes:
+            node.stop()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from asynq_compat import connect, errors
+from asynq_compat import errors
 from asynq_compat.client import Client
-from asynq_compat.connect import VARIABLE, choose, default_path, open_broker, redis_settings
+from asynq_compat.connect import VARIABLE, choose, default_path, open_broker, opening, redis_settings
 from asynq_compat.inspector import Inspector
 from asynq_compat.options import Duration
 from asynq_compat.targets import (
@@ -60,7 +60,7 @@ def test_what_stands_for_no_broker_is_refused(target: object) -> None:
 def test_with_nothing_configured_it_is_the_users_file_and_one_warning(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(connect, "_has_warned", False)
+    monkeypatch.setattr(opening, "_has_warned", False)
     environment = {"XDG_STATE_HOME": str(tmp_path)}
 
     chosen = [choose(None, environment) for _ in range(3)]

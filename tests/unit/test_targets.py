@@ -99,6 +99,10 @@ def test_a_wrong_redis_uri_is_refused_in_gos_words(uri: str, text: str) -> None:
         "http://:secret@h",
         "redis://:secret@h:x",
         "redis://:secret@h/db",
+        "kafka://bob:secret@h?x=secret",
+        "kafka://bob:secret@h:99999",
+        "kafka://bob:s%zzecret@h",
+        "kafka://bob:secret@h?tls=maybe",
     ],
 )
 def test_an_error_never_tells_the_password(uri: str) -> None:
@@ -116,6 +120,7 @@ def test_an_error_never_tells_the_password(uri: str) -> None:
         RedisClientOpt(password="secret"),
         RedisFailoverClientOpt(master_name="m", sentinel_addrs=("h",), sentinel_password="secret", password="secret"),
         RedisClusterClientOpt(addrs=("h",), password="secret"),
+        RedpandaOpt(username="bob", password="secret"),
     ],
 )
 def test_a_repr_never_tells_the_password(target: Target) -> None:
@@ -128,6 +133,25 @@ def test_a_repr_never_tells_the_password(target: Target) -> None:
         ("redpanda://h:9092", RedpandaOpt(("h:9092",))),
         ("kafka://h1:9092,h2:9092/shop", RedpandaOpt(("h1:9092", "h2:9092"), "shop")),
         ("redpanda://h:9092?namespace=shop", RedpandaOpt(("h:9092",), "shop")),
+        (
+            "kafka://h?client_id=c&compression=zstd&driver=confluent&replication_factor=3&request_timeout=2.5",
+            RedpandaOpt(("h",), "asynq", 2.5, 3, "c", "zstd", "confluent"),
+        ),
+        ("kafka://bob:p%40w@h", RedpandaOpt(("h",), username="bob", password="p@w")),
+        (
+            "kafka://bob@h?sasl_mechanism=PLAIN&password_file=/run/secrets/kafka",
+            RedpandaOpt(("h",), username="bob", sasl_mechanism="PLAIN", password_file="/run/secrets/kafka"),
+        ),
+        ("kafka://h?tls=true", RedpandaOpt(("h",), tls_config=TLSConfig())),
+        ("kafka://h?tls=0", RedpandaOpt(("h",))),
+        (
+            "kafka://h?tls_ca_file=ca.pem&tls_cert_file=c.pem&tls_key_file=k.pem&tls_check_hostname=false",
+            RedpandaOpt(
+                ("h",),
+                tls_config=TLSConfig(ca_file="ca.pem", cert_file="c.pem", key_file="k.pem", check_hostname=False),
+            ),
+        ),
+        ("kafka://h?tls_insecure_skip_verify=1", RedpandaOpt(("h",), tls_config=TLSConfig(insecure_skip_verify=True))),
         ("sqlite:///queue.db", EmbeddedOpt("queue.db")),
         ("sqlite:////var/queue.db", EmbeddedOpt("/var/queue.db")),
         ("sqlite:///~/queue.db", EmbeddedOpt(str(Path.home() / "queue.db"))),
@@ -151,7 +175,23 @@ def test_brokers_are_given_as_text_or_one_by_one() -> None:
         ("", "a broker's URL must begin with its scheme"),
         ("redpanda://", "a redpanda:// URL needs a broker, got none; write redpanda://host:9092"),
         ("kafka:///shop", "a kafka:// URL needs a broker"),
-        ("redpanda://me:secret@h:1", "with a user name or password is not supported yet"),
+        (
+            "kafka://h?replicas=3&password=secret",
+            "unknown parameter 'replicas' of a kafka:// URL; did you mean replication_factor?",
+        ),
+        ("kafka://h?ca_file=x", "did you mean tls_ca_file?"),
+        ("kafka://h?qqqqq=secret", "unknown parameter 'qqqqq' of a kafka:// URL; use one of namespace, "),
+        (
+            "kafka://h?username=bob&password=secret",
+            "username is no parameter of a kafka:// URL; write kafka://user:password@",
+        ),
+        ("kafka://h?client_id=a&client_id=b", "parameter client_id of a kafka:// URL is given twice"),
+        ("kafka://h?compression=", "parameter compression of a kafka:// URL has no value"),
+        ("kafka://h/shop?namespace=other", "names its namespace once; write kafka://host:9092/shop"),
+        ("kafka://h?tls=maybe", "parameter tls must be true or false, got 'maybe'"),
+        ("kafka://h?tls=false&tls_ca_file=x", "tls=false contradicts tls_ca_file"),
+        ("kafka://h?replication_factor=many", "replication_factor must be an integer, got 'many'"),
+        ("kafka://h?request_timeout=inf", "request_timeout must be a number of seconds, got 'inf'"),
         ("sqlite://", "a sqlite URL names a file behind three slashes"),
         ("sqlite:///", "a sqlite URL names a file behind three slashes"),
         ("sqlite://queue.db", "a sqlite URL names a file behind three slashes"),

@@ -7,6 +7,7 @@ failed to connect, none of its sockets is open.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 
 from asynq_compat.errors import BrokerUnavailableError
-from asynq_compat.journals.kafka.network_kafka_python import SCHEME, Network
+from asynq_compat.journals.kafka.network_kafka_python import SCHEME, Network, TLSSockets
 from asynq_compat.journals.kafka.settings import KafkaSettings
-from asynq_compat.journals.kafka.unreachable import why_unreachable
+from asynq_compat.journals.kafka.tls import tls_context
+from asynq_compat.journals.kafka.unreachable import login_refused, tls_failed, why_unreachable
 
 _RETRY_BACKOFF_MS = 20
 _WARN_AFTER_S = 3.0
@@ -38,11 +40,58 @@ class Connected:
     network: Network
 
 
+class _Manager(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
+    """The connections of one client; tells why one did not come about, and gives up where trying again is in vain."""
+
+    def __init__(self, network: Network, settings: KafkaSettings, heard: dict[str, str], **options: Any) -> None:
+        super().__init__(network, **options)
+        self._network = network
+        self._settings = settings
+        self._heard = heard
+        self._refusals: set[str] = set()
+
+    def get_connection(self, node_id: Any, *args: Any, **options: Any) -> Any:
+        """Return the connection to a broker, begun if there is none."""
+        connection = super().get_connection(node_id, *args, **options)
+        if not connection.init_future.is_done:
+            node = self.cluster.broker_metadata(node_id)
+            address = f"{node.host}:{node.port}"
+            connection.init_future.add_callback(lambda _: self._heard.pop(address, None))
+            connection.init_future.add_errback(lambda error: self._note(address, error))
+        return connection
+
+    def _note(self, address: str, error: Exception) -> None:
+        if refusal := self._refusal(error):
+            self._heard[address] = refusal
+            self._refusals.add(address)
+        if not self.bootstrapped and self._refusals.issuperset(self._settings.bootstrap):
+            self._network.call_soon(self.close)
+
+    def _refusal(self, error: Exception) -> str:
+        """Return why the broker will not let us in however often we try, "" if it may."""
+        text = re.sub(r"^(\[Error \d+\] )?(\w+Error: )*", "", str(error)) or type(error).__name__
+        if isinstance(error, kafka.errors.IllegalSaslStateError):
+            return "it expects no login there; is this its port for SASL?"
+        if isinstance(error, kafka.errors.SaslAuthenticationFailedError | kafka.errors.UnsupportedSaslMechanismError):
+            return login_refused(self._settings, text)
+        is_of_tls = self._settings.encryption and ("Handshake failed" in text or "SSL" in text)
+        return tls_failed(self._settings, text) if is_of_tls else ""
+
+
 class Connector:
-    """Makes clients of one cluster."""
+    """Makes clients of one cluster.
+
+    Raises:
+        InvalidArgumentError: A file of the certificates is missing or wrong.
+    """
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
+        if settings.encryption is not None:
+            tls_context(settings.encryption)
+        self._heard: dict[
+            str, str
+        ] = {}  # By address: why a broker does not let us in. Written by the clients' threads.
         self._lock = threading.Lock()  # Guards the next three.
         self._is_closed = False
         self._has_warned = False
@@ -59,7 +108,9 @@ class Connector:
         def begin(**options: Any) -> Any:
             options["proxy_url"] = f"{SCHEME}://"
             network = Network(**options)
-            manager = KafkaConnectionManager(network, **options)
+            if self._settings.encryption is not None:
+                options["ssl_context"] = tls_context(self._settings.encryption, TLSSockets.of(network))
+            manager = _Manager(network, self._settings, self._heard, **options)
             begun.append((network, manager))
             with self._lock:
                 self._under_way.add(begun[-1])
@@ -76,9 +127,10 @@ class Connector:
         except kafka.errors.KafkaConfigurationError:
             raise  # A mistake of this package.
         except kafka.errors.KafkaError as error:
+            within = f"answered within {self._settings.connects_within_s:g} s"
             raise BrokerUnavailableError(
-                f"no Kafka broker answered within {self._settings.connects_within_s:g} s: "
-                f"{why_unreachable(self._settings.bootstrap)}"
+                f"no Kafka broker {'lets us in' if self._heard else within}: "
+                f"{why_unreachable(self._settings.bootstrap, self._heard)}"
             ) from error
         finally:
             alarm.cancel()
@@ -124,12 +176,21 @@ class Connector:
             self._is_closed = True
         self.give_up()
 
+    def heard(self) -> str:
+        """Return why brokers do not let us in, as a part of a sentence; "" where none is known not to."""
+        return "".join(f"; {address}: {cause}" for address, cause in list(self._heard.items()))
+
     def _options(self) -> dict[str, Any]:
         """Return the options that all clients share."""
         timeout_ms = int(self._settings.request_timeout_s * 1000)
+        login = self._settings.login
         return {
             "bootstrap_servers": list(self._settings.bootstrap),
-            "client_id": "asynq_compat",
+            "client_id": self._settings.client_id,
+            "security_protocol": self._settings.protocol,
+            "sasl_mechanism": login.mechanism if login else None,
+            "sasl_plain_username": login.username if login else None,
+            "sasl_plain_password": login.password if login else None,
             "bootstrap_timeout_ms": int(self._settings.connects_within_s * 1000),
             "request_timeout_ms": timeout_ms,
             "reconnect_backoff_ms": 50,

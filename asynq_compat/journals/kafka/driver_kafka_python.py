@@ -194,6 +194,7 @@ class KafkaPythonDriver:
             delivery_timeout_ms=self._timeout_ms,
             max_block_ms=self._timeout_ms,
             max_request_size=MESSAGE_BYTES_MAX,
+            compression_type=None if self._settings.compression == "none" else self._settings.compression,
             metrics_enabled=False,
         )
 
@@ -227,5 +228,5 @@ class KafkaPythonDriver:
     def _no_answer(self, text: str, error: Exception, *, may_have_happened: bool = False) -> BrokerUnavailableError:
         cause = f"{type(error).__name__}: {error}"[:200]
         return BrokerUnavailableError(
-            f"{text} ({self._settings.address}): {cause}", may_have_happened=may_have_happened
+            f"{text} ({self._settings.address}): {cause}{self._connector.heard()}", may_have_happened=may_have_happened
         )

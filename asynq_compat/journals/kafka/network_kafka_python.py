@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import selectors
 import socket
+import ssl
 import threading
 import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.selector import NetworkSelector
@@ -48,6 +49,39 @@ class DirectSocket(socket.socket):
         except (BlockingIOError, InterruptedError):
             self.takes_writes = False
             raise
+
+
+class _TLSSocket(ssl.SSLSocket):
+    """A socket that is closed when TLS does not come about."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001 - as the one it replaces
+        try:
+            super().do_handshake(block)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except OSError:
+            self.close()
+            raise
+
+
+class TLSSockets(ssl.SSLContext):
+    """A context whose sockets are known to their event loop."""
+
+    sslsocket_class = _TLSSocket
+    _known: weakref.WeakSet[socket.socket]
+
+    @classmethod
+    def of(cls, network: Network) -> Self:
+        """Return one for the connections of a client."""
+        context = cls(ssl.PROTOCOL_TLS_CLIENT)
+        context._known = network.sockets
+        return context
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        """Put TLS around a connected socket."""
+        wrapped = super().wrap_socket(*args, **options)
+        self._known.add(wrapped)
+        return wrapped
 
 
 class _Selector(selectors.DefaultSelector):
@@ -100,10 +134,11 @@ class Network(NetworkSelector):  # type: ignore[misc]  # kafka-python has no typ
 
     def close(self) -> None:
         """End the loop and close its sockets. Legal twice."""
+        held = list(self.sockets)  # Or the end of a task that waits on one would drop it unclosed.
         try:
             super().close()
         finally:
-            for one in list(self.sockets):
+            for one in held:
                 one.close()
             self._is_over.set()
 

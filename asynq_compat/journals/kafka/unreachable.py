@@ -1,20 +1,46 @@
-"""Why does a cluster not answer?
+"""Why does a cluster not let us in?
 
-Contract: asks the addresses themselves, since the client library says nothing but that time is up. The answer names addresses and
-causes, never a password.
+Contract: says of each address what the client library has heard there, or asks the address itself where that library keeps silent.
+The answer names addresses, causes and the user, never a password.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from asynq_compat.journals.kafka.settings import KafkaSettings
 
 _PROBE_TIMEOUT_S = 1.0
+_SAID_MAX = 200
 
 
-def why_unreachable(addresses: Sequence[str]) -> str:
-    """Return one cause for each "host:port"."""
-    return "; ".join(f"{address}: {_cause(address)}" for address in addresses)
+def why_unreachable(addresses: Sequence[str], heard: Mapping[str, str] | None = None) -> str:
+    """Return one cause for each "host:port": the one that was heard there, else what a probe finds."""
+    known = heard or {}
+    return "; ".join(f"{address}: {known.get(address) or _cause(address)}" for address in addresses)
+
+
+def login_refused(settings: KafkaSettings, said: str) -> str:
+    """Return the cause when a broker did not take our login."""
+    login = settings.login
+    who = f"user {login.username} by {login.mechanism}" if login else "nobody"
+    return f"the login of {who} was refused ({said[:_SAID_MAX]}); check the name, the password and sasl_mechanism"
+
+
+def tls_failed(settings: KafkaSettings, said: str) -> str:
+    """Return the cause when TLS did not come about; `said` is OpenSSL's text, in whatever wrapping."""
+    encryption, text = settings.encryption, said.lower()
+    said = said[:_SAID_MAX]
+    if "verify failed" in text or "not verified" in text:
+        trusted = (encryption and encryption.ca_file) or "the system's authorities"
+        return f"its certificate is not trusted by {trusted} ({said}); is that the cluster's authority, and the name the certificate's?"
+    if "alert" in text:
+        shown = (encryption and encryption.cert_file) or "none"
+        return (
+            f"it does not take our certificate, {shown} ({said}); set cert_file and key_file to what the cluster trusts"
+        )
+    return f"it does not speak TLS there ({said}); is this its port for TLS?"
 
 
 def _cause(address: str) -> str:

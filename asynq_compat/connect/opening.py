@@ -11,16 +11,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
+from asynq_compat.connect.checks import checked_path
+from asynq_compat.connect.kafka import kafka_store
+from asynq_compat.connect.redis import redis_settings
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, UnsupportedByBroker
-from asynq_compat.options import Duration, duration_ns
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
-from asynq_compat.rules.limits import NS_PER_S, is_utf8, shown
 from asynq_compat.targets import (
     SCHEMES,
     EmbeddedOpt,
@@ -30,14 +31,10 @@ from asynq_compat.targets import (
     RedisFailoverClientOpt,
     RedpandaOpt,
     Target,
-    TLSConfig,
     parse_url,
 )
 
 if TYPE_CHECKING:
-    import ssl  # slow to import
-
-    from asynq_compat.brokers.redis.open import RedisSettings
     from asynq_compat.journals.journal import JournalStore
 
 BrokerTarget = Target | str | Broker | None
@@ -46,7 +43,6 @@ VARIABLE = "ASYNQ_COMPAT_BROKER"
 
 _log = logging.getLogger("asynq_compat")
 _TARGETS = (RedisClientOpt, RedisFailoverClientOpt, RedisClusterClientOpt, RedpandaOpt, EmbeddedOpt, MemoryOpt)
-_PATH_LENGTH_MAX = 4_095  # Linux's PATH_MAX less the NUL
 _has_warned = False
 
 
@@ -151,78 +147,6 @@ def _open_redis(opt: RedisClientOpt, clock: Clock | None) -> Broker:
     return open_redis(redis_settings(opt), clock)
 
 
-def redis_settings(opt: RedisClientOpt) -> RedisSettings:
-    """Return what the option means for the Redis broker, Go's defaults filled in.
-
-    Raises:
-        InvalidArgumentError: A field is not of its type, a timeout is no duration, or the certificates cannot be loaded.
-    """
-    from asynq_compat.brokers.redis.open import RedisSettings
-
-    _check_fields(opt, addr=str, username=str, password=str, network=str, db=int, pool_size=int)
-    if opt.network not in {"", "tcp", "unix"}:
-        raise InvalidArgumentError(f"network must be tcp or unix, got {shown(opt.network)}; leave it out to go by addr")
-    if opt.pool_size < 0:
-        raise InvalidArgumentError(
-            f"pool_size must not be negative, got {shown(opt.pool_size)}; leave it out for ten per CPU"
-        )
-    read_timeout_s = _timeout_s("read_timeout", opt.read_timeout, 3.0)
-    return RedisSettings(
-        network=opt.network or ("unix" if opt.addr.startswith("/") else "tcp"),
-        addr=opt.addr or "localhost:6379",
-        username=opt.username,
-        password=opt.password,
-        db=opt.db,
-        dial_timeout_s=_timeout_s("dial_timeout", opt.dial_timeout, 5.0) or 5.0,
-        read_timeout_s=read_timeout_s,
-        write_timeout_s=_timeout_s("write_timeout", opt.write_timeout, read_timeout_s),
-        pool_size=opt.pool_size or None,
-        tls=_tls_context(opt.tls_config),
-        server_name=opt.tls_config.server_name if isinstance(opt.tls_config, TLSConfig) else "",
-    )
-
-
-def _check_fields(opt: Target, **kinds: type) -> None:
-    """Refuse an option object whose fields are not of these types. Values are not shown: one may be a password."""
-    for name, kind in kinds.items():
-        value = getattr(opt, name)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise InvalidArgumentError(
-                f"{name} of {type(opt).__name__} must be of type {kind.__name__}, got {type(value).__name__}"
-            )
-        if isinstance(value, str) and not is_utf8(value):
-            raise InvalidArgumentError(f"{name} of {type(opt).__name__} must be valid Unicode; it has a lone surrogate")
-
-
-def _timeout_s(name: str, timeout: Duration | None, default_s: float | None) -> float | None:
-    """Return a timeout in seconds, None for no limit: Go's 0 is the default, and a negative one no limit."""
-    timeout_ns = 0 if timeout is None else duration_ns(name, timeout)
-    if timeout_ns == 0:
-        return default_s
-    return timeout_ns / NS_PER_S if timeout_ns > 0 else None
-
-
-def _tls_context(config: TLSConfig | ssl.SSLContext | None) -> bool | ssl.SSLContext:
-    if config is None:
-        return False
-    import ssl
-
-    if isinstance(config, ssl.SSLContext):
-        return config
-    if not isinstance(config, TLSConfig):
-        raise InvalidArgumentError(f"tls_config must be a TLSConfig or ssl.SSLContext, got {shown(config)}")
-    try:
-        context = ssl.create_default_context(cafile=config.ca_file or None)
-        if config.cert_file:
-            context.load_cert_chain(config.cert_file, config.key_file or None)
-    except OSError as error:
-        raise InvalidArgumentError(f"the certificates of {config} cannot be loaded: {error}; check the files") from None
-    if config.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 def _open_journal(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock | None) -> Broker:
     from asynq_compat.brokers.journal.open import open_journal
 
@@ -242,44 +166,8 @@ def _store(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock) -> Journ
         case EmbeddedOpt():
             from asynq_compat.journals.sqlite import SqliteJournalStore
 
-            return SqliteJournalStore(_checked_path(target.path) or str(_made_default_path()), now_ms=now_ms)
+            return SqliteJournalStore(checked_path(target.path) or str(_made_default_path()), now_ms=now_ms)
         case RedpandaOpt():
-            return _kafka_store(target)
+            return kafka_store(target)
         case _:
             assert_never(target)
-
-
-def _checked_path(path: object) -> str:
-    if not isinstance(path, str | os.PathLike):
-        raise InvalidArgumentError(
-            f"path must be a str or os.PathLike, got {shown(path)}; for example EmbeddedOpt('tasks.db')"
-        )
-    text = os.fsdecode(path)
-    if "\0" in text or not is_utf8(text) or len(text) > _PATH_LENGTH_MAX:
-        raise InvalidArgumentError(f"{shown(text)} is no path of a file; for example EmbeddedOpt('tasks.db')")
-    return text
-
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, Sequence) and all(isinstance(one, str) and is_utf8(one) for one in value)
-
-
-def _kafka_store(opt: RedpandaOpt) -> JournalStore:
-    from asynq_compat.journals.kafka.journal import KafkaJournalStore
-    from asynq_compat.journals.kafka.settings import KafkaSettings
-
-    _check_fields(opt, namespace=str, replication_factor=int)
-    if not _are_texts(opt.brokers):
-        raise InvalidArgumentError(
-            f"brokers must be a str or a sequence of them, got {shown(opt.brokers)}; for example RedpandaOpt('localhost:9092')"
-        )
-    timeout_s = _timeout_s("request_timeout", opt.request_timeout, None)
-    return KafkaJournalStore(
-        KafkaSettings(
-            bootstrap=opt.addresses,
-            namespace=opt.namespace,
-            request_timeout_s=timeout_s or 30.0,
-            connect_timeout_s=timeout_s,
-            replication_factor=opt.replication_factor,
-        )
-    )

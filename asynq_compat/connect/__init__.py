@@ -1,0 +1,9 @@
+"""Which broker does a program get, and what chose it?
+
+Contract: the only composition root: nothing else builds a broker or reads the environment.
+"""
+
+from asynq_compat.connect.opening import VARIABLE, BrokerTarget, choose, default_path, open_broker
+from asynq_compat.connect.redis import redis_settings
+
+__all__ = ["VARIABLE", "BrokerTarget", "choose", "default_path", "open_broker", "redis_settings"]

@@ -1,0 +1,178 @@
+"""Which Redpanda or Kafka cluster can a program connect to?
+
+Contract: values; nothing is opened here. A parameter of the URL is called like the field of `RedpandaOpt` that it sets, those of its
+`tls_config` with tls_ before. Passwords show in no repr and no error, and no parameter's value does that we do not know.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.options import Duration
+from asynq_compat.rules.go_url import GoURL, parse_go_int
+from asynq_compat.rules.limits import shown
+from asynq_compat.targets.tls import TLSConfig
+
+_PORT_MAX = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class RedpandaOpt:
+    """A Redpanda or Kafka cluster. docs/operations.md says what each role of a program has to be allowed there.
+
+    Attributes:
+        brokers: "host:port" of some of its brokers, separated by commas, or a sequence of them; the port may be left out.
+        namespace: What the names of its topics begin with; programs with the same namespace share their queues.
+        request_timeout: How long a connection or an answer may take; None for 10 seconds to connect and 30 for an answer.
+        replication_factor: Of topics made here; -1 leaves it to the cluster.
+        client_id: What the brokers' logs, quotas and metrics call this program.
+        compression: Of what is appended: "none", "gzip", "snappy", "lz4" or "zstd".
+        driver: "kafka-python", or "confluent": faster, and needs ``pip install 'asynq-compat[fast]'``.
+        tls_config: None for no TLS.
+        sasl_mechanism: "PLAIN", "SCRAM-SHA-256" or "SCRAM-SHA-512"; "" is the second where there is a user name.
+        username: Who logs in; "" for no login.
+        password: Of `username`.
+        password_file: A file that holds the password; where neither is given the environment's ASYNQ_COMPAT_BROKER_PASSWORD does.
+    """
+
+    brokers: str | Sequence[str] = "localhost:9092"
+    namespace: str = "asynq"
+    request_timeout: Duration | None = None
+    replication_factor: int = -1
+    client_id: str = "asynq_compat"
+    compression: str = "none"
+    driver: str = "kafka-python"
+    tls_config: TLSConfig | None = None
+    sasl_mechanism: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    password_file: str | os.PathLike[str] = ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The brokers one by one, each with its port."""
+        given = self.brokers.split(",") if isinstance(self.brokers, str) else self.brokers
+        return tuple(
+            address if re.search(r":\d+$", address) else f"{address}:9092" for address in map(str.strip, given)
+        )
+
+
+def parse_redpanda(url: GoURL) -> RedpandaOpt:
+    """Return what a redpanda or kafka URL means.
+
+    Raises:
+        InvalidArgumentError: It cannot be; the message says what to write.
+    """
+    if not url.host:
+        raise InvalidArgumentError(f"a {url.scheme}:// URL needs a broker, got none; write {url.scheme}://host:9092")
+    parameters = _parameters(url)
+    tls = {name: parameters.pop(name) for name in list(parameters) if name in _TLS_PARAMETERS}
+    if namespace := url.path.strip("/"):
+        if "namespace" in parameters:
+            raise InvalidArgumentError(
+                f"a {url.scheme}:// URL names its namespace once; write {url.scheme}://host:9092/{namespace}"
+            )
+        parameters["namespace"] = namespace
+    read: dict[str, Any] = {name: _PARAMETERS[name](name, text) for name, text in parameters.items()}
+    read |= {"tls_config": _tls_config(tls), "username": url.username, "password": url.password or ""}
+    target = RedpandaOpt(tuple(url.host.split(",")), **read)
+    for address in target.addresses:
+        if not 0 < int(address.rpartition(":")[2]) <= _PORT_MAX:
+            raise InvalidArgumentError(
+                f"a broker's port must be 1 to {_PORT_MAX}, got {address}; write {url.scheme}://host:9092"
+            )
+    return target
+
+
+def _parameters(url: GoURL) -> dict[str, str]:
+    known = [*_PARAMETERS, *_TLS_PARAMETERS]
+    found: dict[str, str] = {}
+    for name, text in parse_qsl(url.query, keep_blank_values=True):
+        if name in {"username", "password"}:
+            raise InvalidArgumentError(
+                f"{name} is no parameter of a {url.scheme}:// URL; write {url.scheme}://user:password@host:9092, "
+                "or leave the password to password_file"
+            )
+        if name not in known:
+            near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+            advice = f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}"
+            raise InvalidArgumentError(f"unknown parameter {shown(name)} of a {url.scheme}:// URL; {advice}")
+        if name in found:
+            raise InvalidArgumentError(f"parameter {name} of a {url.scheme}:// URL is given twice; write it once")
+        if not text:
+            raise InvalidArgumentError(
+                f"parameter {name} of a {url.scheme}:// URL has no value; give one or leave it out"
+            )
+        found[name] = text
+    return found
+
+
+def _tls_config(given: Mapping[str, str]) -> TLSConfig | None:
+    read: dict[str, Any] = {
+        name.removeprefix("tls_"): _TLS_PARAMETERS[name](name, text) for name, text in given.items()
+    }
+    is_on = read.pop("tls", True)
+    if read and not is_on:
+        others = ", ".join(name for name in given if name != "tls")
+        raise InvalidArgumentError(f"tls=false contradicts {others}; leave one of them out")
+    return TLSConfig(**read) if given and is_on else None
+
+
+def _truth(name: str, text: str) -> bool:
+    truth = {"true": True, "1": True, "false": False, "0": False}.get(text.lower())
+    if truth is None:
+        raise InvalidArgumentError(f"parameter {name} must be true or false, got {shown(text)}")
+    return truth
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        return parse_go_int(text)
+    except ValueError:
+        raise InvalidArgumentError(
+            f"parameter {name} must be an integer, got {shown(text)}; for example {name}=3"
+        ) from None
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise InvalidArgumentError(
+            f"parameter {name} must be a number of seconds, got {shown(text)}; for example {name}=5"
+        )
+    return seconds
+
+
+def _text(_: str, text: str) -> str:
+    return text
+
+
+_PARAMETERS: Mapping[str, Callable[[str, str], object]] = {
+    "namespace": _text,
+    "request_timeout": _seconds,
+    "replication_factor": _integer,
+    "client_id": _text,
+    "compression": _text,
+    "driver": _text,
+    "sasl_mechanism": _text,
+    "password_file": _text,
+}
+_TLS_PARAMETERS: Mapping[str, Callable[[str, str], object]] = {
+    "tls": _truth,
+    "tls_ca_file": _text,
+    "tls_cert_file": _text,
+    "tls_key_file": _text,
+    "tls_check_hostname": _truth,
+    "tls_insecure_skip_verify": _truth,
+}

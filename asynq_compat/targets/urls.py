@@ -1,0 +1,50 @@
+"""Which broker does a URL mean?
+
+Contract: pure. Errors name what is wrong and what to write, never a password.
+"""
+
+from __future__ import annotations
+
+from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.rules.go_text import go_quoted
+from asynq_compat.rules.go_url import parse_go_url
+from asynq_compat.targets.local import EmbeddedOpt, MemoryOpt, parse_sqlite
+from asynq_compat.targets.redis import REDIS_SCHEMES, RedisConnOpt
+from asynq_compat.targets.redpanda import RedpandaOpt, parse_redpanda
+
+SCHEMES = "redis://, rediss://, redis-socket://, redpanda://, sqlite:///file or memory://"
+
+Target = RedisConnOpt | RedpandaOpt | EmbeddedOpt | MemoryOpt
+
+
+def parse_url(url: str) -> Target:
+    """Return what a broker's URL means.
+
+    Raises:
+        InvalidArgumentError: It is no URL of a broker; the message names those that are.
+    """
+    if not isinstance(url, str):
+        raise InvalidArgumentError(f"a broker's URL must be a str, got {type(url).__name__}; use {SCHEMES}")
+    if "://" not in url:
+        raise InvalidArgumentError(
+            f"a broker's URL must begin with its scheme, got none; use {SCHEMES}, for example redis://localhost:6379"
+        )
+    try:
+        parts = parse_go_url(url)
+    except ValueError as cause:
+        what = "uri of a broker" if url.startswith(("redpanda:", "kafka:", "sqlite:", "memory:")) else "redis uri"
+        raise InvalidArgumentError(f"asynq: could not parse {what}: {cause}") from None
+    if parts.scheme in {"redis", "rediss"} and parts.query_value("db"):
+        # Go ignores it, and would use another database than was meant.
+        raise InvalidArgumentError(
+            f"a {parts.scheme}:// URL names its database as its path, got a parameter db; write {parts.scheme}://host:6379/1"
+        )
+    if parts.scheme in REDIS_SCHEMES:
+        return REDIS_SCHEMES[parts.scheme](parts)
+    if parts.scheme in {"redpanda", "kafka"}:
+        return parse_redpanda(parts)
+    if parts.scheme == "sqlite":
+        return parse_sqlite(parts)
+    if parts.scheme == "memory":
+        return MemoryOpt(parts.host + parts.path)
+    raise InvalidArgumentError(f"asynq: unsupported uri scheme: {go_quoted(parts.scheme)}; use {SCHEMES}")
