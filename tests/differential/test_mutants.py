@@ -51,6 +51,7 @@ MUTANTS = (
     Mutant("a completed task is kept one second too long", "delete_expired_completed.lua", '"-inf", now_s', '"-inf", "(" .. now_s'),
     Mutant("a task run by hand jumps the line", "run_task.lua", '"LPUSH"', '"RPUSH"'),
     Mutant("deleting a task leaves its lock", "delete_task.lua", 'redis.call("DEL", lock)', "local _ = lock"),
+    Mutant("a group that was left empty stays", "fragments/leaving.lua", 'redis.call("SREM", groups, group)', "local _ = groups"),
     Mutant("a day's counter never ends", "fragments/counting.lua", 'redis.call("EXPIREAT", day, day_expires_at)', "local _ = day"),
 )  # fmt: skip
 

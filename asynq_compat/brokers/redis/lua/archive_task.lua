@@ -17,29 +17,11 @@ local task, archived, groups = KEYS[1], KEYS[2], KEYS[3]
 local task_id, queue_prefix, group_prefix = ARGV[1], ARGV[2], ARGV[3]
 local now_s, archived_before, archive_size_max = ARGV[4], ARGV[5], ARGV[6]
 
-if redis.call("EXISTS", task) == 0 then
-  return 0
-end
-local state, group = unpack(redis.call("HMGET", task, "state", "group"))
-if state == "active" then
-  return -1
-elseif state == "archived" then
-  return -2
-elseif not state or (state == "aggregating" and not group) then
-  return -4
-end
-local place = state == "aggregating" and group_prefix .. group or queue_prefix .. state
-local removed
-if state == "pending" then
-  removed = redis.call("LREM", place, 1, task_id)
-else
-  removed = redis.call("ZREM", place, task_id)
-end
-if removed == 0 then
-  return -3
-end
-if state == "aggregating" and redis.call("ZCARD", place) == 0 then
-  redis.call("SREM", groups, group)
+-- include: leaving
+
+local left = leave("archived", 1)
+if left ~= 1 then
+  return left
 end
 redis.call("ZADD", archived, now_s, task_id)
 redis.call("HSET", task, "state", "archived")

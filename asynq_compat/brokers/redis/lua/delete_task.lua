@@ -11,28 +11,13 @@
 local task, groups = KEYS[1], KEYS[2]
 local task_id, queue_prefix, group_prefix = ARGV[1], ARGV[2], ARGV[3]
 
-if redis.call("EXISTS", task) == 0 then
-  return 0
+-- include: leaving
+
+local left = leave(nil, 0)
+if left ~= 1 then
+  return left
 end
-local state, group, lock = unpack(redis.call("HMGET", task, "state", "group", "unique_key"))
-if state == "active" then
-  return -1
-elseif not state or (state == "aggregating" and not group) then
-  return -4
-end
-local place = state == "aggregating" and group_prefix .. group or queue_prefix .. state
-local removed
-if state == "pending" then
-  removed = redis.call("LREM", place, 0, task_id)
-else
-  removed = redis.call("ZREM", place, task_id)
-end
-if removed == 0 then
-  return -3
-end
-if state == "aggregating" and redis.call("ZCARD", place) == 0 then
-  redis.call("SREM", groups, group)
-end
+local lock = redis.call("HGET", task, "unique_key")
 if lock and lock ~= "" and redis.call("GET", lock) == task_id then
   redis.call("DEL", lock)
 end

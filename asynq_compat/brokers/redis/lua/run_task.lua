@@ -13,23 +13,11 @@
 local task, pending, groups = KEYS[1], KEYS[2], KEYS[3]
 local task_id, queue_prefix, group_prefix = ARGV[1], ARGV[2], ARGV[3]
 
-if redis.call("EXISTS", task) == 0 then
-  return 0
-end
-local state, group = unpack(redis.call("HMGET", task, "state", "group"))
-if state == "active" then
-  return -1
-elseif state == "pending" then
-  return -2
-elseif not state or (state == "aggregating" and not group) then
-  return -4
-end
-local place = state == "aggregating" and group_prefix .. group or queue_prefix .. state
-if redis.call("ZREM", place, task_id) == 0 then
-  return -3
-end
-if state == "aggregating" and redis.call("ZCARD", place) == 0 then
-  redis.call("SREM", groups, group)
+-- include: leaving
+
+local left = leave("pending")
+if left ~= 1 then
+  return left
 end
 redis.call("LPUSH", pending, task_id)
 redis.call("HSET", task, "state", "pending")
