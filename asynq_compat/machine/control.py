@@ -51,20 +51,28 @@ class ControlApplied:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True, eq=False)
+class ControlState:
+    """Everything that follows from the control journal."""
+
+    position: int = -1
+    clocks: Clocks = field(default_factory=Clocks)
+    writers: Writers = field(default_factory=Writers)
+    queues: dict[str, int] = field(default_factory=dict)
+    servers: dict[str, PublishedServer] = field(default_factory=dict)
+
+
 class ControlMachine:
     """The control journal, folded.
 
     Args:
         accepts_issuer_time: Let timestamps given by clients move the clock (tests only).
+        state: What it knows already; becomes the machine's.
     """
 
-    def __init__(self, *, accepts_issuer_time: bool = False) -> None:
+    def __init__(self, *, accepts_issuer_time: bool = False, state: ControlState | None = None) -> None:
         self._accepts_issuer_time = accepts_issuer_time
-        self._position = -1
-        self._clocks = Clocks()
-        self._writers = Writers()
-        self._queues: dict[str, int] = {}
-        self._servers: dict[str, PublishedServer] = {}
+        self._state = ControlState() if state is None else state
 
     def apply(
         self,
@@ -77,18 +85,18 @@ class ControlMachine:
         """Take the next entry; see `Machine.apply`. No header means anything here."""
         del headers
         applied = ControlApplied(position)
-        if position <= self._position:
+        if position <= self._state.position:
             applied.verdict = Verdict.REFUSED
-            applied.notes.append(f"entry {position} came after entry {self._position}: ignored")
+            applied.notes.append(f"entry {position} came after entry {self._state.position}: ignored")
             return applied
-        self._position = position
-        note = self._clocks.advance(timestamp_ms, counts=is_log_time or self._accepts_issuer_time)
+        self._state.position = position
+        note = self._state.clocks.advance(timestamp_ms, counts=is_log_time or self._accepts_issuer_time)
         if note:
             applied.notes.append(f"entry {position}: {note}")
-        self._writers.forget(self._clocks.lease_ms)
-        now_ms = self._clocks.clock_ms
-        for key in [key for key, server in self._servers.items() if server.expires_ms <= now_ms]:
-            del self._servers[key]
+        self._state.writers.forget(self._state.clocks.lease_ms)
+        now_ms = self._state.clocks.clock_ms
+        for key in [key for key, server in self._state.servers.items() if server.expires_ms <= now_ms]:
+            del self._state.servers[key]
         self._take_frame(applied, data)
         return applied
 
@@ -99,7 +107,7 @@ class ControlMachine:
             return
         applied.writer_id = frame.writer_id
         applied.sequence = frame.sequence
-        turn = self._writers.take(frame.writer_id, frame.sequence, data, self._clocks.lease_ms)
+        turn = self._state.writers.take(frame.writer_id, frame.sequence, data, self._state.clocks.lease_ms)
         if turn is Turn.NEXT:
             applied.verdict = Verdict.APPLIED
             applied.outcomes = [self._apply_command(applied, command) for command in frame.commands]
@@ -125,7 +133,7 @@ class ControlMachine:
             return False
         if not 1 <= partition_count <= PARTITION_COUNT_MAX:
             return False
-        self._queues.setdefault(name, partition_count)
+        self._state.queues.setdefault(name, partition_count)
         return True
 
     def _server(self, _: ControlApplied, command: c.Command) -> bool:
@@ -137,13 +145,13 @@ class ControlMachine:
         pairs = _worker_pairs(workers)
         if pairs is None or not 1 <= ttl_s <= TTL_S_MAX:
             return False
-        self._servers[key] = PublishedServer(key, info, pairs, self._clocks.clock_ms + ttl_s * 1000)
+        self._state.servers[key] = PublishedServer(key, info, pairs, self._state.clocks.clock_ms + ttl_s * 1000)
         return True
 
     def _server_gone(self, _: ControlApplied, command: c.Command) -> bool:
         if len(command) != 2 or type(command[1]) is not str:
             return False
-        self._servers.pop(command[1], None)
+        self._state.servers.pop(command[1], None)
         return True
 
     def _cancel(self, applied: ControlApplied, command: c.Command) -> bool:
@@ -160,35 +168,40 @@ class ControlMachine:
     }
 
     @property
+    def state(self) -> ControlState:
+        """What it remembers: to be saved, not to be asked or changed."""
+        return self._state
+
+    @property
     def position(self) -> int:
         """Position of the last entry applied; -1 before the first."""
-        return self._position
+        return self._state.position
 
     @property
     def clock_ms(self) -> int:
         """The journal's time, Unix ms; 0 before the first entry."""
-        return self._clocks.clock_ms
+        return self._state.clocks.clock_ms
 
     def writer_sequence(self, writer_id: bytes) -> int:
         """Sequence of the writer's last applied frame; 0 for a writer that is not known (any more)."""
-        writer = self._writers.known.get(writer_id)
+        writer = self._state.writers.known.get(writer_id)
         return writer.sequence if writer is not None else 0
 
     def queues(self) -> dict[str, int]:
         """Return queues and their partition counts, by name."""
-        return dict(sorted(self._queues.items()))
+        return dict(sorted(self._state.queues.items()))
 
     def servers(self, now_ms: int) -> list[PublishedServer]:
         """Return the servers whose word still holds at `now_ms` (Unix ms), by key."""
-        held = (server for server in self._servers.values() if server.expires_ms > now_ms)
+        held = (server for server in self._state.servers.values() if server.expires_ms > now_ms)
         return sorted(held, key=lambda server: server.key)
 
     def digest(self) -> bytes:
         """Return 32 bytes that are equal for equal states."""
-        clocks = self._clocks
+        clocks = self._state.clocks
         servers = [(s.key, s.info, s.workers, s.expires_ms) for s in self.servers(-1)]
-        writers = [(i, w.sequence, w.check, w.last_frame_ms) for i, w in self._writers.known.items()]
-        state = (self._position, clocks.clock_ms, clocks.lease_ms, clocks.last_ms, clocks.has_foreign_time)
+        writers = [(i, w.sequence, w.check, w.last_frame_ms) for i, w in self._state.writers.known.items()]
+        state = (self._state.position, clocks.clock_ms, clocks.lease_ms, clocks.last_ms, clocks.has_foreign_time)
         return blake2b(repr((state, self.queues(), servers, writers)).encode(), digest_size=32).digest()
 
 

@@ -41,6 +41,12 @@ class Segment:
         """Return from when the task at `index` has been pending."""
         return self.since[bisect_right(self.since, index, key=_first) - 1][1]
 
+    def since_marks(self, lo: int, hi: int) -> list[tuple[int, int | None]]:
+        """Return from which index on tasks `lo` to `hi - 1` have been pending since when."""
+        start = bisect_right(self.since, lo, key=_first) - 1
+        end = bisect_left(self.since, hi, key=_first)
+        return [(max(first, lo), since_ms) for first, since_ms in self.since[start:end]]
+
 
 Part = tuple[Segment, int, int]
 

@@ -58,12 +58,13 @@ class Machine:
     Args:
         queue: Name of the queue.
         accepts_issuer_time: Let timestamps given by clients move the clock (tests only).
+        state: What it knows already; becomes the machine's.
     """
 
-    def __init__(self, queue: str, *, accepts_issuer_time: bool = False) -> None:
+    def __init__(self, queue: str, *, accepts_issuer_time: bool = False, state: State | None = None) -> None:
         self.queue = queue
         self._accepts_issuer_time = accepts_issuer_time
-        self._state = State()
+        self._state = State() if state is None else state
 
     def apply(
         self,
@@ -136,6 +137,11 @@ class Machine:
             step.notes.append(f"entry {step.position}: a command with code {code} was rejected")
             return [c.REJECTED]
         return outcome
+
+    @property
+    def state(self) -> State:
+        """What it remembers: to be saved, not to be asked or changed."""
+        return self._state
 
     @property
     def position(self) -> int:

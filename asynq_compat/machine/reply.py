@@ -40,10 +40,11 @@ def read_reply(command: Command) -> Reply | None:
     _code, writer_id, sequence, outcomes = command
     if type(writer_id) is not bytes or len(writer_id) != WRITER_ID_BYTES or not is_int(sequence):
         return None
-    return Reply(writer_id, sequence, outcomes) if _are_outcomes(outcomes) else None
+    return Reply(writer_id, sequence, outcomes) if are_outcomes(outcomes) else None
 
 
-def _are_outcomes(items: object) -> TypeGuard[list[Outcome]]:
+def are_outcomes(items: object) -> TypeGuard[list[Outcome]]:
+    """Return whether `items` are the outcomes of commands."""
     if type(items) is not list or len(items) > COMMAND_COUNT_MAX:
         return False
     return all(

@@ -1,7 +1,7 @@
 """Which promise was broken?
 
 Contract: the observer folds the log with a machine of its own and checks what that says against books kept in the dullest way: one record
-a task, no containers, no ranges.
+a task, no containers, no ranges. Beside it runs a twin, which is time and again saved and restored: it must do the same.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from random import Random
 
 from asynq_compat.machine.applied import Applied, Verdict
 from asynq_compat.machine.machine import Machine
+from asynq_compat.machine.snapshot import restore, snapshot_sections
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import Frame, decode_frame
@@ -63,6 +64,7 @@ class Observer:
 
     rng: Random
     machine: Machine = field(default_factory=lambda: Machine("q"))
+    twin: Machine = field(default_factory=lambda: Machine("q"))
     books: dict[str, Book] = field(default_factory=dict)
     sessions: dict[int, SessionBook] = field(default_factory=dict)
     at_place: dict[tuple[int, int, int], str] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class Observer:
         """Check one entry."""
         clock_ms = self.machine.clock_ms
         applied = self.machine.apply(*entry)
+        promise(self.twin.apply(*entry) == applied, "a machine that was restored from a snapshot does otherwise")
         went_back_ms = clock_ms - self.machine.clock_ms
         promise(went_back_ms <= 0 or went_back_ms > 600_000, "the clock went back by a small step")
         self._let_time_pass()
@@ -99,6 +102,13 @@ class Observer:
         if self.rng.random() < 0.05:
             self.check_state()
             self.digests[applied.position] = self.machine.digest()
+            self._save_and_restore()
+
+    def _save_and_restore(self) -> None:
+        sections = list(snapshot_sections(self.twin, 2_000))
+        self.twin = restore("q", sections)
+        promise(list(snapshot_sections(self.machine, 2_000)) == sections, "equal states have different snapshots")
+        promise(self.twin.digest() == self.machine.digest(), "a snapshot holds another state")
 
     def _let_time_pass(self) -> None:
         clock_ms = self.machine.clock_ms

@@ -1,0 +1,81 @@
+"""How is the state of the control journal written down and read again?
+
+Contract: as for a queue: see `saving` and `loading`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from asynq_compat.machine.control import ControlMachine, ControlState, PublishedServer
+from asynq_compat.machine.snapshot import fields as f
+from asynq_compat.machine.snapshot.columns import Sized, batches, size_of
+from asynq_compat.machine.snapshot.loading import head, read_clocks, read_writers
+from asynq_compat.machine.snapshot.saving import clock_items, writer_rows
+from asynq_compat.wire import snapshot as s
+from asynq_compat.wire.command import MACHINE_VERSION
+
+_ROW_BYTES = 64
+
+
+def control_sections(machine: ControlMachine, size_bytes_max: int = s.SECTION_BYTES_AIM) -> Iterator[bytes]:
+    """Give a machine's state as sections; see `snapshot_sections`."""
+    return s.seal(_bodies(machine.state, size_bytes_max))
+
+
+def _bodies(state: ControlState, size_bytes_max: int) -> Iterator[s.Body]:
+    yield [s.HEAD, s.FORMAT, "control", MACHINE_VERSION, state.position]
+    yield [s.STATE, clock_items(state.clocks)]
+    for code, rows in (
+        (s.WRITERS, writer_rows(state.writers)),
+        (s.QUEUES, _queue_rows(state)),
+        (s.SERVERS, _server_rows(state)),
+    ):
+        for batch in batches(rows, size_bytes_max):
+            yield [code, batch]
+
+
+def _queue_rows(state: ControlState) -> Iterator[Sized]:
+    for name, partition_count in sorted(state.queues.items()):
+        yield [name, partition_count], _ROW_BYTES + size_of([name], [])
+
+
+def _server_rows(state: ControlState) -> Iterator[Sized]:
+    for key, told in sorted(state.servers.items()):
+        workers = [list(pair) for pair in told.workers]
+        size = size_of([key], [told.info]) + size_of(
+            [pair[0] for pair in told.workers], [pair[1] for pair in told.workers]
+        )
+        yield [key, told.info, workers, told.expires_ms], _ROW_BYTES + size
+
+
+def restore_control(sections: Iterable[bytes], *, accepts_issuer_time: bool = False) -> ControlMachine:
+    """Return the machine whose state the sections hold; see `restore`."""
+    state = ControlState()
+    bodies = s.unseal(sections)
+    version, state.position = head(next(bodies, []), "control")
+    if version != MACHINE_VERSION:
+        raise f.corrupt(f"its machine version is {version}, this release knows {MACHINE_VERSION}; upgrade this process")
+    code, clocks = f.array(next(bodies, []), 2)
+    if code != s.STATE:
+        raise f.corrupt("what belongs to the whole journal is missing")
+    state.clocks = read_clocks(clocks)
+    for body in bodies:
+        if body[0] == s.WRITERS:
+            read_writers(state.writers, body)
+        elif body[0] == s.QUEUES:
+            for name, partition_count in f.rows(body, 2):
+                state.queues[f.text(name)] = f.integer(partition_count)
+        elif body[0] == s.SERVERS:
+            _read_servers(state, body)
+        else:
+            raise f.corrupt(f"a section with code {body[0]}")
+    return ControlMachine(accepts_issuer_time=accepts_issuer_time, state=state)
+
+
+def _read_servers(state: ControlState, body: s.Body) -> None:
+    for key, info, pairs, expires_ms in f.rows(body, 4):
+        workers = [
+            (f.text(task_id), f.blob(worker)) for task_id, worker in (f.array(pair, 2) for pair in f.array(pairs))
+        ]
+        state.servers[f.text(key)] = PublishedServer(f.text(key), f.blob(info), workers, f.integer(expires_ms))
