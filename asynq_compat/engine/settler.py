@@ -2,6 +2,7 @@
 
 Contract: `add` may be called by any thread and costs no lock; one thread settles what has gathered, in batches, in the order in which
 it was added. What a broken connection left unsettled is settled again until its lease is over: then another server has the task.
+Whatever a broker raises, no outcome is lost by it.
 Not obvious: a slot counts as freed with the first try, whether it succeeds or not. Go's syncer does the same duty and never succeeds
 (it retries under a context that has ended), so that there the task runs again.
 Source: asynq v0.26.0 `syncer.go`; docs/semantics.md, "background duties".
@@ -101,16 +102,13 @@ class Settler(Service):
         fresh = _still_ours([settlement for settlement in batch if settlement is not None])
         if not batch:
             return
-        try:
-            outcomes = self._intake.settle(fresh, slots_freed)
-        except BrokerUnavailableError as error:
+        error = self._settle(fresh, slots_freed)
+        if isinstance(error, BrokerUnavailableError):
             for settlement in fresh:
                 self.log.warning("%s: %s; Will retry syncing", _failed(settlement), error)
             self._put_off(fresh)
-        except AsynqError:
+        elif error is not None:
             self._settle_singly(fresh)
-        else:
-            self._note(fresh, outcomes)
 
     def _settle_again(self) -> None:
         unsettled, self._unsettled = self._unsettled, []
@@ -119,15 +117,24 @@ class Settler(Service):
         for settlement in unsettled:
             if id(settlement) not in ours:
                 self.log.warning("%s: its lease is over; it will be recovered", _failed(settlement))
-        try:
-            outcomes = self._intake.settle(again, 0)
-        except BrokerUnavailableError:
-            self._put_off(again)
-        except AsynqError:
-            self._settle_singly(again)
-        else:
+        error = self._settle(again, is_again=True)
+        if error is None:
             self._retry_wait_s = _RETRY_FIRST_S
-            self._note(again, outcomes)
+        elif isinstance(error, BrokerUnavailableError):
+            self._put_off(again)
+        else:
+            self._settle_singly(again)
+
+    def _settle(
+        self, settlements: Sequence[Settlement], slots_freed: int = 0, *, is_again: bool = False
+    ) -> Exception | None:
+        """Have the broker carry out the settlements; return why it has not."""
+        try:
+            outcomes = self._intake.settle(settlements, slots_freed)
+        except Exception as error:  # noqa: BLE001 - an unforeseen one too: nobody else knows what became of these tasks
+            return error
+        self._note(settlements, outcomes, is_again=is_again)
+        return None
 
     def _put_off(self, settlements: Sequence[Settlement]) -> None:
         self._unsettled.extend(settlements)
@@ -137,16 +144,19 @@ class Settler(Service):
     def _settle_singly(self, settlements: Sequence[Settlement]) -> None:
         """One of them cannot be settled: the others must not suffer."""
         for settlement in settlements:
-            try:
-                self._note([settlement], self._intake.settle([settlement], 0))
-            except BrokerUnavailableError:
-                self._put_off([settlement])
-            except AsynqError as error:
+            error = self._settle([settlement], is_again=True)
+            if isinstance(error, AsynqError) and not isinstance(error, BrokerUnavailableError):
                 self.log.error("%s: %s", _failed(settlement), error)
+            elif error is not None:
+                if not isinstance(error, AsynqError):
+                    self.log.error("%s; Will retry syncing", _failed(settlement), exc_info=error)
+                self._put_off([settlement])
 
-    def _note(self, settlements: Sequence[Settlement], outcomes: Sequence[SettleOutcome]) -> None:
+    def _note(self, settlements: Sequence[Settlement], outcomes: Sequence[SettleOutcome], *, is_again: bool) -> None:
         for settlement, outcome in zip(settlements, outcomes, strict=True):
-            if outcome is SettleOutcome.SETTLED:
+            # While the lease holds nobody else can have settled it: an earlier try did, whose answer was lost.
+            is_done_before = is_again and outcome is SettleOutcome.NOT_HELD and settlement.lease.term.is_valid()
+            if outcome is SettleOutcome.SETTLED or is_done_before:
                 if settlement.kind is SettleKind.REQUEUE:
                     self.log.info("Pushed task id=%s back to queue", settlement.lease.task_id)
             elif outcome is SettleOutcome.NOT_HELD:

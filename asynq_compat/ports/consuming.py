@@ -115,7 +115,8 @@ class Intake(Protocol):
 
         Raises:
             BrokerUnavailableError: Not known to be written. The same settlements may be passed again, with 0 slots; what was
-                written the first time is answered with SETTLED or NOT_HELD and changes nothing.
+                written the first time is answered with SETTLED or NOT_HELD and changes nothing. (NOT_HELD under a term that is still
+                valid can only mean that.)
         """
 
     def free_slots(self, count: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import socket
 import time
 
@@ -12,6 +13,7 @@ import redis
 from asynq_compat.brokers.redis.commands import command
 from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.open import RedisSettings, open_redis
+from asynq_compat.engine.settler import Settler
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
 from asynq_compat.ports.consuming import QueueOrder, SettleKind, Settlement, SettleOutcome
 from asynq_compat.ports.producing import EnqueueStatus
@@ -19,6 +21,7 @@ from asynq_compat.testing.clock import VirtualClock
 from tests.interop.redis_tools import broker_at, listening, request, settings_of
 from tests.services.ports import free_ports
 from tests.services.redis import RedisServer
+from tests.services.waiting import wait_until
 
 ORDER = QueueOrder(weights={"default": 1})
 
@@ -150,26 +153,37 @@ def test_one_that_never_answers_costs_no_more_than_the_timeout() -> None:
         assert time.monotonic() - started < 2
 
 
+class AnswerLoser:
+    """Hands requests on to Redis; while it is armed it drops a connection instead of a script's answer, a few times."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._port = server.port
+        self.is_armed = False
+        self.times = 1
+        self.lost: list[bytes] = []
+
+    def __call__(self, connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._port)) as upstream:
+            while question := connection.recv(65536):
+                upstream.sendall(question)
+                answer = upstream.recv(65536)
+                is_script = b"EVALSHA" in question and not answer.startswith(b"-NOSCRIPT")
+                if self.is_armed and is_script and len(self.lost) < self.times:
+                    self.lost.append(answer)
+                    connection.shutdown(socket.SHUT_RDWR)
+                    return
+                connection.sendall(answer)
+
+
 @pytest.mark.redis
 @pytest.mark.parametrize("has_chosen_id", [False, True])
 def test_an_enqueue_whose_answer_was_lost_is_no_conflict(
     redis_server: RedisServer, redis_url: str, *, has_chosen_id: bool
 ) -> None:
-    """The proxy hands the first script call on, and drops the connection instead of its answer."""
-    lost: list[bytes] = []
+    loser = AnswerLoser(redis_server)
+    loser.is_armed = True
 
-    def serve(connection: socket.socket) -> None:
-        with socket.create_connection(("127.0.0.1", redis_server.port)) as upstream:
-            while question := connection.recv(65536):
-                upstream.sendall(question)
-                answer = upstream.recv(65536)
-                if b"EVALSHA" in question and not lost and not answer.startswith(b"-NOSCRIPT"):
-                    lost.append(answer)
-                    connection.shutdown(socket.SHUT_RDWR)
-                    return
-                connection.sendall(answer)
-
-    with listening(serve) as addr:
+    with listening(loser) as addr:
         settings = dataclasses.replace(settings_of(redis_url), addr=addr)
         with broker_at(settings) as broker, redis.Redis.from_url(redis_url) as raw:
             raw.hset("asynq:{default}:t:taken", "msg", "of another")
@@ -177,9 +191,65 @@ def test_an_enqueue_whose_answer_was_lost_is_no_conflict(
                 [request("mine", has_chosen_id=has_chosen_id), request("taken", has_chosen_id=True)]
             )
 
-            assert lost
+            assert loser.lost
             assert outcomes == [EnqueueStatus.ENQUEUED, EnqueueStatus.ID_CONFLICT]
             assert raw.lrange("asynq:{default}:pending", 0, -1) == [b"mine"]
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("kind", list(SettleKind))
+def test_a_settlement_whose_answer_was_lost_is_settled(
+    redis_server: RedisServer, redis_url: str, kind: SettleKind
+) -> None:
+    """Sent again by the connection, it finds nothing to do; nothing is counted twice."""
+    loser = AnswerLoser(redis_server)
+
+    with listening(loser) as addr:
+        settings = dataclasses.replace(settings_of(redis_url), addr=addr)
+        with broker_at(settings) as broker:
+            intake = broker.consuming.open_intake(ORDER, 2, "s")
+            broker.producing.enqueue([request("a"), request("b")])
+            leases = intake.take(5)
+            loser.is_armed = True
+            outcomes = intake.settle([Settlement(lease, kind, 60.0, "text") for lease in leases], 2)
+            intake.close()
+
+            stats = broker.inspecting.queue_stats("default")
+            assert loser.lost
+            assert list(outcomes) == [SettleOutcome.SETTLED] * 2
+            assert stats is not None
+            assert (stats.active, stats.processed) == (0, 0 if kind is SettleKind.REQUEUE else 2)
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_server_whose_settlings_lose_their_answers_does_not_cry_wolf(
+    redis_server: RedisServer, redis_url: str, times: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once: the connection asks again. Five times: it gives up, and the settler settles again."""
+    loser = AnswerLoser(redis_server)
+    loser.times = times
+
+    with listening(loser) as addr:
+        settings = dataclasses.replace(settings_of(redis_url), addr=addr)
+        with broker_at(settings) as broker:
+            intake = broker.consuming.open_intake(ORDER, 2, "s")
+            broker.producing.enqueue([request("a"), request("b")])
+            settler = Settler(intake, logging.getLogger("test.settler"), 2)
+            leases = intake.take(5)
+            loser.is_armed = True
+            settler.start()
+            for lease in leases:
+                settler.add(Settlement(lease, SettleKind.DONE))
+            wait_until(lambda: len(loser.lost) == times and not settler._unsettled, "the settler has settled")
+            settler.stop()
+            intake.close()
+
+            stats = broker.inspecting.queue_stats("default")
+            assert stats is not None
+            assert (stats.active, stats.processed) == (0, 2)
+            assert "does not hold it any more" not in caplog.text
+            assert ("Will retry syncing" in caplog.text) is (times > 4)
 
 
 @pytest.mark.redis

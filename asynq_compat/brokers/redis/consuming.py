@@ -167,14 +167,16 @@ class RedisIntake:
         commands = [call.command for call in calls]
         if not slots:
             if commands:
-                self._settling.read(calls, self._link.run(commands).answers, outcomes)
+                exchange = self._link.run(commands)
+                self._settling.read(calls, exchange.answers, outcomes, was_resent=exchange.was_resent)
             return
         first, *others = self._queues()
         dequeue, term = self._dequeue(first, slots)
-        *settled, given = self._link.run([*commands, dequeue]).answers
+        exchange = self._link.run([*commands, dequeue])
+        *settled, given = exchange.answers
         if not isinstance(given, Refusal):
             taken += _leases(first, term, given)
-        self._settling.read(calls, settled, outcomes)
+        self._settling.read(calls, settled, outcomes, was_resent=exchange.was_resent)
         self._take_from(others, slots, taken)
 
     def _take_from(self, queues: Sequence[str], slots: int, taken: list[Lease]) -> None:

@@ -53,8 +53,8 @@ class Settling:
         outcomes = [SettleOutcome.NOT_HELD] * len(settlements)
         calls = self.plan(settlements, range(len(settlements)), outcomes)
         if calls:
-            answers = self._link.run([call.command for call in calls]).answers
-            self.read(calls, answers, outcomes)
+            exchange = self._link.run([call.command for call in calls])
+            self.read(calls, exchange.answers, outcomes, was_resent=exchange.was_resent)
         return outcomes
 
     def plan(
@@ -92,8 +92,10 @@ class Settling:
                 kind = None
         return calls + _close(groups, now_ns)
 
-    def read(self, calls: Sequence[SettleCall], answers: Sequence[Answer], outcomes: list[SettleOutcome]) -> None:
-        """Enter the outcomes that `answers` to `calls` tell.
+    def read(
+        self, calls: Sequence[SettleCall], answers: Sequence[Answer], outcomes: list[SettleOutcome], *, was_resent: bool
+    ) -> None:
+        """Enter the outcomes that `answers` to `calls` tell. What a second sending finds settled was settled by the first.
 
         Raises:
             BrokerUnavailableError: Redis refused; all answers that came are entered.
@@ -109,7 +111,9 @@ class Settling:
                 codes = answer if isinstance(answer, list) else [1] * len(call.indexes)
             for index, code in zip(call.indexes, codes, strict=True):
                 assert isinstance(code, int)
-                outcomes[index] = _OUTCOMES[code]
+                outcome = _OUTCOMES[code]
+                is_done_before = was_resent and outcome is SettleOutcome.NOT_HELD
+                outcomes[index] = SettleOutcome.SETTLED if is_done_before else outcome
         if failure is not None:
             raise failure
 
