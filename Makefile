@@ -19,7 +19,7 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 
 setup: $(VENV)/.ready  ## make the virtualenv with the locked packages
 
-services: setup  ## install or build what the tests start: Redis, Apache Kafka, the Go programs
+services: setup  ## install or build what the tests start: Redis, Apache Kafka, the Go and Java programs
 	@$(BIN)/python -m tests.services all
 
 lint: setup  ## style, types and import rules

@@ -18,7 +18,7 @@ from typing import TypeVar
 import pytest
 import redis
 
-from tests.services import golang
+from tests.services import golang, java
 from tests.services.installing import ServiceMissingError
 from tests.services.kafka import KafkaCluster
 from tests.services.kafka_secure import SecureKafka
@@ -107,3 +107,9 @@ def kafka_namespace() -> str:
 def go_program() -> Callable[[str], Path]:
     """Return ``go_program(name)``: the path of the program in tests/interop/<name>, built."""
     return lambda name: _or_skip(lambda: golang.build(name))
+
+
+@pytest.fixture(scope="session")
+def java_program() -> Callable[[str], list[str]]:
+    """Return ``java_program(name)``: the command that runs the program in tests/interop/<name>, built."""
+    return lambda name: _or_skip(lambda: java.build(name))

@@ -16,6 +16,7 @@ from asynq_compat.errors import CorruptDataError
 from asynq_compat.wire.codec.decoding import decode_message
 from asynq_compat.wire.codec.task_message import TaskMessage
 from asynq_compat.wire.codec.varint import read_varint
+from asynq_compat.wire.frame import FRAME_BYTES_MAX
 from asynq_compat.wire.hot_record import hot_record
 
 PROCESS_AT, UNIQUE_TTL, GROUP = "process_at", "unique_ttl", "group"
@@ -52,6 +53,8 @@ def parse_bare(value: bytes, headers: Headers = ()) -> BareRecord | str:
     """Return what a record says, or why it cannot be read."""
     if not value:
         return "it is empty"
+    if len(value) > FRAME_BYTES_MAX:
+        return f"it is larger than {FRAME_BYTES_MAX} bytes"
     try:
         encoded = _without_framing(value) if value.startswith(b"\x00") else value
         message = decode_message(encoded)

@@ -1,4 +1,4 @@
-"""Installs or builds what the tests start: ``python -m tests.services all|redis|kafka|go``.
+"""Installs or builds what the tests start: ``python -m tests.services all|redis|kafka|go|java``.
 
 Contract: idempotent; quick when everything is there. What is missing is one line each on stderr, exit code 1.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.services import golang, kafka, redis
+from tests.services import golang, java, kafka, redis
 from tests.services.installing import ServiceMissingError
 
 
@@ -17,7 +17,17 @@ def _build_go_programs() -> None:
         golang.build(name)
 
 
-STEPS: dict[str, Callable[[], object]] = {"redis": redis.install, "kafka": kafka.install, "go": _build_go_programs}
+def _build_java_programs() -> None:
+    for name in java.programs():
+        java.build(name)
+
+
+STEPS: dict[str, Callable[[], object]] = {
+    "redis": redis.install,
+    "kafka": kafka.install,
+    "go": _build_go_programs,
+    "java": _build_java_programs,
+}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import re
 import shutil
-import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,6 @@ from pathlib import Path
 
 from tests.services.installing import (
     SVC,
-    ServiceMissingError,
     digest_of,
     install_lock,
     is_made_from,
@@ -26,10 +24,10 @@ from tests.services.installing import (
     run,
     say,
 )
+from tests.services.java import need_java
 from tests.services.ports import free_ports
 from tests.services.process import Process
 
-JAVA_VERSION_MIN = 17
 _HOME = SVC / "kafka"
 _LIBS = _HOME / "libs"
 _ARCHIVE = _HOME / "kafka.jsa"
@@ -59,7 +57,7 @@ def install() -> None:
     with install_lock("kafka"):
         if is_made_from(_STAMP, digest):
             return
-        _need_java()
+        need_java()
         maven = need_tool("mvn", "maven")
         shutil.rmtree(_HOME, ignore_errors=True)
         say("fetching Apache Kafka with Maven (44 MB)")
@@ -79,17 +77,6 @@ def install() -> None:
         _format()
         _archive_classes()
         _STAMP.write_text(digest)
-
-
-def _need_java() -> Path:
-    java = need_tool("java", "default-jre-headless")
-    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', answer)
-    if version is None or int(version[1]) < JAVA_VERSION_MIN:
-        raise ServiceMissingError(
-            f"Java {JAVA_VERSION_MIN} or newer is needed, {java} is {answer.splitlines()[:1]}; install a newer one"
-        )
-    return java
 
 
 def _format() -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 
+from asynq_compat.journals.journal import queue_journal_name
+from asynq_compat.journals.kafka.topics import topic_name
 from asynq_compat.wire._pb import asynq_pb2
 from asynq_compat.wire.bare import HEADERS_UNREADABLE, BareRecord, Headers, parse_bare
+from asynq_compat.wire.codec.varint import encode_varint
+from asynq_compat.wire.frame import FRAME_BYTES_MAX
 from asynq_compat.wire.message import TaskMessage, decode_message, encode_message
+from tests.unit.file_map import REPOSITORY
 from tests.unit.wire.strategies import header_lists, hostile_bytes, messages
 
 TASK = TaskMessage(type="email", payload=b"{}", id="1", queue="default")
@@ -84,3 +91,29 @@ def test_it_reads_what_google_s_decoder_reads_and_the_same(value: bytes) -> None
     if value and not value.startswith(b"\0"):
         assert isinstance(parsed, BareRecord), parsed
         assert decode_message(by_google.SerializeToString()) == parsed.message
+
+
+def test_a_record_is_no_larger_than_a_frame() -> None:
+    head = encode_message(TASK) + b"\x12" + encode_varint(FRAME_BYTES_MAX - len(ENCODED) - 5)
+    largest = head + bytes(FRAME_BYTES_MAX - len(head))
+
+    assert isinstance(parse_bare(largest), BareRecord)
+    assert parse_bare(largest + b"\x28\x01") == "it is larger than 16711680 bytes"
+
+
+def test_the_example_of_the_specification_is_right() -> None:
+    text = (REPOSITORY / "docs" / "journal.md").read_text().partition("### An example")[2].partition("### What")[0]
+    lines = re.findall(r"^    ((?:[0-9a-f]{2} )+) ", text, re.MULTILINE)
+
+    parsed = parse_bare(bytes.fromhex("".join(lines)))
+
+    assert isinstance(parsed, BareRecord)
+    assert parsed.message == TaskMessage(
+        type="email:deliver",
+        payload=b'{"user_id":42}',
+        id="7f3c2a51-0000-4000-8000-000000000001",
+        queue="emails:low",
+        retry=25,
+        timeout=1800,
+    )
+    assert topic_name("asynq", queue_journal_name(parsed.message.queue)) in text

@@ -1,0 +1,90 @@
+"""How does a Java program of the tests get built, and which Java runs it?
+
+Contract: a program is a folder with a pom.xml in tests/interop; its main class is `<artifactId>.Main`. What Maven made of
+it stands in .svc/java/<folder name>, renewed when a source changes. Libraries and protoc come from Maven Central, as always.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.services.installing import (
+    REPOSITORY,
+    SVC,
+    ServiceMissingError,
+    digest_of,
+    install_lock,
+    is_made_from,
+    need_tool,
+    run,
+    say,
+)
+
+VERSION_MIN = 17
+_PARENT = REPOSITORY / "tests" / "interop"
+_PROTO = REPOSITORY / "proto" / "asynq.proto"
+_JVM = ("-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
+
+
+def programs() -> dict[str, Path]:
+    """Return the Java programs there are, by name."""
+    return {file.parent.name: file.parent for file in _PARENT.glob("*/pom.xml")}
+
+
+def build(name: str) -> list[str]:
+    """Return the command that runs the program, building it if a source has changed.
+
+    Raises:
+        ServiceMissingError: Java or Maven is missing, or the program does not build.
+    """
+    folder = programs().get(name)
+    if folder is None:
+        raise ServiceMissingError(f"no Java program {name!r}; there are {sorted(programs())}")
+    pom, home = folder / "pom.xml", SVC / "java" / name
+    stamp = home / "made-from"
+    digest = digest_of([_PROTO, pom, *folder.rglob("*.java")])
+    with install_lock(f"java-{name}"):
+        if not is_made_from(stamp, digest):
+            _make(pom, home)
+            stamp.write_text(digest)
+    artifact = re.findall(r"<artifactId>(\w+)</artifactId>", pom.read_text())[0]
+    classpath = os.pathsep.join([str(home / "classes"), str(home / "libs" / "*")])
+    return [
+        str(need_java()),
+        *_JVM,
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-cp",
+        classpath,
+        f"{artifact}.Main",
+    ]
+
+
+def _make(pom: Path, home: Path) -> None:
+    need_java()
+    need_tool("javac", "default-jdk-headless")
+    maven = need_tool("mvn", "maven")
+    shutil.rmtree(home, ignore_errors=True)
+    say(f"building {pom.parent.relative_to(REPOSITORY)} with Maven (half a minute the first time)")
+    libs = f"-DoutputDirectory={home / 'libs'}"
+    goals = ("compile", "dependency:copy-dependencies")
+    run([maven, "-q", "-B", "-f", pom, *goals, f"-Dbuilt={home}", "-DincludeScope=runtime", libs])
+
+
+def need_java() -> Path:
+    """Return the path of a Java that is new enough.
+
+    Raises:
+        ServiceMissingError: There is none and none can be brought; the text names the package.
+    """
+    java = need_tool("java", "default-jre-headless")
+    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', answer)
+    if version is None or int(version[1]) < VERSION_MIN:
+        raise ServiceMissingError(
+            f"Java {VERSION_MIN} or newer is needed, {java} is {answer.splitlines()[:1]}; install a newer one"
+        )
+    return java
