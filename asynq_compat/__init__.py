@@ -128,7 +128,7 @@ if TYPE_CHECKING:
         Unique,
         UniqueOpt,
     )
-    from asynq_compat.queue_info import (
+    from asynq_compat.ports.inspecting import (
         QueueInfo,
     )
     from asynq_compat.rules.task_state import (
@@ -195,7 +195,7 @@ __all__ = [
     "Inspector", "new_inspector",
     # listing
     "ListOption", "PageSize", "Page",
-    # queue_info
+    # ports.inspecting
     "QueueInfo",
     # targets
     "RedisConnOpt", "RedisClientOpt", "RedisFailoverClientOpt", "RedisClusterClientOpt", "RedpandaOpt",
@@ -252,7 +252,7 @@ _HOMES = {
     "aio": "AsyncClient",
     "inspector": "Inspector new_inspector",
     "listing": "ListOption PageSize Page",
-    "queue_info": "QueueInfo",
+    "ports.inspecting": "QueueInfo",
     "targets": (
         "RedisConnOpt RedisClientOpt RedisFailoverClientOpt RedisClusterClientOpt RedpandaOpt EmbeddedOpt "
         "MemoryOpt TLSConfig parse_redis_uri"

@@ -22,8 +22,7 @@ from asynq_compat.errors import (
 from asynq_compat.listing import ListOption, page_extent, paging
 from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.ports.broker import Broker
-from asynq_compat.ports.inspecting import Inspecting, Missing, StoredTask
-from asynq_compat.queue_info import QueueInfo, queue_info
+from asynq_compat.ports.inspecting import Inspecting, Missing, QueueInfo, StoredTask
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.limits import is_blank, is_utf8, shown
@@ -54,10 +53,10 @@ class Inspector:
             QueueNotFoundError: There is no such queue.
         """
         _check_queue(queue, _BLANK_QUEUE)
-        stats = self._broker.inspecting.queue_stats(queue)
-        if stats is None:
+        info = self._broker.inspecting.queue_stats(queue)
+        if info is None:
             raise QueueNotFoundError(f"NOT_FOUND: queue {go_quoted(queue)} does not exist")
-        return queue_info(stats)
+        return info
 
     def get_task_info(self, queue: str, id: str) -> TaskInfo:  # noqa: A002 - Go's parameter name
         """Return what is known about a task.
@@ -249,7 +248,7 @@ def _extent(inspecting: Inspecting, queue: str, state: TaskState, size: int, num
     if number > 0:
         return page_extent(size, number)
     stats = inspecting.queue_stats(queue)
-    total = 0 if stats is None else getattr(queue_info(stats), str(state))
+    total = 0 if stats is None else getattr(stats, str(state))
     return max(total - size, 0), size
 
 

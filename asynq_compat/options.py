@@ -12,18 +12,18 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import TypedDict
 
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.go_text import go_duration, go_quoted, go_unix_date
+from asynq_compat.rules.instants import EPOCH, instant_of
 from asynq_compat.rules.limits import DURATION_NS_MAX, INSTANT_S_MAX, INSTANT_S_MIN, INT32_MAX, NS_PER_S, shown
 
 Duration = int | float | timedelta
 Instant = int | float | datetime
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -88,7 +88,7 @@ class Option:
         if self.type in _TEXT_TYPES:
             return self.text
         if self.type in _INSTANT_TYPES:
-            return _EPOCH + timedelta(microseconds=self.number // 1_000)
+            return instant_of(self.number)
         if self.type is OptionType.MAX_RETRY:
             return self.number
         return timedelta(microseconds=self.number // 1_000)
@@ -246,7 +246,7 @@ def instant_ns(name: str, instant: object) -> int:
                 f"{name} must be a datetime with a time zone, got the naive {shown(instant)}; "
                 f"use datetime.now(timezone.utc) or value.astimezone()"
             )
-        value = (instant - _EPOCH) // _MICROSECOND * 1_000
+        value = (instant - EPOCH) // _MICROSECOND * 1_000
     elif isinstance(instant, int) and not isinstance(instant, bool):
         value = instant * NS_PER_S
     elif isinstance(instant, float) and math.isfinite(instant):

@@ -9,12 +9,13 @@ Source: asynq v0.26.0 `Task`, `TaskInfo`, `ResultWriter`; docs/semantics.md, "ta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import cast
 
 from asynq_compat.options import Option
-from asynq_compat.rules.limits import INSTANT_S_MAX, INSTANT_S_MIN, NS_PER_S, shown
+from asynq_compat.rules.instants import instant_of
+from asynq_compat.rules.limits import NS_PER_S, shown
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire.message import TaskMessage, decode_message
 
@@ -23,7 +24,6 @@ TaskStateActive, TaskStatePending, TaskStateScheduled = TaskState.ACTIVE, TaskSt
 TaskStateRetry, TaskStateArchived, TaskStateCompleted = TaskState.RETRY, TaskState.ARCHIVED, TaskState.COMPLETED
 TaskStateAggregating = TaskState.AGGREGATING
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS_MAX = 999_999_999
 
 
@@ -190,7 +190,7 @@ class TaskInfo:
     def next_process_at(self) -> datetime | None:
         """When it is processed next: scheduled and retry: when it is due; pending: now; else None."""
         at_ns = self._next_process_at_ns
-        return None if at_ns is None else _instant_from_ns(at_ns)
+        return None if at_ns is None else instant_of(at_ns)
 
     @property
     def retention(self) -> timedelta:
@@ -232,13 +232,7 @@ def stored_task_info(
 
 
 def _instant(at_s: int) -> datetime | None:
-    return None if at_s == 0 else _instant_from_ns(at_s * NS_PER_S)
-
-
-def _instant_from_ns(at_ns: int) -> datetime:
-    """Return the instant; one that no datetime can hold (somebody wrote milliseconds) is shown as the nearest that can."""
-    micros = min(max(at_ns, INSTANT_S_MIN * NS_PER_S), INSTANT_S_MAX * NS_PER_S) // 1_000
-    return _EPOCH + timedelta(microseconds=micros)
+    return None if at_s == 0 else instant_of(at_s * NS_PER_S)
 
 
 def _duration(duration_s: int) -> timedelta:

@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from asynq_compat.context import Context
 from asynq_compat.errors import ContextCanceledError, InvalidArgumentError
 from asynq_compat.ports.consuming import Lease
+from asynq_compat.rules.instants import instant_of
 from asynq_compat.servemux import HandlerFunc, not_found
 from asynq_compat.task import ResultWriter, Task
 from asynq_compat.wire.message import TaskMessage
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _R = TypeVar("_R")
 # What a thread of the pool does beside plain handlers; False: the thread was replaced in the meantime.
 Job = Callable[[], bool]
@@ -87,10 +87,7 @@ class Run(Context):
     @property
     def deadline(self) -> datetime:
         """When the attempt is over, an aware instant in UTC; at most the last one that a datetime can hold."""
-        try:
-            return _EPOCH + timedelta(microseconds=self.deadline_ns // 1000)
-        except OverflowError:
-            return datetime.max.replace(tzinfo=UTC)
+        return instant_of(self.deadline_ns)
 
     @property
     def task_id(self) -> str:

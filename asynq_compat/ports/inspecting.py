@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
 
@@ -41,20 +42,22 @@ class StoredTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueStats:
-    """Counts of one queue at an instant.
+class QueueInfo:
+    """One queue at an instant.
 
     Attributes:
-        memory_usage_bytes: Approximate size of its tasks, sampled.
-        latency_ns: How long the next pending task has waited; 0 when there is none or it is not known.
+        memory_usage: Approximate bytes its tasks take, sampled.
+        latency: How long the task that is next has waited; zero when there is none or it is not known.
+        groups: Number of groups with tasks waiting.
         processed, failed: Of the current UTC day; processed includes failed.
-        timestamp_ns: When this was read, Unix nanoseconds.
-        unreadable: Entries of its journal that were skipped, ever, because they could not be read; 0 where there is no journal.
+        timestamp: When this was read, in UTC.
+        unreadable: Entries of its journal that were skipped, ever, because they could not be read (docs/journal.md, "Bare records"); 0 on
+            Redis.
     """
 
     queue: str
-    memory_usage_bytes: int
-    latency_ns: int
+    memory_usage: int
+    latency: timedelta
     groups: int
     pending: int
     active: int
@@ -67,9 +70,15 @@ class QueueStats:
     failed: int
     processed_total: int
     failed_total: int
-    is_paused: bool
-    timestamp_ns: int
+    paused: bool
+    timestamp: datetime
     unreadable: int = 0
+
+    @property
+    def size(self) -> int:
+        """Return how many tasks there are in all states together."""
+        waiting = self.pending + self.scheduled + self.retry + self.aggregating
+        return waiting + self.active + self.archived + self.completed
 
 
 class Inspecting(Protocol):
@@ -78,7 +87,7 @@ class Inspecting(Protocol):
     def queues(self) -> Sequence[str]:
         """Return the names of all known queues, sorted."""
 
-    def queue_stats(self, queue: str) -> QueueStats | None:
+    def queue_stats(self, queue: str) -> QueueInfo | None:
         """Return the counts of `queue`; None when there is no such queue."""
 
     def task(self, queue: str, task_id: str) -> StoredTask | Missing:

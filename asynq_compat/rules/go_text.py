@@ -8,7 +8,9 @@ Source: Go's `strconv.Quote`, `time.Duration.String`, `time.UnixDate`.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+
+from asynq_compat.rules.instants import EPOCH
 
 _ESCAPES = {
     "\a": "\\a",
@@ -23,7 +25,6 @@ _ESCAPES = {
 }
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def go_quoted(text: str) -> str:
@@ -69,6 +70,6 @@ def _decimal(value: int, per_unit: int) -> str:
 
 def go_unix_date(instant_s: int) -> str:
     """Return an instant in Go's UnixDate layout, in UTC: ``Thu Jan  1 00:00:00 UTC 1970``."""
-    at = _EPOCH + timedelta(seconds=instant_s)
+    at = EPOCH + timedelta(seconds=instant_s)
     day = f"{_DAYS[at.weekday()]} {_MONTHS[at.month - 1]} {at.day:2d}"
     return f"{day} {at.hour:02d}:{at.minute:02d}:{at.second:02d} UTC {at.year:04d}"

@@ -6,11 +6,13 @@ Contract: the operations of a sequence in the words of our ports, carried out by
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.ports.consuming import SettleKind
 from asynq_compat.ports.producing import EnqueueRequest, EnqueueStatus
+from asynq_compat.rules.instants import instant_of
 from asynq_compat.wire import TaskMessage, decode_message
 from tests.interop.go_oracle import Oracle, OracleError, message_args, message_of
 
@@ -148,7 +150,8 @@ class GoSide:
             if "rdb.QueueNotFoundError" in error.names:
                 return None
             raise
-        return found
+        latency = timedelta(microseconds=found["latency_ns"] // 1_000)
+        return found | {"latency": latency, "timestamp": instant_of(found["timestamp_ns"])}
 
     def listed(self, queue: str, state: str, page: int, size: int) -> list[dict[str, Any]] | None:
         """Return a page of tasks; None when there is no such queue."""

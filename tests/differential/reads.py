@@ -58,12 +58,12 @@ def queue_stats(world: World, random: Random) -> None:
         return
     names = (
         *("groups", "pending", "active", "scheduled", "retry", "archived", "completed", "aggregating"),
-        *("processed", "failed", "processed_total", "failed_total", "latency_ns", "timestamp_ns"),
+        *("processed", "failed", "processed_total", "failed_total", "latency", "timestamp"),
     )
     world.same(
         f"stats of {queue}",
         go=[gos["paused"], *(gos[name] for name in names)],
-        ours=[ours.is_paused, *(getattr(ours, name) for name in names)],
+        ours=[ours.paused, *(getattr(ours, name) for name in names)],
     )
     world.count("queue_stats")
 

@@ -1,7 +1,8 @@
-"""Which Go program answers the interop tests?"""
+"""Which Go program answers the interop tests, and which brokers do they run on?"""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,3 +16,17 @@ def oracle(go_program: Callable[[str], Path]) -> Iterator[Oracle]:
     """Go's asynq, for single calls; a test that starts or kills a Go server makes an `Oracle` of its own."""
     with Oracle(go_program("oracle")) as running:
         yield running
+
+
+@pytest.fixture(params=["redis", "memory", "sqlite", "kafka"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty broker: the test runs once on each kind."""
+    match request.param:
+        case "redis":
+            return str(request.getfixturevalue("redis_url"))
+        case "sqlite":
+            return f"sqlite:///{tmp_path}/queue.db"
+        case "kafka":
+            cluster = request.getfixturevalue("kafka_cluster")
+            return f"redpanda://{cluster.bootstrap}/{request.getfixturevalue('kafka_namespace')}"
+    return f"memory://{uuid.uuid4()}"

@@ -20,19 +20,6 @@ TASK = asynq.Task("email", b"{}", headers={"trace": "a1"})
 TOLD_WITHIN_S = 15.0
 
 
-@pytest.fixture(params=["redis", "memory", "sqlite", "kafka"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    match request.param:
-        case "redis":
-            return str(request.getfixturevalue("redis_url"))
-        case "sqlite":
-            return f"sqlite:///{tmp_path}/queue.db"
-        case "kafka":
-            cluster = request.getfixturevalue("kafka_cluster")
-            return f"redpanda://{cluster.bootstrap}/{request.getfixturevalue('kafka_namespace')}"
-    return f"memory://{tmp_path.name}"
-
-
 def test_the_same_code_works_on_every_broker(url: str) -> None:
     with asynq.Client(url) as client, asynq.Inspector(url) as inspector:
         client.ping()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-import uuid
 from pathlib import Path
 
 import pytest
@@ -45,19 +44,6 @@ def what_is_left(files: list[str], running: list[str]) -> list[str]:
         with contextlib.suppress(ValueError):
             left.remove(one)
     return left
-
-
-@pytest.fixture(params=["redis", "memory", "sqlite", "kafka"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    match request.param:
-        case "redis":
-            return str(request.getfixturevalue("redis_url"))
-        case "sqlite":
-            return f"sqlite:///{tmp_path}/queue.db"
-        case "kafka":
-            cluster = request.getfixturevalue("kafka_cluster")
-            return f"redpanda://{cluster.bootstrap}/{request.getfixturevalue('kafka_namespace')}"
-    return f"memory://{uuid.uuid4()}"
 
 
 def use_all(url: str) -> None:

@@ -8,13 +8,15 @@ Not obvious: asking about a queue never makes one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 from asynq_compat.brokers.journal.partitions import TIMEOUT_S, Partitions
 from asynq_compat.errors import UnsupportedByBroker
 from asynq_compat.machine.applied import TaskView
 from asynq_compat.machine.machine import Machine
-from asynq_compat.ports.inspecting import Missing, QueueStats, StoredTask
+from asynq_compat.ports.inspecting import Missing, QueueInfo, StoredTask
+from asynq_compat.rules.instants import instant_of
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command
 
@@ -36,7 +38,7 @@ class JournalInspecting:
         with control.replica.lock:
             return sorted(control.replica.fold.queues())
 
-    def queue_stats(self, queue: str) -> QueueStats | None:
+    def queue_stats(self, queue: str) -> QueueInfo | None:
         """Return the counts of `queue`."""
         now_ns = self._partitions.clock.now_ns()
         return self._ask(queue, lambda machine: _stats(queue, machine, now_ns))
@@ -86,13 +88,13 @@ def _stored(view: TaskView, clock_ms: int) -> StoredTask:
     return StoredTask(view.message, view.state, next_process_at, view.result, view.is_orphaned)
 
 
-def _stats(queue: str, machine: Machine, now_ns: int) -> QueueStats:
-    counts = machine.counts()
+def _stats(queue: str, machine: Machine, now_ns: int) -> QueueInfo:
+    counts, now = machine.counts(), instant_of(now_ns)
     since_ms = counts.oldest_pending_since_ms
-    return QueueStats(
+    return QueueInfo(
         queue=queue,
-        memory_usage_bytes=counts.memory_usage_bytes,
-        latency_ns=0 if since_ms is None else max(0, now_ns - since_ms * 1_000_000),
+        memory_usage=counts.memory_usage_bytes,
+        latency=timedelta(0) if since_ms is None else max(timedelta(0), now - instant_of(since_ms * 1_000_000)),
         groups=counts.groups,
         pending=counts.pending,
         active=counts.active,
@@ -105,7 +107,7 @@ def _stats(queue: str, machine: Machine, now_ns: int) -> QueueStats:
         failed=counts.failed,
         processed_total=counts.processed_total,
         failed_total=counts.failed_total,
-        is_paused=counts.is_paused,
-        timestamp_ns=now_ns,
+        paused=counts.is_paused,
+        timestamp=now,
         unreadable=counts.unreadable,
     )

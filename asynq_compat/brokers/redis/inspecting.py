@@ -9,14 +9,16 @@ Source: docs/semantics.md, "inspector reads".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from asynq_compat.brokers.redis.commands import Answer, Command, Reply, as_bytes, as_int, as_list, command
 from asynq_compat.brokers.redis.keys import QUEUES, QueueKeys, queue_keys
 from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.scripts import script
 from asynq_compat.errors import CorruptDataError, UnsupportedByBroker
-from asynq_compat.ports.inspecting import Missing, QueueStats, StoredTask
+from asynq_compat.ports.inspecting import Missing, QueueInfo, StoredTask
 from asynq_compat.rules.clock import Clock
+from asynq_compat.rules.instants import instant_of
 from asynq_compat.rules.task_state import TaskState
 
 _NS = 1_000_000_000
@@ -35,7 +37,7 @@ class RedisInspecting:
         names = as_list(self._link.ask(command(b"SMEMBERS", QUEUES)))
         return sorted(as_bytes(name).decode("utf-8", "replace") for name in names)
 
-    def queue_stats(self, queue: str) -> QueueStats | None:
+    def queue_stats(self, queue: str) -> QueueInfo | None:
         """Return the counts of `queue`; None when there is no such queue."""
         keys, now_ns = queue_keys(queue), self._clock.now_ns()
         answers = self._ask_known(keys, [_stats(keys, now_ns // _NS), _memory_usage(keys)])
@@ -43,10 +45,10 @@ class RedisInspecting:
             return None
         counts = [_count(value) for value in as_list(answers[0])]
         since_ns = counts[11]
-        return QueueStats(
+        return QueueInfo(
             queue=queue,
-            memory_usage_bytes=as_int(answers[1]),
-            latency_ns=now_ns - since_ns if since_ns else 0,
+            memory_usage=as_int(answers[1]),
+            latency=timedelta(microseconds=(now_ns - since_ns) // 1_000 if since_ns else 0),
             groups=counts[12],
             pending=counts[0],
             active=counts[1],
@@ -59,8 +61,8 @@ class RedisInspecting:
             failed=counts[7],
             processed_total=counts[8],
             failed_total=counts[9],
-            is_paused=bool(counts[10]),
-            timestamp_ns=now_ns,
+            paused=bool(counts[10]),
+            timestamp=instant_of(now_ns),
         )
 
     def task(self, queue: str, task_id: str) -> StoredTask | Missing:

@@ -16,7 +16,7 @@ from typing import TypedDict, Unpack
 
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Intake, Lease, QueueOrder, SettleKind, Settlement, SettleOutcome
-from asynq_compat.ports.inspecting import Missing, QueueStats, StoredTask
+from asynq_compat.ports.inspecting import Missing, QueueInfo, StoredTask
 from asynq_compat.ports.maintaining import Duty
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
 from asynq_compat.rules.task_state import TaskState
@@ -210,7 +210,7 @@ class QueueHarness:
         found = self.broker.inspecting.task(self.queue, task_id)
         return found if isinstance(found, Missing) else found.state
 
-    def stats(self) -> QueueStats:
+    def stats(self) -> QueueInfo:
         """Return the counts of the queue, which must be there."""
         stats = self.broker.inspecting.queue_stats(self.queue)
         assert stats is not None, f"no queue {self.queue}"

@@ -65,9 +65,9 @@ def pausing_twice_is_told(queue: QueueHarness) -> None:
     assert administering.unpause_queue(queue.queue) is AdminOutcome.QUEUE_IS_NOT_PAUSED
     assert administering.pause_queue(queue.queue) is AdminOutcome.OK
     assert administering.pause_queue(queue.queue) is AdminOutcome.QUEUE_IS_PAUSED
-    assert queue.stats().is_paused
+    assert queue.stats().paused
     assert administering.unpause_queue(queue.queue) is AdminOutcome.OK
-    assert not queue.stats().is_paused
+    assert not queue.stats().paused
 
 
 def another_queue_is_served(queue: QueueHarness) -> None:
@@ -89,5 +89,5 @@ def a_queue_can_be_paused_before_its_first_task(queue: QueueHarness) -> None:
 
     queue.enqueue()
 
-    assert queue.stats().is_paused
+    assert queue.stats().paused
     assert queue.worker().is_given_nothing()

@@ -14,7 +14,7 @@ from asynq_compat.engine.settler import Settler
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Intake, Lease, QueueOrder, SettleKind, Settlement, SettleOutcome
-from asynq_compat.ports.inspecting import QueueStats
+from asynq_compat.ports.inspecting import QueueInfo
 from asynq_compat.ports.producing import EnqueueRequest
 from asynq_compat.testing.clock import VirtualClock
 from asynq_compat.wire.message import TaskMessage, encode_message
@@ -95,7 +95,7 @@ def done(lease: Lease) -> Settlement:
     return Settlement(lease, SettleKind.DONE)
 
 
-def stats(broker: Broker) -> QueueStats:
+def stats(broker: Broker) -> QueueInfo:
     found = broker.inspecting.queue_stats("default")
     assert found is not None
     return found
