@@ -14,6 +14,8 @@ import asyncio
 import logging
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from asynq_compat.engine.coroutines import Coroutines
@@ -40,6 +42,8 @@ class Attempts:
         self.running: set[Run] = set()
         # Ended, but the user's functions are still asked what to do: the lease is still ours.
         self.concluding: set[Run] = set()
+        # One for each thread that is about to bring attempts into `running`.
+        self._entering: set[object] = set()
         # Guards failed attempts on their way from `running` to `concluding`, and whose thread is lost.
         self._claims = threading.Lock()
         self._is_draining = False
@@ -64,6 +68,18 @@ class Attempts:
                 self.abandon(run, ContextCanceledError(), Ending.ABORTED)
             self._drained.wait(_CONCLUDE_S)
 
+    @contextmanager
+    def entering(self) -> Iterator[None]:
+        """While inside, the caller may take leases and start them: a shutdown waits for what comes of it."""
+        mark = object()
+        self._entering.add(mark)
+        try:
+            yield
+        finally:
+            self._entering.discard(mark)
+            if self._is_draining:
+                self._note_drained()
+
     def gives_thread_back(self, run: Run) -> bool:
         """A thread is done with an attempt that goes on, or that others ended; return False when it was replaced."""
         with self._claims:
@@ -77,7 +93,7 @@ class Attempts:
         except KeyError:
             return False
         run.end()
-        self._settler.add(Settlement(run.lease, SettleKind.COMPLETE if run.message.retention > 0 else SettleKind.DONE))
+        self._settler.add(Settlement(run.lease, SettleKind.COMPLETE if run.rest.retention > 0 else SettleKind.DONE))
         if self._is_draining:
             self._note_drained()
         return True
@@ -162,5 +178,5 @@ class Attempts:
 
     def _note_drained(self) -> None:
         with self._claims:
-            if not self.running and not self.concluding:
+            if not (self.running or self.concluding or self._entering):
                 self._drained.set()

@@ -59,6 +59,7 @@ class Carriers:
         running: Attempts that nobody has ended.
         succeeded: Called when a handler has returned.
         failed: Called with what a handler has raised.
+        run_out: Called when there is nothing more to do; it may bring more.
     """
 
     def __init__(
@@ -68,12 +69,15 @@ class Carriers:
         running: Container[Run],
         succeeded: Callable[[Run], object],
         failed: Callable[[Run, BaseException], object],
+        run_out: Callable[[], object],
     ) -> None:
         self._loop = loop
         self._context = context
         self._running = running
         self._succeeded = succeeded
         self._failed = failed
+        self._run_out = run_out
+        self._is_asking = False
         self._todo: deque[Run] = deque()
         self._active: list[Carrier] = []  # They take what is to do; empty while nothing is.
         self._width = 1
@@ -115,15 +119,16 @@ class Carriers:
         references, weak_references = sys.getrefcount(carrier), weakref.getweakrefcount(carrier)
         variables = contextvars.copy_context()
         until_s = time.monotonic() + _STEP_S
-        while todo:
+        while todo or self._has_found_more():
             run = todo.popleft()
-            # Before the look at `running`: who ends the attempt from now on knows that it may have begun.
+            # Before the look at `running`: who ends the attempt from now on knows that it may have begun, and takes its task away.
+            task = run.task
             run.lease.has_started = True
             if run not in running:
                 continue
             carrier.run = run
             try:
-                await cast("Awaitable[object]", run.function(run, run.task))
+                await cast("Awaitable[object]", run.function(run, task))
             except BaseException as error:  # noqa: BLE001 - the user's code
                 self._failed(run, error)
             else:
@@ -138,6 +143,18 @@ class Carriers:
             ):
                 break
         carrier.run = None
+        if not todo and not self._is_asking:  # Once for all handlers that end in this turn of the loop.
+            self._is_asking = True
+            self._loop.call_soon(self._ask)
+
+    def _has_found_more(self) -> bool:
+        self._context.run(self._run_out)
+        return bool(self._todo)
+
+    def _ask(self) -> None:
+        self._is_asking = False
+        if not self._todo:
+            self._has_found_more()
 
 
 def _is_unchanged(before: contextvars.Context) -> bool:

@@ -26,16 +26,17 @@ _LOOP_END_S = 1.0
 
 
 class Coroutines:
-    """The event loop of a server. `running`, `succeeded` and `failed` are those of `Carriers`."""
+    """The event loop of a server. `running`, `succeeded`, `failed` and `run_out` are those of `Carriers`."""
 
     def __init__(
         self,
         running: Container[Run],
         succeeded: Callable[[Run], object],
         failed: Callable[[Run, BaseException], object],
+        run_out: Callable[[], object],
         log: logging.Logger,
     ) -> None:
-        self._ends = running, succeeded, failed
+        self._ends = running, succeeded, failed, run_out
         self._log = log
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="asynq-loop", daemon=True)
@@ -51,7 +52,10 @@ class Coroutines:
 
     def submit(self, runs: Sequence[Run]) -> None:
         """Start the attempts, in this order."""
-        self.loop.call_soon_threadsafe(self._carriers.submit, runs)
+        if threading.current_thread() is self._thread:
+            self._carriers.submit(runs)
+        else:
+            self.loop.call_soon_threadsafe(self._carriers.submit, runs)
 
     def adopt(self, run: Run, awaitable: Awaitable[object], context: contextvars.Context) -> None:
         """Go on with an attempt whose plain function gave an awaitable."""

@@ -50,7 +50,7 @@ class Engine:
         self._log = log
         order = QueueOrder(weights=config.queues, strict=config.strict_priority)
         self._intake = broker.consuming.open_intake(order, config.concurrency, server_id)
-        self._settler = Settler(self._intake, log, config.concurrency)
+        self._settler = Settler(self._intake, log)
         self._runner = Runner(handler, config, self._intake, self._settler, clock, log)
         self._processor = Processor(self._intake, self._runner, log)
         info = _server_info(config, server_id, clock)

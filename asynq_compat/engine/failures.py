@@ -19,11 +19,11 @@ from datetime import timedelta
 
 from asynq_compat.config import Config, default_retry_delay_func
 from asynq_compat.context import Context
-from asynq_compat.engine.run import HandlerTask
 from asynq_compat.errors import ContextCanceledError, LeaseExpiredError, PanicError, RevokeTask, SkipRetry
 from asynq_compat.ports.consuming import Lease, SettleKind, Settlement
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.outcome import Ending, Verdict, verdict
+from asynq_compat.task import task_for_handler
 from asynq_compat.wire.message import TaskMessage
 
 # The longest that a Go duration can be: 2^63 - 1 nanoseconds, 292 years.
@@ -83,7 +83,7 @@ class Failures:
             self._log_unheard(message, error)
             return
         try:
-            result = handler(ctx, HandlerTask(message, None), error)
+            result = handler(ctx, task_for_handler(message, None), error)
             if inspect.isawaitable(result) and self._run_to_end is not None:
                 self._run_to_end(result)
         except BaseException:  # noqa: BLE001 - the user's code: whatever it raises, the task must be settled
@@ -109,7 +109,7 @@ class Failures:
             return True
 
     def _delay_s(self, message: TaskMessage, error: Exception) -> float:
-        task = HandlerTask(message, None)
+        task = task_for_handler(message, None)
         try:
             delay = self._config.retry_delay_func(message.retried, error, task)
             delay_s = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)

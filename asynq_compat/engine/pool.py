@@ -2,7 +2,7 @@
 
 Contract: at most `size` threads that are not stuck, started when they are needed. One queue for all: an idle thread takes the next item,
 so a handler that blocks delays nobody behind it. `work` is called with each item on some thread; where it returns False, that thread
-has been replaced in the meantime and ends.
+has been replaced in the meantime and ends. A thread that finds nothing more to do calls `run_out`, which may bring more, and then waits.
 A `PlainCall` is an item too: when the attempt that it belongs to ends before it does, its thread is given up for lost and replaced.
 Not obvious: putting a batch wakes one thread, and each one that takes an item wakes the next while there is more. Quick handlers are
 thus run in a row by few threads, with no hop per task (a C `SimpleQueue`; a lock of our own per task costs more than the task).
@@ -34,8 +34,10 @@ class _Worker(threading.Thread, Generic[_I]):
         self.done_count = 0  # Written by this thread alone.
 
     def run(self) -> None:
-        get, work = self.pool.items.get, self.pool.work
+        get, work, is_empty = self.pool.items.get, self.pool.work, self.pool.items.empty
         while True:
+            if is_empty():
+                self.pool.run_out()
             item = get()
             if item is None or not work(item):
                 break
@@ -46,9 +48,10 @@ class _Worker(threading.Thread, Generic[_I]):
 class Pool(Generic[_I]):
     """Threads for what may block."""
 
-    def __init__(self, size: int, work: Callable[[_I], bool]) -> None:
+    def __init__(self, size: int, work: Callable[[_I], bool], run_out: Callable[[], object]) -> None:
         self._size = size
         self.work = work
+        self.run_out = run_out
         self.items: SimpleQueue[_I | None] = SimpleQueue()
         self._lock = threading.Lock()  # Guards the counts and the set of threads.
         self._workers: set[_Worker[_I]] = set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -19,9 +19,10 @@ from asynq_compat.ports.consuming import Lease
 from asynq_compat.rules.instants import instant_of
 from asynq_compat.servemux import HandlerFunc, not_found
 from asynq_compat.task import ResultWriter, Task
-from asynq_compat.wire.message import TaskMessage
+from asynq_compat.wire.message import TaskMessage, decode_message
 
 _R = TypeVar("_R")
+_NO_TASK = Task("")
 # What a thread of the pool does beside plain handlers; False: the thread was replaced in the meantime.
 Job = Callable[[], bool]
 
@@ -44,11 +45,11 @@ class Run(Context):
 
     Attributes:
         lease: What the broker gave.
-        message: The lease's message, decoded.
+        rest: What the lease's message says beside type, payload and id; shared with others, not to be changed.
         started_ns: Unix nanoseconds of the start.
         deadline_ns: Unix nanoseconds at which it is over.
         function: The handler, with its middlewares; `not_found` until it is known.
-        task: What the handler is given beside the context.
+        task: What the handler is given beside the context; let go of at the end, since each refers to the other.
         coroutine: The asyncio task of an `async def` handler that waits; until then it may be shared.
         holds_thread: A thread of the pool is busy with it.
         lost_thread: That thread was replaced, since the attempt was ended from outside.
@@ -62,27 +63,30 @@ class Run(Context):
         "home",
         "lease",
         "lost_thread",
-        "message",
         "parent",
+        "rest",
         "started_ns",
         "task",
     )
 
-    def __init__(
-        self, home: Home, lease: Lease, message: TaskMessage, started_ns: int, deadline_ns: int, parent: Context | None
-    ) -> None:
+    def __init__(self, home: Home, lease: Lease, rest: TaskMessage, started_ns: int, deadline_ns: int) -> None:
         # The fields of Context, written here: a call to its constructor costs a tenth of a run's whole bookkeeping.
         self._why = self._event = self._callbacks = None
         self.home = home
         self.lease = lease
-        self.message = message
+        self.rest = rest
         self.started_ns = started_ns
         self.deadline_ns = deadline_ns
-        self.parent = parent
+        self.parent: Context | None = None
         self.function: HandlerFunc = not_found
         self.coroutine: asyncio.Task[None] | None = None
         self.holds_thread = self.lost_thread = False
-        self.task: Task = HandlerTask(message, self)
+        self.task: Task = _NO_TASK
+
+    @property
+    def message(self) -> TaskMessage:
+        """The lease's message, decoded anew each time."""
+        return decode_message(self.lease.message)
 
     @property
     def deadline(self) -> datetime:
@@ -97,12 +101,12 @@ class Run(Context):
     @property
     def retry_count(self) -> int:
         """Retries made so far."""
-        return self.message.retried
+        return self.rest.retried
 
     @property
     def max_retry(self) -> int:
         """How many retries the task may have."""
-        return self.message.retry
+        return self.rest.retry
 
     @property
     def queue_name(self) -> str:
@@ -134,7 +138,12 @@ class Run(Context):
 
     def end(self) -> None:
         """End the context because the attempt has ended: no news to anybody who does not listen."""
-        self._end(ContextCanceledError)
+        # As `_end`, written here: it is called once a task.
+        if self._why is None:
+            self._why = ContextCanceledError
+        if self._event is not None or self._callbacks is not None:
+            self._wake()
+        self.task = _NO_TASK
 
     def cancelled_future(self, future: concurrent.futures.Future[_R]) -> Callable[[], None]:
         """Cancel `future` when the context is over; return what takes that back."""
@@ -146,18 +155,18 @@ class HandlerTask(Task):
 
     __slots__ = ("_run", "_writer")
 
-    def __init__(self, message: TaskMessage, run: Run | None) -> None:
-        self.type = message.type
-        self.payload = message.payload or None
+    def __init__(self, type_name: str, payload: bytes | None, headers: Mapping[str, str] | None, run: Run) -> None:
+        self.type = type_name
+        self.payload = payload
         self.options = ()
-        self.headers = message.headers or None
+        self.headers = headers
         self._run = run
         self._writer: ResultWriter | None = None
 
     @property
     def result_writer(self) -> ResultWriter | None:
         """Stores the handler's result with the task."""
-        if self._writer is None and self._run is not None:
+        if self._writer is None:
             self._writer = ResultWriter(self._run.lease.task_id, self._run.write_result)
         return self._writer
 

@@ -23,7 +23,7 @@ from asynq_compat.engine.coroutines import Coroutines
 from asynq_compat.engine.deadlines import Deadlines
 from asynq_compat.engine.failures import Failures
 from asynq_compat.engine.pool import PlainCall, Pool
-from asynq_compat.engine.run import Job, Run
+from asynq_compat.engine.run import HandlerTask, Job, Run
 from asynq_compat.engine.settler import Settler
 from asynq_compat.errors import AsynqError, ContextCanceledError, ContextDeadlineError, InvalidArgumentError
 from asynq_compat.ports.consuming import Intake, Lease, LeaseTerm
@@ -32,9 +32,11 @@ from asynq_compat.rules.deadline import attempt_deadline_ns
 from asynq_compat.rules.outcome import Ending
 from asynq_compat.servemux import Handler, HandlerFunc, ServeMux, as_function, is_async
 from asynq_compat.task import Task
-from asynq_compat.wire.message import TaskMessage, decode_message
+from asynq_compat.wire.message import TaskMessage, split_message
 
 _R = TypeVar("_R")
+_UNREADABLE = "Cannot read task id=%s of queue %r; it stays active: %s"
+_NO_TIME_LIMIT = "asynq: internal error: both timeout and deadline are not set for the task message: %s"
 
 
 class Runner:
@@ -49,7 +51,7 @@ class Runner:
         clock: Clock,
         log: logging.Logger,
     ) -> None:
-        self._route = _router(handler)
+        self._find = _router(handler)
         self._make_parent = None if config.base_context is background else config.base_context
         self._intake = intake
         self._settler = settler
@@ -58,8 +60,9 @@ class Runner:
         self._base = contextvars.Context()
         self.attempts = Attempts(settler, Failures(config, log, self._run_to_end), log)
         self.deadlines = Deadlines(lambda: list(self.attempts.running), self.attempts.deadline_passed, clock, log)
-        self.coroutines = Coroutines(self.attempts.running, self.attempts.succeeded, self.attempts.failed, log)
-        self.pool: Pool[Run | Job] = Pool(config.concurrency, self._work)
+        attempts = self.attempts
+        self.coroutines = Coroutines(attempts.running, attempts.succeeded, attempts.failed, self.refill, log)
+        self.pool: Pool[Run | Job] = Pool(config.concurrency, self._work, self.refill)
         self.attempts.bind(self.pool, self.coroutines)
 
     # --- life ---------------------------------------------------------------------------------------------------------------------
@@ -81,53 +84,66 @@ class Runner:
     def start(self, leases: Sequence[Lease]) -> None:
         """Run the tasks, each at once."""
         now_ns = self._clock.now_ns()
-        running, route = self.attempts.running, self._route
+        earliest_ns = self.deadlines.earliest_ns
+        running, lost = self.attempts.running, self._settler.add
         coroutines: list[Run] = []
         plain: list[Run | Job] = []
         term: LeaseTerm | None = None
+        known: TaskMessage | None = None
         is_ours = True
         for lease in leases:
             if lease.term is not term:
                 term = lease.term
                 is_ours = term.is_valid()
-            message = self._message_of(lease) if is_ours else None
-            if message is None:
-                self._settler.add(None)
-                continue
-            deadline_ns = attempt_deadline_ns(now_ns, message.timeout, message.deadline)
-            run = Run(self, lease, message, now_ns, deadline_ns, None)
-            running.add(run)
-            if deadline_ns < self.deadlines.earliest_ns:
-                self.deadlines.notice(deadline_ns)
-            if deadline_ns <= now_ns:
-                self.attempts.abandon(run, ContextDeadlineError(), Ending.FAILED)
+            if not is_ours:
+                lost(None)
                 continue
             try:
-                if self._make_parent is not None and not self._adopt_parent(run, self._make_parent):
-                    continue
-                run.function, is_coroutine = route(run.task)
-            except BaseException as error:  # noqa: BLE001 - base_context or a middleware, the user's code
-                self.attempts.failed(run, error)
+                type_name, payload, _, rest = split_message(lease.message)
+            except AsynqError as error:
+                self._log.error(_UNREADABLE, lease.task_id, lease.queue, error)
+                lost(None)
                 continue
-            (coroutines if is_coroutine else plain).append(run)
+            if rest is not known:  # Tasks of one kind share it.
+                known = rest
+                deadline_ns = attempt_deadline_ns(now_ns, rest.timeout, rest.deadline)
+                earliest_ns = min(earliest_ns, deadline_ns)
+            run = Run(self, lease, rest, now_ns, deadline_ns)
+            run.task = HandlerTask(type_name, payload, rest.headers or None, run)
+            running.add(run)
+            is_coroutine = self._route(run)
+            if is_coroutine is not None:
+                (coroutines if is_coroutine else plain).append(run)
+        if earliest_ns < self.deadlines.earliest_ns:
+            self.deadlines.notice(earliest_ns)
         if coroutines:
             self.coroutines.submit(coroutines)
         if plain:
             self.pool.submit(plain)
 
-    def _message_of(self, lease: Lease) -> TaskMessage | None:
+    def refill(self) -> None:
+        """Start what is at hand for the slots that were freed, on the caller's thread: no other has to wake for it."""
+        with self.attempts.entering():
+            leases = self._settler.turn_over()
+            if leases:
+                self.start(leases)
+
+    def _route(self, run: Run) -> bool | None:
+        """Find the run's function; return whether it is a coroutine function, None when the run has ended already."""
+        rest = run.rest
+        if not rest.timeout and not rest.deadline:
+            self._log.error(_NO_TIME_LIMIT, run.lease.task_id)
         try:
-            message = decode_message(lease.message)
-        except AsynqError as error:
-            self._log.error(
-                "Cannot read task id=%s of queue %r; it stays active: %s", lease.task_id, lease.queue, error
-            )
+            if run.deadline_ns <= run.started_ns:
+                self.attempts.abandon(run, ContextDeadlineError(), Ending.FAILED)
+                return None
+            if self._make_parent is not None and not self._adopt_parent(run, self._make_parent):
+                return None
+            run.function, is_coroutine = self._find(run.task)
+        except BaseException as error:  # noqa: BLE001 - base_context or a middleware, the user's code
+            self.attempts.failed(run, error)
             return None
-        if not message.timeout and not message.deadline:
-            self._log.error(
-                "asynq: internal error: both timeout and deadline are not set for the task message: %s", message.id
-            )
-        return message
+        return is_coroutine
 
     def _adopt_parent(self, run: Run, make_parent: Callable[[], Context]) -> bool:
         """Put the run below the server's base context; return whether it may start."""
@@ -147,12 +163,13 @@ class Runner:
             return item()
         run = item
         # Before the look at `running`: who abandons the run from now on knows that a thread is busy with it.
+        task = run.task
         run.holds_thread = run.lease.has_started = True
         if run not in self.attempts.running:
             return self.attempts.gives_thread_back(run)
         context = self._base.copy()
         try:
-            result = context.run(run.function, run, run.task)
+            result = context.run(run.function, run, task)
         except BaseException as error:  # noqa: BLE001 - the user's code
             return self.attempts.claim(run, None) and self.attempts.conclude(run, error)
         if result is not None:

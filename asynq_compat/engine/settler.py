@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from asynq_compat.engine.service import Service
 from asynq_compat.errors import AsynqError, BrokerUnavailableError
-from asynq_compat.ports.consuming import Intake, LeaseTerm, SettleKind, Settlement, SettleOutcome
+from asynq_compat.ports.consuming import Intake, Lease, LeaseTerm, SettleKind, Settlement, SettleOutcome
 
 # How long a broken connection is left alone: at first, and at most (Asynq's syncer waits 5 s).
 _RETRY_FIRST_S = 0.25
@@ -32,15 +32,12 @@ _IDLE_S = 60.0
 class Settler(Service):
     """Settles what has ended. A None that is added frees a slot and writes nothing."""
 
-    def __init__(self, intake: Intake, log: logging.Logger, slots: int) -> None:
+    def __init__(self, intake: Intake, log: logging.Logger) -> None:
         super().__init__("settler", log)
         self._intake = intake
         self._added: deque[Settlement | None] = deque()
         self._has_added = threading.Event()
-        # While a settling is under way: how many slots have to be free before the intake is told.
-        self._early_min = max(1, slots // 4)
-        self._frees_early = True
-        self._is_settling = False
+        self._turns_over = True
         self._freeing = threading.Lock()  # Guards the taking out of `_added`, and the next.
         self._freed_early = 0
         # Owned by the settler's thread.
@@ -54,20 +51,29 @@ class Settler(Service):
         # Behind the append: the thread clears the flag before it looks, so one of the two sees the other.
         if not self._has_added.is_set():
             self._has_added.set()
-        if self._is_settling and self._frees_early:
-            self._free_early()
+
+    def turn_over(self) -> Sequence[Lease]:
+        """Have the slots given out again at once that what was added has freed, where the intake can; the leases for them."""
+        if not self._turns_over or len(self._added) > _UNSETTLED_MAX:
+            return ()
+        with self._freeing:
+            waiting = len(self._added) - self._freed_early
+            if not waiting:
+                return ()
+            leases = self._intake.turn_over(waiting)
+            if leases is None:
+                self._turns_over = False
+                return ()
+            self._freed_early += waiting
+        return leases
 
     def run_once(self) -> float:
         """Wait for outcomes and settle all that are there."""
         self._has_added.wait(max(self._retry_at_s - time.monotonic(), 0.0) if self._unsettled else _IDLE_S)
         self._has_added.clear()
-        self._is_settling = True
-        try:
-            if self._unsettled and time.monotonic() >= self._retry_at_s:
-                self._settle_again()
-            self._settle_added()
-        finally:
-            self._is_settling = False
+        if self._unsettled and time.monotonic() >= self._retry_at_s:
+            self._settle_again()
+        self._settle_added()
         return 0.0
 
     def interrupt(self) -> None:
@@ -81,17 +87,6 @@ class Settler(Service):
             self._settle_again()
         for settlement in self._unsettled:
             self.log.error("%s", _failed(settlement))
-
-    def _free_early(self) -> None:
-        """Have slots given out again although the thread is still waiting for an earlier settling."""
-        if len(self._added) - self._freed_early < self._early_min:
-            return
-        with self._freeing:
-            waiting = len(self._added) - self._freed_early
-            if self._early_min <= waiting and len(self._added) <= _UNSETTLED_MAX:
-                taken = self._intake.free_slots(waiting)
-                self._freed_early += taken
-                self._frees_early = taken > 0
 
     def _settle_added(self) -> None:
         added = self._added

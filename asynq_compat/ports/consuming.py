@@ -1,7 +1,7 @@
 """How does a server take tasks and report what became of them?
 
 Contract: an `Intake` is one server's way in. It never holds out more unstarted work than its capacity allows, and it keeps what it
-gave out until it is settled. `take` is called by one thread, `settle`, `extend` and `write_result` by others at the same time.
+gave out until it is settled. `take` is called by one thread, the others by any at the same time.
 """
 
 from __future__ import annotations
@@ -119,10 +119,11 @@ class Intake(Protocol):
                 valid can only mean that.)
         """
 
-    def free_slots(self, count: int) -> int:
-        """Hear, while a `settle` is under way, that `count` more slots are free; return how many are taken note of.
+    def turn_over(self, slots_freed: int) -> Sequence[Lease] | None:
+        """Hear of freed slots ahead of their `settle` and return, as `take` does, what is at hand for free slots. Never blocks.
 
-        Those are not counted again in `slots_freed`. Returns 0 always where settling and taking share a round trip.
+        They are not counted again in the `slots_freed` of `settle`. None, always, where settling and taking share a round trip: then
+        nothing was taken note of.
         """
 
     def extend(self, leases: Sequence[Lease]) -> None:

@@ -100,11 +100,12 @@ class JournalIntake:
             self._settled(one, settlements)
         return results
 
-    def free_slots(self, count: int) -> int:
+    def turn_over(self, slots_freed: int) -> Sequence[Lease]:
         """Give out slots again before their settling has come back from the log."""
-        with self._membership.lock:
-            self._membership.freed(count)
-        return count
+        membership = self._membership
+        with membership.lock:
+            membership.freed(slots_freed)
+            return [] if membership.is_stopped else membership.give()
 
     def extend(self, leases: Sequence[Lease]) -> None:  # noqa: ARG002 - the port's
         """Renew this server's sessions, and with them all leases, unless that happened just now."""

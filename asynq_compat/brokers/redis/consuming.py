@@ -108,9 +108,9 @@ class RedisIntake:
                 self._book(taken, slots, are_handed_out=False)
         return outcomes
 
-    def free_slots(self, count: int) -> int:  # noqa: ARG002 - the port's
-        """Return 0: the slots come with the next settling, which takes in the same round trip."""
-        return 0
+    def turn_over(self, slots_freed: int) -> None:  # noqa: ARG002 - the port's
+        """Return None: the slots come with the next settling, which takes in the same round trip."""
+        return
 
     def extend(self, leases: Sequence[Lease]) -> None:
         """Renew the leases whose term is still valid."""

@@ -31,7 +31,7 @@ class Ground:
         self.ended: dict[str, BaseException | None] = {}
         self.all_ended = asyncio.Event()
         self.carriers = Carriers(
-            asyncio.get_running_loop(), context, self.running, lambda run: self._end(run, None), self._end
+            asyncio.get_running_loop(), context, self.running, lambda run: self._end(run, None), self._end, lambda: None
         )
 
     def _end(self, run: Run, error: BaseException | None) -> None:
@@ -46,7 +46,7 @@ class Ground:
         async def function(ctx: Context, task: Task) -> object:
             return await handler()
 
-        run = Run(NoHome(), Lease("q", name, b"", Ever()), TaskMessage(id=name), 0, 0, None)  # type: ignore[arg-type]  # no home
+        run = Run(NoHome(), Lease("q", name, b"", Ever()), TaskMessage(), 0, 0)  # type: ignore[arg-type]  # no home
         run.function = function
         self.running.add(run)
         return run

@@ -47,7 +47,7 @@ class Watched:
     def begin(self, task_id: str, in_ms: int) -> None:
         deadline_ns = CLOCK.now_ns() + in_ms * MS
         lease = Lease("default", task_id, b"", Ever())
-        self.running.add(Run(NoHome(), lease, TaskMessage(id=task_id), 0, deadline_ns, None))  # type: ignore[arg-type]  # no home
+        self.running.add(Run(NoHome(), lease, TaskMessage(), 0, deadline_ns))  # type: ignore[arg-type]  # no home
         self.deadlines.notice(deadline_ns)
 
 

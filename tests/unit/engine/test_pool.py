@@ -27,7 +27,7 @@ def make() -> Iterator[Callable[[int], Pool[Item]]]:
     pools: list[Pool[Item]] = []
 
     def build(size: int) -> Pool[Item]:
-        pools.append(Pool(size, lambda item: item()))
+        pools.append(Pool(size, lambda item: item(), lambda: None))
         return pools[-1]
 
     yield build

@@ -45,9 +45,9 @@ class WatchedIntake:
         self.after(settlements)
         return outcomes
 
-    def free_slots(self, count: int) -> int:
-        self.freed += count
-        return count
+    def turn_over(self, slots_freed: int) -> Sequence[Lease]:
+        self.freed += slots_freed
+        return []
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def intake(broker: Broker) -> Iterator[WatchedIntake]:
 
 @pytest.fixture
 def settler(intake: WatchedIntake) -> Iterator[Settler]:
-    settler = Settler(intake, LOG, SLOTS)
+    settler = Settler(intake, LOG)
     yield settler
     settler.stop()
 
@@ -126,6 +126,7 @@ def test_slots_that_were_given_out_early_are_not_given_out_again(intake: Watched
     assert entered.wait(PATIENCE_S)
     for _ in range(5):
         settler.add(None)
+        settler.turn_over()
     gate.set()
     settler.stop()
 
