@@ -58,7 +58,7 @@ class Inspector:
             raise QueueNotFoundError(f"NOT_FOUND: queue {go_quoted(queue)} does not exist")
         return info
 
-    def get_task_info(self, queue: str, id: str) -> TaskInfo:  # noqa: A002 - Go's parameter name
+    def get_task_info(self, queue: str, id: str) -> TaskInfo:
         """Return what is known about a task.
 
         Raises:
@@ -117,7 +117,7 @@ class Inspector:
         """Return completed tasks, the first to expire first."""
         return self._list(queue, TaskState.COMPLETED, options, page_size, page)
 
-    def run_task(self, queue: str, id: str) -> None:  # noqa: A002 - Go's parameter name
+    def run_task(self, queue: str, id: str) -> None:
         """Make a task pending now.
 
         Raises:
@@ -133,7 +133,7 @@ class Inspector:
             pending="task is already in pending state",
         )
 
-    def archive_task(self, queue: str, id: str) -> None:  # noqa: A002 - Go's parameter name
+    def archive_task(self, queue: str, id: str) -> None:
         """Move a task to the archive.
 
         Raises:
@@ -149,7 +149,7 @@ class Inspector:
             archived=f"task is already archived: id={id}, queue={queue}",
         )
 
-    def delete_task(self, queue: str, id: str) -> None:  # noqa: A002 - Go's parameter name
+    def delete_task(self, queue: str, id: str) -> None:
         """Delete a task and free its uniqueness lock.
 
         Raises:
@@ -164,7 +164,7 @@ class Inspector:
             active="cannot delete task in active state. use CancelProcessing instead.",
         )
 
-    def cancel_processing(self, id: str) -> None:  # noqa: A002 - Go's parameter name
+    def cancel_processing(self, id: str) -> None:
         """Ask whoever works on the task to stop; nobody may be listening."""
         _check_text("id", id)
         self._broker.signalling.publish_cancelation(id)

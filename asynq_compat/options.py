@@ -124,7 +124,7 @@ def Queue(name: str) -> Option:
     return Option(OptionType.QUEUE, text=_text("queue", name))
 
 
-def TaskID(id: str) -> Option:  # noqa: A002 - Go's parameter name
+def TaskID(id: str) -> Option:
     """The id of the task, unique in its queue; a new UUID unless said otherwise."""
     return Option(OptionType.TASK_ID, text=_text("task_id", id))
 

@@ -59,7 +59,7 @@ class Task:
 
     def __init__(
         self,
-        type: str,  # noqa: A002 - Go's name, and the attribute's
+        type: str,
         payload: bytes | None = None,
         *options: Option,
         headers: Mapping[str, str] | None = None,
@@ -86,7 +86,7 @@ def _frozen_copy(headers: object) -> Mapping[str, str]:
 
 
 def new_task_with_headers(
-    type: str,  # noqa: A002 - as `Task`
+    type: str,
     payload: bytes | None,
     headers: Mapping[str, str] | None,
     *options: Option,
@@ -119,10 +119,12 @@ class TaskInfo:
         state: TaskState,
         next_process_at_ns: int | None,
         result: bytes | None = None,
-        is_orphaned: bool = False,  # noqa: FBT001 - built by us alone, once per task: positional is quicker
+        *,
+        is_orphaned: bool = False,
+        decoded: TaskMessage | None = None,
     ) -> None:
         self._encoded = encoded
-        self._decoded: TaskMessage | None = None
+        self._decoded = decoded
         self._next_process_at_ns = next_process_at_ns
         self.id = task_id
         self.queue = queue
@@ -226,9 +228,9 @@ def stored_task_info(
     """
     message = decode_message(encoded)
     next_ns = None if next_process_at_s is None else next_process_at_s * NS_PER_S
-    info = TaskInfo(encoded, message.id, message.queue, state, next_ns, result or None, is_orphaned)
-    info._decoded = message  # noqa: SLF001 - its own module; saves decoding it again
-    return info
+    return TaskInfo(
+        encoded, message.id, message.queue, state, next_ns, result or None, is_orphaned=is_orphaned, decoded=message
+    )
 
 
 def _instant(at_s: int) -> datetime | None:

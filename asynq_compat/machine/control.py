@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import ClassVar
 
 from asynq_compat.machine.applied import Outcome, Verdict
 from asynq_compat.machine.clocks import Clocks
@@ -160,7 +161,7 @@ class ControlMachine:
         applied.cancelled.append(str(command[1]))
         return True
 
-    _TRANSITIONS: dict[int, Callable[[ControlMachine, ControlApplied, c.Command], bool]] = {  # noqa: RUF012 - never written
+    _TRANSITIONS: ClassVar[dict[int, Callable[[ControlMachine, ControlApplied, c.Command], bool]]] = {
         c.QUEUE: _queue,
         c.SERVER: _server,
         c.SERVER_GONE: _server_gone,
