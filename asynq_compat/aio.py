@@ -30,13 +30,13 @@ _T = TypeVar("_T")
 
 
 class AsyncClient:
-    """Enqueues tasks from coroutines. ``async with AsyncClient(...) as client:`` closes it."""
+    """Enqueues tasks from coroutines. ``async with AsyncClient(...) as client:`` closes it. Takes what `Client` takes."""
 
-    def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None) -> None:
+    def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None, replica: bool = False) -> None:
         if not isinstance(target, Broker):
             choose(target, os.environ)  # what stands for no broker is refused here, not at the first task
         self._target = target
-        self._given_clock = clock
+        self._open_broker = lambda: open_broker(target, clock=clock, replica=replica)
         self._clock = SystemClock() if clock is None else clock
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="asynq-aio")
         self._opening: asyncio.Future[Broker] | None = None
@@ -94,7 +94,7 @@ class AsyncClient:
     async def _open(self) -> Broker:
         self._check_open()
         if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
-            self._opening = asyncio.ensure_future(self._run(lambda: open_broker(self._target, clock=self._given_clock)))
+            self._opening = asyncio.ensure_future(self._run(self._open_broker))
         broker = await asyncio.shield(self._opening)
         # Closed meanwhile. If not, the caller's next step goes to the thread before `aclose` can: that waits for it.
         self._check_open()

@@ -35,12 +35,20 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """Enqueues tasks. ``with Client(...) as client:`` closes it."""
+    """Enqueues tasks. ``with Client(...) as client:`` closes it.
 
-    def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None) -> None:
+    Args:
+        target: An option object, a URL, or a `Broker`, which is used as it was opened.
+        clock: Who says what time it is.
+        replica: Only says something on a journal. A task with a lock or an id of the caller's choice needs an answer from the queue. By
+            default a server gives it, one round trip later, and the client reads the queue's journal itself only where no server lives.
+            With True it follows the journal from the first such task on: quicker, at the price of the memory and the traffic of a server.
+    """
+
+    def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None, replica: bool = False) -> None:
         self._is_owner = not isinstance(target, Broker)
         self._clock = SystemClock() if clock is None else clock
-        self._broker = open_broker(target, clock=clock)
+        self._broker = open_broker(target, clock=clock, replica=replica)
         self._enqueuer = Enqueuer(self._broker.producing)
         self._is_closed = False
 

@@ -46,12 +46,13 @@ _TARGETS = (RedisClientOpt, RedisFailoverClientOpt, RedisClusterClientOpt, Redpa
 _has_warned = False
 
 
-def open_broker(target: object = None, *, clock: Clock | None = None) -> Broker:
+def open_broker(target: object = None, *, clock: Clock | None = None, replica: bool = False) -> Broker:
     """Return the broker that `target` stands for, opened.
 
     Args:
         target: An option object (`RedisClientOpt`, `RedpandaOpt`, `EmbeddedOpt`, ...), a URL, a `Broker`, or None for the default file.
         clock: Who says what time it is; None for the machine's clocks.
+        replica: On a journal, follow each queue whose answers are needed, instead of asking its servers; see `Client`.
 
     Raises:
         InvalidArgumentError: It stands for no broker.
@@ -61,7 +62,7 @@ def open_broker(target: object = None, *, clock: Clock | None = None) -> Broker:
     if isinstance(target, Broker):
         return target
     chosen, chosen_by = choose(target, os.environ)
-    broker = _open(chosen, clock)
+    broker = _open(chosen, clock, replica=replica)
     _log.info("broker: %s, chosen by %s", broker.address, chosen_by)
     return broker
 
@@ -126,7 +127,7 @@ def _made_default_path() -> Path:
     return path
 
 
-def _open(target: Target, clock: Clock | None) -> Broker:
+def _open(target: Target, clock: Clock | None, *, replica: bool) -> Broker:
     match target:
         case RedisClientOpt():
             return _open_redis(target, clock)
@@ -136,7 +137,7 @@ def _open(target: Target, clock: Clock | None) -> Broker:
                 "use RedisClientOpt with the master's address"
             )
         case MemoryOpt() | EmbeddedOpt() | RedpandaOpt():
-            return _open_journal(target, clock)
+            return _open_journal(target, clock, replica=replica)
         case _:
             assert_never(target)
 
@@ -147,11 +148,11 @@ def _open_redis(opt: RedisClientOpt, clock: Clock | None) -> Broker:
     return open_redis(redis_settings(opt), clock)
 
 
-def _open_journal(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock | None) -> Broker:
+def _open_journal(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock | None, *, replica: bool) -> Broker:
     from asynq_compat.brokers.journal.open import open_journal
 
     store = _store(target, SystemClock() if clock is None else clock)
-    return open_journal(store, clock=clock, shares=isinstance(target, MemoryOpt))
+    return open_journal(store, clock=clock, shares=isinstance(target, MemoryOpt), replica=replica)
 
 
 def _store(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock) -> JournalStore:

@@ -53,7 +53,7 @@ def harness(
 @contextmanager
 def journal_harness(store: JournalStore, clock: VirtualClock) -> Iterator[QueueHarness]:
     """Give a harness over the journals of a store that takes its time from `clock`."""
-    broker = open_journal(store, clock=clock, idle_s=LOOK_AGAIN_S)
+    broker = open_journal(store, clock=clock, idle_s=LOOK_AGAIN_S, replica=True)
     try:
         with harness(broker, clock, JOURNAL) as queue:
             yield queue

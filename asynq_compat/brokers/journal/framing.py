@@ -1,4 +1,4 @@
-"""Under which name and number does the next frame go out?
+"""Under which name and number does the next frame go out, and which are out whose outcomes are not known?
 
 Contract: owned by the writer's lock. Sequences of one writer id are 1, 2, 3, ...; a new id begins anew.
 """
@@ -45,8 +45,50 @@ class Framing:
             ticket.made_at_s = made_at_s
         data = encode_frame(self._writer_id, self._sequence + 1, commands)
         self._sequence += 1
-        return Frame(self._writer_id, self._sequence, data, tickets, made_at_s)
+        return Frame(self._writer_id, self._sequence, data, tickets, made_at_s, len(commands))
 
     def is_too_old(self, frame: Frame) -> bool:
         """Return whether a frame may not be sent again: the machine may forget its writer before it arrives."""
         return self._clock.monotonic_s() - frame.made_at_s > FRAME_AGE_S_MAX
+
+
+class Awaited:
+    """Frames whose outcomes are to be told, oldest first. Frames come in under the writer's lock; any thread may ask."""
+
+    def __init__(self) -> None:
+        self._frames: dict[tuple[bytes, int], Frame] = {}
+
+    def __contains__(self, name: tuple[bytes, int]) -> bool:
+        return name in self._frames
+
+    def add(self, frame: Frame) -> None:
+        """Note a frame that was made."""
+        self._frames[frame.writer_id, frame.sequence] = frame
+
+    def take(self, name: tuple[bytes, int], outcome_count: int) -> Frame | None:
+        """Take a frame out, if it is here and these can be its outcomes."""
+        frame = self._frames.get(name)
+        fits = frame is not None and frame.command_count == outcome_count
+        return self._frames.pop(name, None) if fits else None
+
+    def drop(self, frame: Frame) -> None:
+        """Take a frame out that was given up."""
+        self._frames.pop((frame.writer_id, frame.sequence), None)
+
+    def clear(self) -> list[Frame]:
+        """Take out everything."""
+        frames = list(self._frames.values())
+        self._frames.clear()
+        return frames
+
+    def asking(self) -> list[tuple[bytes, int, int]]:
+        """Return writer id, sequence and position of frames that stand in the log and wait for a reply."""
+        frames = [(frame, frame.tickets[0].position) for frame in list(self._frames.values()) if frame.asks]
+        return [(frame.writer_id, frame.sequence, position) for frame, position in frames if position is not None]
+
+    def disregard(self, ticket: Ticket) -> None:
+        """Note that nobody waits for a ticket any more; drop its frame if that was the last."""
+        ticket.is_abandoned = True
+        for frame in list(self._frames.values()):
+            if all(one.is_abandoned for one in frame.tickets):
+                self.drop(frame)

@@ -15,6 +15,7 @@ from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.producing import JournalProducing
 from asynq_compat.brokers.journal.registering import JournalRegistering
 from asynq_compat.brokers.journal.replica import IDLE_S
+from asynq_compat.brokers.journal.reply import REPLY_S
 from asynq_compat.brokers.journal.signalling import JournalSignalling
 from asynq_compat.journals.journal import JournalStore
 from asynq_compat.ports.broker import Broker
@@ -31,7 +32,13 @@ _sharing = threading.Lock()
 
 
 def open_journal(
-    store: JournalStore, *, clock: Clock | None = None, idle_s: float = IDLE_S, shares: bool = False
+    store: JournalStore,
+    *,
+    clock: Clock | None = None,
+    idle_s: float = IDLE_S,
+    shares: bool = False,
+    replica: bool = False,
+    reply_s: float = REPLY_S,
 ) -> Broker:
     """Return the broker over the journals of `store`, which it closes with itself.
 
@@ -40,8 +47,10 @@ def open_journal(
         clock: Time for leases and ticks; the machine's own when left out.
         idle_s: How long its threads may wait without looking at `clock`; small where a test moves the clock.
         shares: Brokers of one address in this process share writers and replicas: for a place that no other process sees.
+        replica: Follow a queue from the first outcome that is needed, instead of asking its servers for it.
+        reply_s: How long to wait for a server's reply before the journal is folded.
     """
-    partitions = Partitions(store, clock or SystemClock(), idle_s=idle_s)
+    partitions = Partitions(store, clock or SystemClock(), idle_s=idle_s, folds=replica or shares, reply_s=reply_s)
     if shares:
         partitions = _share(partitions)
     consuming = JournalConsuming(partitions, idle_s=idle_s)

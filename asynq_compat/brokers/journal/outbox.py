@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 
 from asynq_compat.brokers.journal.ticket import Ticket
+from asynq_compat.wire import command
 from asynq_compat.wire.command import Command
 
 # docs/journal.md: a frame of many tasks stays below 256 KiB; 1 000 tasks, as measured best. A larger ticket makes a frame of its own.
@@ -44,8 +45,8 @@ class Outbox:
             self.size_bytes -= ticket.size_bytes
         return found
 
-    def cut(self) -> tuple[list[Ticket], list[Command]]:
-        """Take out what goes into the next frame."""
+    def cut(self, *, has_replica: bool) -> tuple[list[Ticket], list[Command]]:
+        """Take out what goes into the next frame; without a replica it asks for a reply if one of the tickets does."""
         tickets: list[Ticket] = []
         commands: list[Command] = []
         size_bytes = task_count = 0
@@ -59,6 +60,8 @@ class Outbox:
             tickets.append(self._tickets.popleft())
             commands.extend(ticket.commands)
             self.size_bytes -= ticket.size_bytes
+        if not has_replica and any(ticket.asks for ticket in tickets):
+            commands.append(command.ask())
         return tickets, commands
 
     def clear(self) -> list[Ticket]:

@@ -2,7 +2,7 @@
 
 Contract: thread-safe. A `Partition` is one journal with this process's one writer and, from the first need on, one replica. A forked
 child shares none of it: it opens everything anew at its first call.
-Not obvious: a client that only enqueues plainly never has a replica. A queue's first writer announces it on the control journal
+Not obvious: a client has no replica while a server replies to it (reply.py). A queue's first writer announces it on the control journal
 before anything stands in the queue's own, so that a queue with tasks is always announced.
 """
 
@@ -11,9 +11,11 @@ from __future__ import annotations
 import abc
 import os
 import threading
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from asynq_compat.brokers.journal.replica import IDLE_S, Replica
+from asynq_compat.brokers.journal.reply import REPLY_S, Replier, ReplyReader
 from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.brokers.journal.writer import Writer
 from asynq_compat.errors import ServerStateError
@@ -98,13 +100,26 @@ class Control(Followed[ControlMachine]):
 class Partition(Followed[Machine]):
     """One queue's journal (queues have one partition)."""
 
-    def __init__(self, queue: str, journal: Journal, clock: Clock, idle_s: float) -> None:
+    def __init__(
+        self,
+        queue: str,
+        journal: Journal,
+        clock: Clock,
+        idle_s: float,
+        *,
+        folds: bool = False,
+        reply_s: float = REPLY_S,
+    ) -> None:
         super().__init__(journal, clock, idle_s)
         self.queue = queue
         self.is_begun = False
+        self._folds = folds
+        self.reply_s = reply_s
+        self.replies = ReplyReader(journal, self.writer)
         self._sessions: frozenset[int] = frozenset()  # Of this process; replaced whole under `_lock`.
 
     def _make_replica(self) -> Replica[Machine]:
+        self.replies.retire()
         return Replica(
             self.journal,
             lambda: Machine(self.queue),
@@ -112,8 +127,14 @@ class Partition(Followed[Machine]):
             self.clock,
             due=self._due,
             version=self._unknown_version,
+            replier=Replier(self._reply_rank, self._reply),
             idle_s=self._idle_s,
         )
+
+    @property
+    def folds(self) -> bool:
+        """Whether outcomes come from a replica here, not from replies."""
+        return self._folds or self.has_replica
 
     def joined(self, session: int) -> None:
         """Note a session of this process: it counts when keepers are ranked."""
@@ -136,6 +157,17 @@ class Partition(Followed[Machine]):
         ranks = [rank for name in self._sessions if (rank := machine.rank(name)) is not None]
         return min(ranks, default=None)
 
+    def _reply_rank(self) -> int | None:
+        if not self._sessions:
+            return None
+        with self.replica.lock:
+            ranks = [self.replica.fold.reply_rank(name) for name in self._sessions]
+        return min((rank for rank in ranks if rank is not None), default=None)
+
+    def _reply(self, replies: Sequence[Command]) -> None:
+        size_bytes = sum(64 + sum(len(one) for one in reply if isinstance(one, list)) for reply in replies)
+        self.writer.submit(Ticket(replies, size_bytes=size_bytes, task_count=0))
+
     def _due(self) -> tuple[int | None, int] | None:
         rank = self.rank() if self._sessions else None
         return None if rank is None else (self.replica.fold.next_due_ms(), rank)
@@ -150,10 +182,20 @@ _K = TypeVar("_K", Control, Partition)
 class Partitions:
     """All journals that this process has open in one store."""
 
-    def __init__(self, store: JournalStore, clock: Clock, *, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self,
+        store: JournalStore,
+        clock: Clock,
+        *,
+        idle_s: float = IDLE_S,
+        folds: bool = False,
+        reply_s: float = REPLY_S,
+    ) -> None:
         self.store = store
         self.clock = clock
         self._idle_s = idle_s
+        self._folds = folds
+        self._reply_s = reply_s
         self._abandoned: list[object] = []
         self._begin()
 
@@ -192,7 +234,8 @@ class Partitions:
         partition = self._queues.get(name)
         if partition is None:
             journal = self.store.open(queue_journal_name(name))
-            partition = self._kept(self._queues, name, Partition(name, journal, self.clock, self._idle_s))
+            opened = Partition(name, journal, self.clock, self._idle_s, folds=self._folds, reply_s=self._reply_s)
+            partition = self._kept(self._queues, name, opened)
         return partition
 
     def _kept(self, known: dict[str, _K], name: str, opened: _K) -> _K:

@@ -1,23 +1,26 @@
 """How do tasks get into journals?
 
 Contract: as `ports.producing`. Thread-safe. A plain task (id of our making, no lock) costs one append and is answered when that is
-durable; where a lock or a chosen id may say no, the answer is the machine's, from this process's replica, made on demand and kept.
+durable; where a lock or a chosen id may say no, the answer is the machine's: a server replies, or this process's replica knows if it has one.
 Not obvious: tasks of one call go to each queue in order, split into frames of bounded size; a frame that fails answers for its tasks
 alone when others were stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 
 from asynq_compat.brokers.journal.outbox import FRAME_BYTES_MAX, FRAME_TASKS_MAX
 from asynq_compat.brokers.journal.partitions import TIMEOUT_S, Partition, Partitions
-from asynq_compat.brokers.journal.ticket import Ticket
+from asynq_compat.brokers.journal.ticket import Ticket, unanswered
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, PayloadTooLargeError, UnsupportedByBroker
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
 from asynq_compat.wire import command
 from asynq_compat.wire import frame as wire_frame
 from asynq_compat.wire.command import Command
+
+_LOG = logging.getLogger("asynq_compat.journal")
 
 # What a frame holds around one task: its envelope, the id, the lock.
 _ROOM_BYTES = 4_096
@@ -48,16 +51,10 @@ class JournalProducing:
                 for part in parts:
                     _fail(outcomes, part, failure, failures)
                 continue
-            for partition, ticket, part in sent:
-                try:
-                    partition.writer.wait(ticket, timeout_s=TIMEOUT_S)
-                except BrokerUnavailableError as failure:
-                    _fail(outcomes, part, failure, failures)
-                except AsynqError as failure:
-                    for number in part.numbers:
-                        outcomes[number] = failure
-                else:
-                    _answer(outcomes, part, ticket)
+            for step in (_await_append, _await_outcomes):  # All are under way before the first reply is waited for.
+                sent = [one for one in sent if _is_through(step, one, outcomes, failures)]
+            for _, ticket, part in sent:
+                _answer(outcomes, part, ticket)
         if failures and all(isinstance(outcome, BrokerUnavailableError) for outcome in outcomes):
             raise failures[0]
         return outcomes
@@ -65,7 +62,8 @@ class JournalProducing:
     def _submit(self, queue: str, parts: Sequence[_Part]) -> list[tuple[Partition, Ticket, _Part]]:
         """Hand one queue's parts to its writer."""
         partition = self._partitions.queue(queue)
-        if any(part.needs_outcomes for part in parts):
+        folds = partition.folds
+        if folds and any(part.needs_outcomes for part in parts):
             partition.replica.sync(timeout_s=TIMEOUT_S)
         first = self._partitions.begin(partition)
         sent: list[tuple[Partition, Ticket, _Part]] = []
@@ -74,12 +72,49 @@ class JournalProducing:
                 [*first, part.command()],
                 size_bytes=part.size_bytes,
                 task_count=len(part.numbers),
-                needs_outcomes=part.needs_outcomes,
+                needs_outcomes=part.needs_outcomes and folds,
+                asks=part.needs_outcomes and not folds,
             )
             first = []
             partition.writer.enqueue(ticket, timeout_s=TIMEOUT_S)
             sent.append((partition, ticket, part))
         return sent
+
+
+def _await_append(partition: Partition, ticket: Ticket) -> None:
+    partition.writer.wait(ticket, timeout_s=TIMEOUT_S)
+
+
+def _await_outcomes(partition: Partition, ticket: Ticket) -> None:
+    """Wait for what was asked: from a reply or, where nobody replies, from the journal itself."""
+    if not ticket.asks:
+        return
+    name = partition.journal.name
+    try:
+        partition.replies.wait(ticket, timeout_s=partition.reply_s)
+        if ticket.outcomes is None and ticket.error is None:
+            _fold_for(partition, ticket)
+    except BrokerUnavailableError as failure:
+        raise unanswered(name, f": {failure}", may_be_stored=True) from failure
+    if ticket.outcomes is None:
+        raise ticket.error or unanswered(name, "", may_be_stored=True)
+
+
+def _fold_for(partition: Partition, ticket: Ticket) -> None:
+    if not partition.has_replica:
+        _LOG.info(
+            "no server replied for queue %s within %g s: its journal is read here, and followed from now on",
+            partition.queue,
+            partition.reply_s,
+        )
+    replica = partition.replica
+    replica.sync(timeout_s=TIMEOUT_S)
+    if ticket.outcomes is None:  # The replica began behind the frame.
+        for writer_id, sequence, _ in partition.writer.awaited.asking():
+            with replica.lock:
+                answer = replica.fold.answer(writer_id, sequence)
+            if answer is not None:
+                partition.writer.on_applied(writer_id, sequence, None, answer)
 
 
 class _Part:
@@ -154,7 +189,7 @@ def _refusal(request: EnqueueRequest) -> AsynqError:
 
 
 def _answer(outcomes: list[EnqueueOutcome], part: _Part, ticket: Ticket) -> None:
-    if not ticket.needs_outcomes or ticket.outcomes is None:
+    if not part.needs_outcomes or ticket.outcomes is None:
         return
     codes = ticket.outcomes[-1]
     if codes == command.OK:
@@ -167,6 +202,28 @@ def _answer(outcomes: list[EnqueueOutcome], part: _Part, ticket: Ticket) -> None
         outcomes[number] = known or UnsupportedByBroker(
             "the journal's machine rejected the task; upgrade the servers of its queue"
         )
+
+
+def _is_through(
+    step: Callable[[Partition, Ticket], None],
+    one: tuple[Partition, Ticket, _Part],
+    outcomes: list[EnqueueOutcome],
+    failures: list[BrokerUnavailableError],
+) -> bool:
+    """Take a step with one part; where it fails, its tasks are answered so."""
+    partition, ticket, part = one
+    try:
+        step(partition, ticket)
+    except BrokerUnavailableError as failure:
+        if ticket.asks:
+            partition.writer.awaited.disregard(ticket)
+        _fail(outcomes, part, failure, failures)
+    except AsynqError as failure:
+        for number in part.numbers:
+            outcomes[number] = failure
+    else:
+        return True
+    return False
 
 
 def _fail(

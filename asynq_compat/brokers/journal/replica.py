@@ -17,6 +17,7 @@ from typing import Generic, Protocol, TypeVar
 
 from asynq_compat.brokers.journal.keeper import TickTimer
 from asynq_compat.brokers.journal.notes import Notes
+from asynq_compat.brokers.journal.reply import Replier
 from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.brokers.journal.writer import Writer
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError, ServerStateError
@@ -61,6 +62,7 @@ class Replica(Generic[_F]):
         due: Says at which clock a tick would change something, and this process's rank as a keeper; None where it does not tick.
             Called under `lock`.
         version: Says which machine version of the journal this release does not know. Called under `lock`.
+        replier: Who replies to frames that ask; None where nobody can.
         idle_s: The longest wait in one read.
     """
 
@@ -73,6 +75,7 @@ class Replica(Generic[_F]):
         *,
         due: Callable[[], tuple[int | None, int] | None] = lambda: None,
         version: Callable[[], int | None] = lambda: None,
+        replier: Replier | None = None,
         idle_s: float = IDLE_S,
     ) -> None:
         self.lock = threading.Lock()  # Guards the fold.
@@ -83,12 +86,13 @@ class Replica(Generic[_F]):
         self._clock = clock
         self._due = due
         self._version = version
+        self._repliers = () if replier is None else (replier,)
         self._idle_s = idle_s
         self._moved = threading.Condition(threading.Lock())  # Guards _upto, _failure, _generation, _is_stopped.
         self._upto = BEFORE_THE_FIRST
         self._failure: AsynqError | None = None
         self._is_stopped = False
-        self._listeners: list[Listener] = []
+        self._listeners: list[Listener] = [*self._repliers]
         self._last: Entry | None = None  # Owned by the thread.
         self._timer = TickTimer(clock.monotonic_s())  # Owned by the thread.
         self._notes = Notes(journal.name)  # Owned by the thread.
@@ -187,6 +191,8 @@ class Replica(Generic[_F]):
                 self._moved.notify_all()
         self._notes.pass_time(self._clock.monotonic_s())
         self._tick()
+        for one in self._repliers:
+            one.run(self._clock.monotonic_s())
 
     def _apply(self, entries: Sequence[Entry]) -> None:
         now_s = self._clock.monotonic_s()
@@ -228,7 +234,8 @@ class Replica(Generic[_F]):
         return due_ms, self._timer.next_tick_at_s(next_due_ms=due_ms, rank=rank)
 
     def _wait_s(self) -> float:
-        _, at_s = self._next_tick()
+        instants = [self._next_tick()[1], *(one.next_at_s() for one in self._repliers)]
+        at_s = min((one for one in instants if one is not None), default=None)
         return self._idle_s if at_s is None else min(max(0.0, at_s - self._clock.monotonic_s()), self._idle_s)
 
     def _tick(self) -> None:

@@ -24,6 +24,7 @@ class Ticket:
         size_bytes: Roughly, encoded.
         task_count: Tasks they name.
         needs_outcomes: True: settled when applied; False: settled when appended.
+        asks: Without `needs_outcomes`: its frame asks for a reply, which brings the outcomes later.
         position: Where their frame stands in the journal, once known.
         made_at_s: Monotonic time just before the frame was made.
         outcomes: One a command, once applied.
@@ -37,6 +38,7 @@ class Ticket:
     size_bytes: int = 64
     task_count: int = 1
     needs_outcomes: bool = False
+    asks: bool = False
     is_alone: bool = False
     on_fate: Callable[[Ticket], None] | None = None
     position: int | None = None
@@ -56,14 +58,20 @@ class Frame:
     data: bytes
     tickets: list[Ticket]
     made_at_s: float
+    command_count: int
     is_appended: bool = False
     may_be_stored: bool = False
     failure_count: int = 0
     retry_at_s: float = 0.0
     error: BrokerUnavailableError | None = field(default=None)
 
-    def mark_appended(self, position: int) -> list[Ticket]:
-        """Note the position; return the tickets whose fate this is."""
+    @property
+    def asks(self) -> bool:
+        """Whether somebody waits for a reply to it."""
+        return any(ticket.asks for ticket in self.tickets)
+
+    def mark_appended(self, position: int | None) -> list[Ticket]:
+        """Note the position, if it is known; return the tickets whose fate this is."""
         if self.is_appended:
             return []
         self.is_appended = True
@@ -75,12 +83,13 @@ class Frame:
                 told.append(ticket)
         return told
 
-    def hand_out(self, position: int, outcomes: Outcomes) -> list[Ticket]:
+    def hand_out(self, position: int | None, outcomes: Outcomes) -> list[Ticket]:
         """Give each ticket the outcomes of its commands; return those whose fate this is."""
         told = []
         first = 0
         for ticket in self.tickets:
-            ticket.position = position  # The first of several, if the frame was appended again.
+            if position is not None:
+                ticket.position = position  # The first of several, if the frame was appended again.
             ticket.outcomes = outcomes[first : first + len(ticket.commands)]
             first += len(ticket.commands)
             if ticket.needs_outcomes:
@@ -90,7 +99,7 @@ class Frame:
 
     def fail(self, error: AsynqError) -> list[Ticket]:
         """Give up every ticket whose fate is not known; return them."""
-        told = [ticket for ticket in self.tickets if ticket.needs_outcomes or not self.is_appended]
+        told = [ticket for ticket in self.tickets if ticket.needs_outcomes or ticket.asks or not self.is_appended]
         self.is_appended = True  # Whatever its append answers now is nobody's affair.
         return fail(told, error)
 

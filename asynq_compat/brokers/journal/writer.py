@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 
-from asynq_compat.brokers.journal.framing import Framing
+from asynq_compat.brokers.journal.framing import Awaited, Framing
 from asynq_compat.brokers.journal.outbox import Outbox
 from asynq_compat.brokers.journal.ticket import Frame, Outcomes, Ticket, closed, fail, tell, unanswered, uncertain
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, InvalidArgumentError
@@ -33,7 +33,7 @@ class Writer:
         self._outbox = Outbox()
         self._framing = Framing(clock)
         self._in_doubt: Frame | None = None
-        self._applying: dict[tuple[bytes, int], Frame] = {}
+        self.awaited = Awaited()
         self._is_sending = False
         self._is_closed = False
         self._has_replica = False
@@ -101,12 +101,12 @@ class Writer:
         if ticket.is_settled and ticket.outcomes is None and ticket.error is not None:
             tell([ticket])
 
-    def on_applied(self, writer_id: bytes, sequence: int, position: int, outcomes: Outcomes) -> None:
-        """Hear from the replica that a frame was applied. Called by its thread only."""
-        if (writer_id, sequence) not in self._applying:
+    def on_applied(self, writer_id: bytes, sequence: int, position: int | None, outcomes: Outcomes) -> None:
+        """Hear that a frame was applied, from the replica's thread, or without its position from a reply."""
+        if (writer_id, sequence) not in self.awaited:
             return
         with self._changed:
-            frame = self._applying.pop((writer_id, sequence), None)
+            frame = self.awaited.take((writer_id, sequence), len(outcomes))
             if frame is None:
                 return
             if self._in_doubt is frame:
@@ -118,7 +118,7 @@ class Writer:
 
     def on_refused(self, writer_id: bytes, sequence: int) -> None:
         """Hear from the replica that the machine refused a frame: this writer's order is not what the journal knows."""
-        if (writer_id, sequence) in self._applying:
+        if (writer_id, sequence) in self.awaited:
             self._restart(BrokerUnavailableError(f"{self._name} refused what was sent; nothing was stored"))
 
     def on_rebuilt(self) -> None:
@@ -133,10 +133,9 @@ class Writer:
         tell(told)
 
     def _lose_frames(self, error: AsynqError) -> list[Ticket]:
-        frames = list(self._applying.values())
+        frames = self.awaited.clear()
         if self._in_doubt is not None and not any(frame is self._in_doubt for frame in frames):
             frames.append(self._in_doubt)
-        self._applying.clear()
         self._in_doubt = None
         return [ticket for frame in frames for ticket in frame.fail(error)]
 
@@ -213,7 +212,7 @@ class Writer:
         return self._make_frame() if self._outbox else None
 
     def _make_frame(self) -> Frame | None:
-        tickets, commands = self._outbox.cut()
+        tickets, commands = self._outbox.cut(has_replica=self._has_replica)
         try:
             frame = self._framing.make(tickets, commands)
         except ValueError as reason:
@@ -221,8 +220,8 @@ class Writer:
             self._changed.notify_all()
             return None
         self._is_sending = True
-        if self._has_replica:
-            self._applying[frame.writer_id, frame.sequence] = frame
+        if self._has_replica or frame.asks:
+            self.awaited.add(frame)
         return frame
 
     def _send(self, frame: Frame) -> None:
@@ -267,7 +266,7 @@ class Writer:
     def _give_up(self, frame: Frame, error: AsynqError) -> None:
         """Send a frame no more, and go on as a new writer."""
         self._untold += frame.fail(error)
-        self._applying.pop((frame.writer_id, frame.sequence), None)
+        self.awaited.drop(frame)
         if self._in_doubt is frame:
             self._in_doubt = None
         self._framing.begin_anew()

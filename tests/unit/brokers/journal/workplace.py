@@ -22,12 +22,13 @@ PATIENCE_S = 10.0
 
 
 def memory_broker(name: str = "", *, clock: Clock | None = None) -> Broker:
-    """Open a broker on journals in memory; equal names share them, as processes share a file."""
+    """Open a broker on journals in memory; equal names share them, as processes share a file. It asks nobody for replies."""
     store_name = name or uuid.uuid4().hex
     if clock is None:
-        return open_journal(MemoryJournalStore(store_name))
+        return open_journal(MemoryJournalStore(store_name), replica=True)
     now_ns = clock.now_ns
-    return open_journal(MemoryJournalStore(store_name, now_ms=lambda: now_ns() // 1_000_000), clock=clock, idle_s=0.01)
+    store = MemoryJournalStore(store_name, now_ms=lambda: now_ns() // 1_000_000)
+    return open_journal(store, clock=clock, idle_s=0.01, replica=True)
 
 
 def request(
