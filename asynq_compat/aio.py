@@ -24,11 +24,13 @@ from asynq_compat.options import Option, OptionKeywords
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
+from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.task import Task, TaskInfo
 
 _T = TypeVar("_T")
 
 
+@suggesting_fields
 class AsyncClient:
     """Enqueues tasks from coroutines. ``async with AsyncClient(...) as client:`` closes it. Takes what `Client` takes."""
 

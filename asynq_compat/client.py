@@ -27,6 +27,7 @@ from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
+from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.rules.limits import shown
 from asynq_compat.task import Task, TaskInfo
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from asynq_compat.context import Context  # imports asyncio, which is slow to import
 
 
+@suggesting_fields
 class Client:
     """Enqueues tasks. ``with Client(...) as client:`` closes it.
 

@@ -21,6 +21,7 @@ from typing import Protocol, TypeVar
 from asynq_compat.context import Context, background
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.go_text import go_quoted
+from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.rules.limits import DURATION_NS_MAX, NS_PER_S, is_blank, shown
 from asynq_compat.rules.retry import JITTER_END, default_retry_delay_s
 from asynq_compat.task import Task
@@ -123,6 +124,7 @@ def every_error_is_a_failure(err: Exception) -> bool:
     return True
 
 
+@suggesting_fields
 class Config:
     """What a server does, and how.
 

@@ -25,6 +25,7 @@ from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.inspecting import Inspecting, Missing, QueueInfo, StoredTask
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.go_text import go_quoted
+from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.rules.limits import is_blank, is_utf8, shown
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.task import TaskInfo, stored_task_info
@@ -33,6 +34,7 @@ _BLANK_QUEUE = "queue name must contain one or more characters"
 _REFUSED = "asynq: FAILED_PRECONDITION: "
 
 
+@suggesting_fields
 class Inspector:
     """Reads and changes queues and tasks. ``with Inspector(...) as inspector:`` closes it."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.rules.limits import shown
 
 _PAGE_SIZE = 30
@@ -16,6 +17,7 @@ _PAGE_SIZE = 30
 _LIST_LENGTH_MAX = 2**31
 
 
+@suggesting_fields
 @dataclass(frozen=True, slots=True)
 class PageSize:
     """How many tasks a page has; 30 unless said otherwise, 0 for all, a negative number means 0."""
@@ -23,6 +25,7 @@ class PageSize:
     value: int
 
 
+@suggesting_fields
 @dataclass(frozen=True, slots=True)
 class Page:
     """Which page: 1 is the first, 0 the last; a negative number means 1."""

@@ -9,7 +9,6 @@ Source: asynq v0.26.0 `Option`; docs/semantics.md, "options".
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from typing import TypedDict
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.go_text import go_duration, go_quoted, go_unix_date
 from asynq_compat.rules.instants import EPOCH, instant_of
+from asynq_compat.rules.keywords import suggesting, unknown_keyword
 from asynq_compat.rules.limits import DURATION_NS_MAX, INSTANT_S_MAX, INSTANT_S_MIN, INT32_MAX, NS_PER_S, shown
 
 Duration = int | float | timedelta
@@ -114,51 +114,61 @@ class Option:
         return self.type is other.type and self.number == other.number and self.text == other.text
 
 
+@suggesting
 def MaxRetry(n: int) -> Option:
     """How often a failed task is tried again; 25 unless said otherwise, a negative number means 0."""
     return Option(OptionType.MAX_RETRY, number=_retry_count(n))
 
 
+@suggesting
 def Queue(name: str) -> Option:
     """The queue to put the task into; "default" unless said otherwise."""
     return Option(OptionType.QUEUE, text=_text("queue", name))
 
 
+@suggesting
 def TaskID(id: str) -> Option:
     """The id of the task, unique in its queue; a new UUID unless said otherwise."""
     return Option(OptionType.TASK_ID, text=_text("task_id", id))
 
 
+@suggesting
 def Timeout(duration: Duration) -> Option:
     """How long one attempt may take; 30 minutes if there is neither timeout nor deadline. 0 means no limit of its own."""
     return Option(OptionType.TIMEOUT, number=duration_ns("timeout", duration))
 
 
+@suggesting
 def Deadline(instant: Instant) -> Option:
     """When the task has to be done; the Unix epoch means none."""
     return Option(OptionType.DEADLINE, number=instant_ns("deadline", instant))
 
 
+@suggesting
 def Unique(ttl: Duration) -> Option:
     """For how long no other task with the same queue, type and payload is taken; at least one second."""
     return Option(OptionType.UNIQUE, number=duration_ns("unique", ttl))
 
 
+@suggesting
 def ProcessAt(instant: Instant) -> Option:
     """When the task becomes pending; a past instant means at once."""
     return Option(OptionType.PROCESS_AT, number=instant_ns("process_at", instant))
 
 
+@suggesting
 def ProcessIn(duration: Duration) -> Option:
     """In how much time the task becomes pending."""
     return Option(OptionType.PROCESS_IN, number=duration_ns("process_in", duration))
 
 
+@suggesting
 def Retention(duration: Duration) -> Option:
     """How long the task is kept after success; less than a second means not at all."""
     return Option(OptionType.RETENTION, number=duration_ns("retention", duration))
 
 
+@suggesting
 def Group(name: str) -> Option:
     """The group in which the task waits to be aggregated."""
     return Option(OptionType.GROUP, text=_text("group", name))
@@ -179,7 +189,7 @@ class OptionKeywords(TypedDict, total=False):
     group: str
 
 
-_BY_KEYWORD: Mapping[str, Callable[..., Option]] = {
+OPTION_BY_KEYWORD: Mapping[str, Callable[..., Option]] = {
     "max_retry": MaxRetry,
     "queue": Queue,
     "task_id": TaskID,
@@ -203,11 +213,9 @@ def options_from_keywords(keywords: Mapping[str, object]) -> tuple[Option, ...]:
 
 
 def _option_from_keyword(name: str, value: object) -> Option:
-    make = _BY_KEYWORD.get(name)
+    make = OPTION_BY_KEYWORD.get(name)
     if make is None:
-        near = difflib.get_close_matches(name.lower(), _BY_KEYWORD, n=1, cutoff=0.5)
-        advice = f"did you mean {near[0]}=?" if near else f"use one of {', '.join(_BY_KEYWORD)}"
-        raise InvalidArgumentError(f"unknown option {shown(name)}; {advice}")
+        raise unknown_keyword(name, OPTION_BY_KEYWORD, kind="option")
     return make(value)
 
 

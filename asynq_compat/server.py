@@ -27,6 +27,7 @@ from asynq_compat.errors import InvalidArgumentError, ServerClosedError, ServerS
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
+from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.rules.limits import shown
 from asynq_compat.servemux import Handler, as_function
 
@@ -46,6 +47,7 @@ class ServerState(Enum):
     CLOSED = "closed"
 
 
+@suggesting_fields
 class Server:
     """Takes tasks from queues and has a handler run them."""
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import cast
+from typing import Never, cast
 
-from asynq_compat.options import Option
+from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.options import OPTION_BY_KEYWORD, Option
 from asynq_compat.rules.instants import instant_of
+from asynq_compat.rules.keywords import unknown_keyword
 from asynq_compat.rules.limits import NS_PER_S, shown
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire.message import TaskMessage, decode_message
@@ -63,6 +65,7 @@ class Task:
         payload: bytes | None = None,
         *options: Option,
         headers: Mapping[str, str] | None = None,
+        **unknown: Never,
     ) -> None:
         self.type = type
         self.payload = payload
@@ -70,6 +73,8 @@ class Task:
         # A copy, as in Go: what the caller changes afterwards does not reach the task.
         self.headers: Mapping[str, str] | None = None if headers is None else _frozen_copy(headers)
         self.result_writer: ResultWriter | None = None
+        if unknown:
+            raise _no_field(next(iter(unknown)))
 
     def __repr__(self) -> str:
         payload: object = self.payload  # Anything, until the task is enqueued.
@@ -78,6 +83,15 @@ class Task:
 
 
 new_task = Task  # Go: NewTask
+
+
+def _no_field(keyword: str) -> InvalidArgumentError:
+    option = OPTION_BY_KEYWORD.get(keyword)
+    if option is None:
+        return unknown_keyword(keyword, ("type", "payload", "headers"), of="Task")
+    return InvalidArgumentError(
+        f"unknown keyword {keyword!r} of Task; write Task(type, payload, {option.__name__}(...)), or {keyword}= where it is enqueued"
+    )
 
 
 def _frozen_copy(headers: object) -> Mapping[str, str]:

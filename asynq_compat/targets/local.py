@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.go_url import GoURL
+from asynq_compat.rules.keywords import suggesting_fields
 
 
+@suggesting_fields
 @dataclass(frozen=True, slots=True)
 class EmbeddedOpt:
     """A SQLite file that processes of one machine share; needs no server. `path` "" is the default file of this user."""
@@ -19,6 +21,7 @@ class EmbeddedOpt:
     path: str | os.PathLike[str] = ""
 
 
+@suggesting_fields
 @dataclass(frozen=True, slots=True)
 class MemoryOpt:
     """Tasks in the memory of this process, gone with it; the same `name` is the same broker."""

@@ -15,12 +15,14 @@ from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.options import Duration
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.go_url import GoURL, host_without_port, parse_go_int, parse_go_url
+from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.targets.tls import TLSConfig
 
 if TYPE_CHECKING:
     import ssl  # slow to import, and only needed by who uses TLS
 
 
+@suggesting_fields
 @dataclass(frozen=True, slots=True)
 class RedisClientOpt:
     """One Redis server.
@@ -49,6 +51,7 @@ class RedisClientOpt:
     network: str = ""
 
 
+@suggesting_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisFailoverClientOpt:
     """A Redis master watched by sentinels. Fields as in `RedisClientOpt`."""
@@ -67,6 +70,7 @@ class RedisFailoverClientOpt:
     tls_config: TLSConfig | ssl.SSLContext | None = None
 
 
+@suggesting_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisClusterClientOpt:
     """A Redis cluster. `max_redirects`: 0 for Go's 3, -1 for none; other fields as in `RedisClientOpt`."""

@@ -6,7 +6,6 @@ Contract: values; nothing is opened here. A parameter of the URL is called like 
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
@@ -18,12 +17,14 @@ from urllib.parse import parse_qsl
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.options import Duration
 from asynq_compat.rules.go_url import GoURL, parse_go_int
+from asynq_compat.rules.keywords import suggesting_fields, unknown_keyword
 from asynq_compat.rules.limits import shown
 from asynq_compat.targets.tls import TLSConfig
 
 _PORT_MAX = 65_535
 
 
+@suggesting_fields
 @dataclass(frozen=True, slots=True)
 class RedpandaOpt:
     """A Redpanda or Kafka cluster. docs/operations.md says what each role of a program has to be allowed there.
@@ -102,9 +103,7 @@ def _parameters(url: GoURL) -> dict[str, str]:
                 "or leave the password to password_file"
             )
         if name not in known:
-            near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-            advice = f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}"
-            raise InvalidArgumentError(f"unknown parameter {shown(name)} of a {url.scheme}:// URL; {advice}")
+            raise unknown_keyword(name, known, kind="parameter", of=f"a {url.scheme}:// URL")
         if name in found:
             raise InvalidArgumentError(f"parameter {name} of a {url.scheme}:// URL is given twice; write it once")
         if not text:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from asynq_compat.rules.keywords import suggesting_fields
 
+
+@suggesting_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TLSConfig:
     """How to speak TLS, in Go's words.

@@ -1,0 +1,71 @@
+"""Which keyword did a caller mean?
+
+Contract: an unknown keyword is an error of our tree that suggests the nearest one. A call that is right pays for one more call and
+nothing else: names are compared when it was refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import ParamSpec, TypeVar
+
+from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.rules.limits import shown
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_C = TypeVar("_C")
+
+# How alike two names have to be, 0 to 1.
+_LIKENESS_MIN = 0.5
+
+
+def unknown_keyword(name: str, known: Iterable[str], *, kind: str = "keyword", of: str = "") -> InvalidArgumentError:
+    """Return the error for a keyword that is none of `known`; `kind` is what it should be, `of` where."""
+    import difflib  # slow to import
+
+    names = list(known)
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=_LIKENESS_MIN)
+    advice = f"did you mean {near[0]}=?" if near else f"use one of {', '.join(names)}"
+    where = f" of {of}" if of else ""
+    return InvalidArgumentError(f"unknown {kind} {shown(name)}{where}; {advice}")
+
+
+def suggesting(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Decorate a function: an unknown keyword raises `unknown_keyword`'s error in place of a TypeError."""
+    return _suggesting(function, function.__name__)
+
+
+def suggesting_fields(cls: type[_C]) -> type[_C]:
+    """Decorate a class: its constructor is `suggesting`."""
+    type.__setattr__(cls, "__init__", _suggesting(vars(cls)["__init__"], cls.__name__))
+    return cls
+
+
+def _suggesting(function: Callable[_P, _R], name: str) -> Callable[_P, _R]:
+    @functools.wraps(function)
+    def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return function(*args, **kwargs)
+        except TypeError:
+            refuse_unknown(kwargs, function, name)
+            raise
+
+    return checked
+
+
+def refuse_unknown(given: Mapping[str, object], function: Callable[_P, _R], name: str) -> None:
+    """Raise for the first of the keywords `given` that `function`, called `name`, does not have.
+
+    Raises:
+        InvalidArgumentError: There is one.
+    """
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    known = [
+        one for one, what in inspect.signature(function).parameters.items() if what.kind in kinds and one != "self"
+    ]
+    for keyword in given:
+        if keyword not in known:
+            raise unknown_keyword(keyword, known, of=name) from None
