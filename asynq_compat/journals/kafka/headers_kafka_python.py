@@ -3,7 +3,7 @@
 Contract: with `install` done, the record is read like any other, and such a name is a `NoText`. Brokers take any bytes for a name, and
 kafka-python alone would refuse the whole batch, for ever: one record would stop every reader of a journal.
 Not obvious: nothing else changes. A batch is read by kafka-python's own code; only after that has failed on a name does it read the record
-once more, from a buffer that decodes leniently (docs/adr/0003).
+once more, and the rest of the batch, from a buffer that decodes leniently (docs/adr/0003).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _LenientName(bytes):
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         del encoding, errors
         # A name ends at its first NUL (`headers_of`): what stands behind it need not be text.
-        name = self.partition(b"\0")[0]
+        name = bytes(self).partition(b"\0")[0]  # of this very class it would be no plain bytes
         try:
             return name.decode()
         except UnicodeDecodeError:
@@ -51,11 +51,8 @@ class LenientBatch(default_records.DefaultRecordBatch):  # type: ignore[misc]  #
         try:
             return super()._read_msg(*args)
         except UnicodeDecodeError:
-            strict, self._buffer, self._pos = self._buffer, _LenientBuffer(self._buffer), start
-            try:
-                return super()._read_msg(*args)
-            finally:
-                self._buffer = strict
+            self._buffer, self._pos = _LenientBuffer(self._buffer), start
+            return super()._read_msg(*args)
 
 
 def install() -> None:
