@@ -44,6 +44,22 @@ class Reply:
     outcomes: list[Outcome]
 
 
+@hot_record
+class Marker:
+    """A checkpoint of the state behind `position` is complete, says who wrote it.
+
+    Attributes:
+        digest: Of the checkpoint's bytes, 32 bytes.
+        first_chunk: Where the checkpoint begins in the journal of checkpoints.
+        trail: The writer's `trail` at the position, 16 bytes.
+    """
+
+    position: int
+    digest: bytes
+    first_chunk: int
+    trail: bytes
+
+
 @dataclass(slots=True)
 class Applied:
     """What one entry has done; filled in by the machine, not changed afterwards.
@@ -57,6 +73,7 @@ class Applied:
         notes: What an operator should hear of, whole sentences.
         answer: The outcomes that this frame's writer asked for, also when it is its last frame come again; None if it did not ask.
         replies: What this frame tells the writers of others.
+        marker: The marker that this frame brought and that was accepted.
     """
 
     position: int
@@ -69,6 +86,7 @@ class Applied:
     notes: list[str]
     answer: list[Outcome] | None = None
     replies: Sequence[Reply] = ()
+    marker: Marker | None = None
 
 
 @hot_record

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import ClassVar
 
-from asynq_compat.machine.applied import Outcome, Verdict
+from asynq_compat.machine.applied import Marker, Outcome, Verdict
 from asynq_compat.machine.clocks import Clocks
+from asynq_compat.machine.journal import read_marker
+from asynq_compat.machine.markers import Footprints, Markers, check_of, trail_after
 from asynq_compat.machine.step import is_int, is_text_column
 from asynq_compat.machine.writer import Turn, Writers
 from asynq_compat.wire import command as c
@@ -41,6 +42,7 @@ class ControlApplied:
 
     Attributes:
         cancelled: Ids of tasks that whoever runs them is asked to stop.
+        marker: The marker that this entry brought and that was accepted.
     """
 
     position: int
@@ -50,6 +52,7 @@ class ControlApplied:
     outcomes: list[Outcome] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    marker: Marker | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +64,8 @@ class ControlState:
     writers: Writers = field(default_factory=Writers)
     queues: dict[str, int] = field(default_factory=dict)
     servers: dict[str, PublishedServer] = field(default_factory=dict)
+    trail: bytes = bytes(c.TRAIL_BYTES)
+    markers: Markers = field(default_factory=Markers)
 
 
 class ControlMachine:
@@ -74,6 +79,8 @@ class ControlMachine:
     def __init__(self, *, accepts_issuer_time: bool = False, state: ControlState | None = None) -> None:
         self._accepts_issuer_time = accepts_issuer_time
         self._state = ControlState() if state is None else state
+        self._footprints = Footprints()
+        self._footprints.add(self._state.position, self._state.trail)
 
     def apply(
         self,
@@ -84,7 +91,6 @@ class ControlMachine:
         headers: Headers = (),
     ) -> ControlApplied:
         """Take the next entry; see `Machine.apply`. No header means anything here."""
-        del headers
         applied = ControlApplied(position)
         if position <= self._state.position:
             applied.verdict = Verdict.REFUSED
@@ -98,17 +104,21 @@ class ControlMachine:
         now_ms = self._state.clocks.clock_ms
         for key in [key for key, server in self._state.servers.items() if server.expires_ms <= now_ms]:
             del self._state.servers[key]
-        self._take_frame(applied, data)
+        check = check_of(data, headers)
+        self._take_frame(applied, data, check)
+        entry = (position, timestamp_ms, is_log_time, check)
+        self._state.trail = trail_after(self._state.trail, entry, applied.verdict, applied.outcomes)
+        self._footprints.add(position, self._state.trail)
         return applied
 
-    def _take_frame(self, applied: ControlApplied, data: bytes) -> None:
+    def _take_frame(self, applied: ControlApplied, data: bytes, check: int) -> None:
         frame = decode_frame(data) if is_frame(data) else "no frame"
         if isinstance(frame, str):
             applied.notes.append(f"entry {applied.position} was skipped: {frame}")
             return
         applied.writer_id = frame.writer_id
         applied.sequence = frame.sequence
-        turn = self._state.writers.take(frame.writer_id, frame.sequence, data, self._state.clocks.lease_ms)
+        turn = self._state.writers.take(frame.writer_id, frame.sequence, check, self._state.clocks.lease_ms)
         if turn is Turn.NEXT:
             applied.verdict = Verdict.APPLIED
             applied.outcomes = [self._apply_command(applied, command) for command in frame.commands]
@@ -121,51 +131,64 @@ class ControlMachine:
     def _apply_command(self, applied: ControlApplied, command: c.Command) -> Outcome:
         code = command[0]
         transition = self._TRANSITIONS.get(code) if isinstance(code, int) else None
-        if transition is None or not transition(self, applied, command):
+        outcome = transition(self, applied, command) if transition is not None else None
+        if outcome is None:
             applied.notes.append(f"entry {applied.position}: a command with code {code} was rejected")
             return [c.REJECTED]
-        return 0
+        return outcome
 
-    def _queue(self, _: ControlApplied, command: c.Command) -> bool:
+    def _queue(self, _: ControlApplied, command: c.Command) -> Outcome | None:
         if len(command) != 3:
-            return False
+            return None
         _code, name, partition_count = command
         if type(name) is not str or not name or not is_int(partition_count):
-            return False
+            return None
         if not 1 <= partition_count <= PARTITION_COUNT_MAX:
-            return False
+            return None
         self._state.queues.setdefault(name, partition_count)
-        return True
+        return 0
 
-    def _server(self, _: ControlApplied, command: c.Command) -> bool:
+    def _server(self, _: ControlApplied, command: c.Command) -> Outcome | None:
         if len(command) != 5:
-            return False
+            return None
         _code, key, info, workers, ttl_s = command
         if type(key) is not str or not key or type(info) is not bytes or not is_int(ttl_s):
-            return False
+            return None
         pairs = _worker_pairs(workers)
         if pairs is None or not 1 <= ttl_s <= TTL_S_MAX:
-            return False
+            return None
         self._state.servers[key] = PublishedServer(key, info, pairs, self._state.clocks.clock_ms + ttl_s * 1000)
-        return True
+        return 0
 
-    def _server_gone(self, _: ControlApplied, command: c.Command) -> bool:
+    def _server_gone(self, _: ControlApplied, command: c.Command) -> Outcome | None:
         if len(command) != 2 or type(command[1]) is not str:
-            return False
+            return None
         self._state.servers.pop(command[1], None)
-        return True
+        return 0
 
-    def _cancel(self, applied: ControlApplied, command: c.Command) -> bool:
+    def _cancel(self, applied: ControlApplied, command: c.Command) -> Outcome | None:
         if not is_text_column(command[1:]) or len(command) != 2:
-            return False
+            return None
         applied.cancelled.append(str(command[1]))
-        return True
+        return 0
 
-    _TRANSITIONS: ClassVar[dict[int, Callable[[ControlMachine, ControlApplied, c.Command], bool]]] = {
+    def _checkpointed(self, applied: ControlApplied, command: c.Command) -> Outcome | None:
+        marker = read_marker(command)
+        if marker is None:
+            return None
+        code = self._state.markers.take(marker, applied.position)
+        if code:
+            return [code]
+        applied.marker = marker
+        self._footprints.compare(marker)
+        return 0
+
+    _TRANSITIONS: ClassVar[dict[int, Callable[[ControlMachine, ControlApplied, c.Command], Outcome | None]]] = {
         c.QUEUE: _queue,
         c.SERVER: _server,
         c.SERVER_GONE: _server_gone,
         c.CANCEL: _cancel,
+        c.CHECKPOINTED: _checkpointed,
     }
 
     @property
@@ -183,6 +206,25 @@ class ControlMachine:
         """The journal's time, Unix ms; 0 before the first entry."""
         return self._state.clocks.clock_ms
 
+    @property
+    def trail(self) -> bytes:
+        """The check value of the whole way to this state, 16 bytes; see `markers`."""
+        return self._state.trail
+
+    @property
+    def marker(self) -> Marker | None:
+        """The last accepted marker."""
+        return self._state.markers.last
+
+    @property
+    def marker_before(self) -> Marker | None:
+        """The marker accepted before the last: what lies below both may be cut."""
+        return self._state.markers.before
+
+    def divergence(self) -> str | None:
+        """Return how an accepted marker contradicts what was folded here; see `Machine.divergence`."""
+        return self._footprints.divergence
+
     def writer_sequence(self, writer_id: bytes) -> int:
         """Sequence of the writer's last applied frame; 0 for a writer that is not known (any more)."""
         writer = self._state.writers.known.get(writer_id)
@@ -198,12 +240,10 @@ class ControlMachine:
         return sorted(held, key=lambda server: server.key)
 
     def digest(self) -> bytes:
-        """Return 32 bytes that are equal for equal states."""
-        clocks = self._state.clocks
-        servers = [(s.key, s.info, s.workers, s.expires_ms) for s in self.servers(-1)]
-        writers = [(i, w.sequence, w.check, w.last_frame_ms) for i, w in self._state.writers.known.items()]
-        state = (self._state.position, clocks.clock_ms, clocks.lease_ms, clocks.last_ms, clocks.has_foreign_time)
-        return blake2b(repr((state, self.queues(), servers, writers)).encode(), digest_size=32).digest()
+        """Return 16 bytes that are equal for equal states; see `Machine.digest`."""
+        from asynq_compat.machine.snapshot import control_sections, digest  # Which makes machines.
+
+        return digest(control_sections(self))
 
 
 def _worker_pairs(workers: object) -> list[tuple[str, bytes]] | None:

@@ -6,9 +6,12 @@ equal states. Time and chance come with the entries. One thread at a time, for q
 
 from __future__ import annotations
 
-from asynq_compat.machine import admin, credit, describe, digest, due, enqueue, reply, session, settle, views
+from collections.abc import Mapping
+
+from asynq_compat.machine import admin, credit, describe, due, enqueue, journal, reply, session, settle, views
 from asynq_compat.machine.applied import (
     Applied,
+    Marker,
     OrphanedTask,
     Outcome,
     QueueCounts,
@@ -17,6 +20,7 @@ from asynq_compat.machine.applied import (
     Verdict,
 )
 from asynq_compat.machine.bare import enqueue_bare
+from asynq_compat.machine.markers import Footprints, check_of, trail_after
 from asynq_compat.machine.state import State
 from asynq_compat.machine.step import Step, Transition
 from asynq_compat.machine.writer import Turn
@@ -26,7 +30,7 @@ from asynq_compat.wire.bare import Headers
 from asynq_compat.wire.frame import decode_frame, is_frame
 
 TRANSITIONS: dict[int, Transition] = {
-    c.GENESIS: session.genesis,
+    c.GENESIS: journal.genesis,
     c.OPEN: session.open_session,
     c.SESSION: session.renew_session,
     c.CLOSE: session.close_session,
@@ -49,7 +53,13 @@ TRANSITIONS: dict[int, Transition] = {
     c.TICK: admin.tick,
     c.ASK: reply.ask,
     c.REPLY: reply.reply,
+    c.CHECKPOINTED: journal.checkpointed,
+    c.ACTIVATE: journal.activate,
 }
+
+# What each machine version that this release knows does with each command. A version, once released, stays as it is, and every later one
+# keeps the enqueue commands of those before.
+VERSIONS: Mapping[int, Mapping[int, Transition]] = {1: TRANSITIONS}
 
 
 class Machine:
@@ -59,12 +69,23 @@ class Machine:
         queue: Name of the queue.
         accepts_issuer_time: Let timestamps given by clients move the clock (tests only).
         state: What it knows already; becomes the machine's.
+        versions: The machine versions that it knows.
     """
 
-    def __init__(self, queue: str, *, accepts_issuer_time: bool = False, state: State | None = None) -> None:
+    def __init__(
+        self,
+        queue: str,
+        *,
+        accepts_issuer_time: bool = False,
+        state: State | None = None,
+        versions: Mapping[int, Mapping[int, Transition]] = VERSIONS,
+    ) -> None:
         self.queue = queue
         self._accepts_issuer_time = accepts_issuer_time
         self._state = State() if state is None else state
+        self._versions = versions
+        self._footprints = Footprints()
+        self._footprints.add(self._state.position, self._state.trail)
 
     def apply(
         self,
@@ -94,17 +115,22 @@ class Machine:
             step.notes.append(f"entry {position}: {note_of_clock}")
         due.pass_time(state, step)
         applied = Applied(position, None, 0, Verdict.UNREADABLE, [], [], step.ended, step.notes)
+        check = check_of(data, headers)
         if is_frame(data):
-            self._apply_frame(step, applied, data)
+            self._apply_frame(step, applied, data, check)
         else:
             outcome = enqueue_bare(state, step, self.queue, data, headers)
             if outcome is not None:
                 applied.verdict = Verdict.BARE
                 applied.outcomes = [[outcome] if outcome else 0]
         applied.assignments = credit.assign(state)
+        told = [*step.ended, *((given.session, len(given.ids)) for given in applied.assignments)]
+        entry = (position, timestamp_ms, is_log_time, check)
+        state.trail = trail_after(state.trail, entry, applied.verdict, applied.outcomes, told)
+        self._footprints.add(position, state.trail)
         return applied
 
-    def _apply_frame(self, step: Step, applied: Applied, data: bytes) -> None:
+    def _apply_frame(self, step: Step, applied: Applied, data: bytes, check: int) -> None:
         state = self._state
         frame = decode_frame(data)
         if isinstance(frame, str):
@@ -113,7 +139,7 @@ class Machine:
             return
         applied.writer_id = frame.writer_id
         applied.sequence = frame.sequence
-        turn = state.writers.take(frame.writer_id, frame.sequence, data, state.clocks.lease_ms)
+        turn = state.writers.take(frame.writer_id, frame.sequence, check, state.clocks.lease_ms)
         if turn is Turn.DUPLICATE:
             applied.verdict = Verdict.DUPLICATE
             applied.answer = state.writers.answer(frame.writer_id, frame.sequence)
@@ -122,6 +148,9 @@ class Machine:
             step.writer_id = frame.writer_id
             applied.outcomes = [self._apply_command(step, command) for command in frame.commands]
             applied.replies = step.replies
+            applied.marker = step.marker
+            if step.marker is not None:
+                self._footprints.compare(step.marker)
             if step.asks:
                 applied.answer = state.writers.known[frame.writer_id].answer = applied.outcomes
         else:
@@ -130,9 +159,9 @@ class Machine:
 
     def _apply_command(self, step: Step, command: c.Command) -> Outcome:
         code = command[0]
-        transition = TRANSITIONS.get(code) if isinstance(code, int) else None
-        is_known = self._state.version == c.MACHINE_VERSION or code == c.GENESIS
-        outcome = transition(self._state, step, command) if transition is not None and is_known else None
+        transitions = self._versions.get(self._state.version, {})
+        transition = transitions.get(code) if isinstance(code, int) else None
+        outcome = transition(self._state, step, command) if transition is not None else None
         if outcome is None:
             step.notes.append(f"entry {step.position}: a command with code {code} was rejected")
             return [c.REJECTED]
@@ -170,7 +199,26 @@ class Machine:
     def unsupported_version(self) -> int | None:
         """The journal's machine version if this release does not know it: stop, "upgrade this process"."""
         version = self._state.version
-        return None if version == c.MACHINE_VERSION else version
+        return None if version in self._versions else version
+
+    @property
+    def trail(self) -> bytes:
+        """The check value of the whole way to this state, 16 bytes; see `markers`."""
+        return self._state.trail
+
+    @property
+    def marker(self) -> Marker | None:
+        """The last accepted marker."""
+        return self._state.markers.last
+
+    @property
+    def marker_before(self) -> Marker | None:
+        """The marker accepted before the last: what lies below both may be cut."""
+        return self._state.markers.before
+
+    def divergence(self) -> str | None:
+        """Return how an accepted marker contradicts what was folded here: stop, say so and fold anew; None while none does."""
+        return self._footprints.divergence
 
     def writer_sequence(self, writer_id: bytes) -> int:
         """Sequence of the writer's last applied frame; 0 for a writer that is not known (any more)."""
@@ -241,8 +289,10 @@ class Machine:
         return lock[0] if lock is not None else None
 
     def digest(self) -> bytes:
-        """Return 32 bytes that are equal for equal states. Walks everything."""
-        return digest.digest(self._state)
+        """Return 16 bytes that are equal for equal states: the seal of the last section of a snapshot. Walks everything."""
+        from asynq_compat.machine.snapshot import digest, snapshot_sections  # Which makes machines.
+
+        return digest(snapshot_sections(self))
 
     def describe(self) -> str:
         """Return the state in words, for logs and failing tests."""

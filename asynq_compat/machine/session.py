@@ -15,23 +15,6 @@ CREDIT_MAX = 65_536
 SERVER_ID_LENGTH_MAX = 1_024
 
 
-def genesis(state: State, _: Step, command: Command) -> Outcome | None:
-    """The first one says what this journal is; later ones are ignored."""
-    if len(command) != 5:
-        return None
-    _code, journal_id, partition, partition_count, version = command
-    if type(journal_id) is not bytes or len(journal_id) != 16:
-        return None
-    if not (is_int(partition) and is_int(partition_count) and is_int(version)):
-        return None
-    if not (0 <= partition < partition_count and version >= 1):
-        return None
-    if state.genesis is None:
-        state.genesis = (journal_id, partition, partition_count)
-        state.version = version
-    return 0
-
-
 def open_session(state: State, step: Step, command: Command) -> Outcome | None:
     """A server joins with its slots and some credit."""
     if len(command) != 5 or step.has_opened:
@@ -41,7 +24,7 @@ def open_session(state: State, step: Step, command: Command) -> Outcome | None:
         return None
     if not (is_int(slots) and is_int(newest_version) and is_int(credit)):
         return None
-    if not (slots >= 0 and newest_version >= 1 and 0 <= credit <= CREDIT_MAX):
+    if not (slots >= 0 and newest_version >= state.version and 0 <= credit <= CREDIT_MAX):
         return None
     now_ms = state.clocks.lease_ms
     session = Session(step.position, server_id, step.writer_id, slots, newest_version, credit, now_ms)

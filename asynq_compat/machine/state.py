@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from asynq_compat.machine.clocks import Clocks
 from asynq_compat.machine.counters import Counters
 from asynq_compat.machine.indexes import DueIndex, Locks, Part, PendingQueue, Segment, TimedTask
+from asynq_compat.machine.markers import Markers
 from asynq_compat.machine.writer import Writers
 from asynq_compat.rules.task_state import TaskState
+from asynq_compat.wire.command import TRAIL_BYTES
 
 LEASE_MS = 30_000
 DORMANT_LEASE_MS = 12 * 60_000
@@ -131,6 +133,7 @@ class State:
         sessions: Live ones by name, oldest first.
         sessions_due_ms: No session ends before the lease clock has come to this.
         orphans: Assignments left by sessions that ended, by (session, position), in the order in which they were left.
+        trail: See `markers`.
         last_served: The session that got the last task given out alone; the round goes on behind it.
     """
 
@@ -159,6 +162,8 @@ class State:
     is_paused: bool = False
     last_served: int = -1
     skipped: Skipped = field(default_factory=Skipped)
+    trail: bytes = bytes(TRAIL_BYTES)
+    markers: Markers = field(default_factory=Markers)
 
     def clock_s(self) -> int:
         """Return the queue's time in Unix seconds."""

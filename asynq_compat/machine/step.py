@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from asynq_compat.machine.applied import Outcome, Reply
+from asynq_compat.machine.applied import Marker, Outcome, Reply
 from asynq_compat.machine.state import Session, State
 from asynq_compat.wire.command import Command
 from asynq_compat.wire.frame import ITEM_COUNT_MAX
@@ -28,7 +28,7 @@ class Step:
         session: The session it named; None when that has ended.
         has_opened: Whether an OPEN came before.
         asks: Whether its frame asks for a reply.
-        ended, notes, replies: See `Applied`.
+        ended, notes, replies, marker: See `Applied`.
     """
 
     position: int
@@ -40,6 +40,7 @@ class Step:
     ended: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
+    marker: Marker | None = None
 
 
 # A transition: changes the state and gives the outcome, or None when the command is malformed and nothing has changed.

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum
-from zlib import crc32
 
 from asynq_compat.machine.applied import Outcome
 
@@ -42,20 +41,20 @@ class Writers:
 
     known: OrderedDict[bytes, Writer] = field(default_factory=OrderedDict)
 
-    def take(self, writer_id: bytes, sequence: int, data: bytes, lease_ms: int) -> Turn:
-        """Book a frame and say what it is; only NEXT is to be applied."""
+    def take(self, writer_id: bytes, sequence: int, check: int, lease_ms: int) -> Turn:
+        """Book a frame, whose bytes have the CRC-32 `check`, and say what it is; only NEXT is to be applied."""
         writer = self.known.get(writer_id)
         last = writer.sequence if writer is not None else 0
         if sequence > last + 1:
             return Turn.GAP
         if writer is not None and sequence <= last:
-            is_other = sequence == last and crc32(data) != writer.check
+            is_other = sequence == last and check != writer.check
             return Turn.OTHER_BYTES if is_other else Turn.DUPLICATE
         if writer is None:
-            self.known[writer_id] = Writer(sequence, crc32(data), lease_ms)
+            self.known[writer_id] = Writer(sequence, check, lease_ms)
         else:
             writer.sequence = sequence
-            writer.check = crc32(data)
+            writer.check = check
             writer.last_frame_ms = lease_ms
             writer.answer = None
             self.known.move_to_end(writer_id)

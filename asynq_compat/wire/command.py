@@ -48,6 +48,8 @@ UNPAUSE: Final = 36
 TICK: Final = 40
 ASK: Final = 41
 REPLY: Final = 42
+CHECKPOINTED: Final = 43
+ACTIVATE: Final = 44
 QUEUE: Final = 48
 SERVER: Final = 49
 SERVER_GONE: Final = 50
@@ -65,6 +67,12 @@ IS_ARCHIVED: Final = 7
 IS_PAUSED: Final = 8
 IS_NOT_PAUSED: Final = 9
 REJECTED: Final = 10
+BEHIND: Final = 11
+UNKNOWN_VERSION: Final = 12
+
+# Sizes of what CHECKPOINTED carries.
+DIGEST_BYTES: Final = 32
+TRAIL_BYTES: Final = 16
 
 # The machine version that this release writes and knows.
 MACHINE_VERSION: Final = 1
@@ -75,9 +83,9 @@ def genesis(journal_id: bytes, partition: int, partition_count: int) -> Command:
     return [GENESIS, journal_id, partition, partition_count, MACHINE_VERSION]
 
 
-def open_session(server_id: str, slots: int, credit: int) -> Command:
+def open_session(server_id: str, slots: int, credit: int, newest_version: int = MACHINE_VERSION) -> Command:
     """Join with `slots` slots and `credit` of them offered. The session's name is the position of this frame."""
-    return [OPEN, server_id, slots, MACHINE_VERSION, credit]
+    return [OPEN, server_id, slots, newest_version, credit]
 
 
 def session(name: int, mark_position: int, mark_index: int, credit_delta: int = 0) -> Command:
@@ -203,6 +211,23 @@ def ask() -> Command:
 def reply(writer_id: bytes, sequence: int, outcomes: Sequence[object]) -> Command:
     """Tell the writer of a frame what became of its commands: `outcomes` as the machine gave them, one a command."""
     return [REPLY, writer_id, sequence, outcomes]
+
+
+def checkpointed(position: int, digest: bytes, first_chunk: int, trail: bytes) -> Command:
+    """A checkpoint of the state behind `position` is complete; also a command of the control journal.
+
+    Args:
+        position: Below that of this frame.
+        digest: Of the checkpoint's bytes, 32 bytes.
+        first_chunk: Where it begins in the journal of checkpoints.
+        trail: The machine's `trail` at the position.
+    """
+    return [CHECKPOINTED, position, digest, first_chunk, trail]
+
+
+def activate(version: int) -> Command:
+    """Let a machine version hold from here on; there is no way back. Accepted if every live session knows it."""
+    return [ACTIVATE, version]
 
 
 def queue(name: str, partition_count: int) -> Command:

@@ -9,6 +9,7 @@ Source: docs/journal.md, "Snapshots".
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Final
@@ -61,6 +62,11 @@ def _mark(before: bytes, data: bytes | memoryview) -> bytes:
     summing = blake2b(before, digest_size=SEAL_BYTES)
     summing.update(data)
     return summing.digest()
+
+
+def digest(sections: Iterable[bytes]) -> bytes:
+    """Return the seal of the last of all `sections`: it stands for the whole."""
+    return deque(sections, maxlen=1).pop()[:SEAL_BYTES]
 
 
 def unseal(sections: Iterable[bytes]) -> Iterator[Body]:

@@ -25,8 +25,8 @@ _pop_until = DueIndex.pop_until
 _started_count = lease._started_count
 
 
-def _take_twice(self: Writers, writer_id: bytes, sequence: int, data: bytes, lease_ms: int) -> Turn:
-    turn = _take(self, writer_id, sequence, data, lease_ms)
+def _take_twice(self: Writers, writer_id: bytes, sequence: int, check: int, lease_ms: int) -> Turn:
+    turn = _take(self, writer_id, sequence, check, lease_ms)
     return Turn.NEXT if turn is Turn.DUPLICATE else turn
 
 

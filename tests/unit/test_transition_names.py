@@ -33,6 +33,8 @@ MACHINE_ALONE = {
     "tick": "nothing but time",
     "ask": "asks for a reply; changes nothing that a task or queue is",
     "reply": "changes nothing",
+    "checkpointed": "tells of a checkpoint; changes nothing that a task or queue is",
+    "activate": "changes what commands mean",
 }
 # What the page tells under another heading, or beside the transitions.
 WITHOUT_HEADING = {

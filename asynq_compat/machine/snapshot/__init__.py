@@ -11,5 +11,6 @@ from __future__ import annotations
 from asynq_compat.machine.snapshot.control import control_sections, restore_control
 from asynq_compat.machine.snapshot.loading import restore
 from asynq_compat.machine.snapshot.saving import snapshot_sections
+from asynq_compat.wire.snapshot import digest
 
-__all__ = ["control_sections", "restore", "restore_control", "snapshot_sections"]
+__all__ = ["control_sections", "digest", "restore", "restore_control", "snapshot_sections"]

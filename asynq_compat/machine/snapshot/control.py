@@ -10,12 +10,21 @@ from collections.abc import Iterable, Iterator
 from asynq_compat.machine.control import ControlMachine, ControlState, PublishedServer
 from asynq_compat.machine.snapshot import fields as f
 from asynq_compat.machine.snapshot.columns import Sized, batches, size_of
-from asynq_compat.machine.snapshot.loading import head, read_clocks, read_writers
-from asynq_compat.machine.snapshot.saving import clock_items, writer_rows
+from asynq_compat.machine.snapshot.common import (
+    ROW_BYTES,
+    clock_items,
+    head,
+    head_items,
+    read_clocks,
+    read_way,
+    read_writers,
+    way_items,
+    writer_rows,
+)
 from asynq_compat.wire import snapshot as s
-from asynq_compat.wire.command import MACHINE_VERSION
 
-_ROW_BYTES = 64
+# The commands of the control journal mean this; it has no sessions that another version could wait for.
+VERSION = 1
 
 
 def control_sections(machine: ControlMachine, size_bytes_max: int = s.SECTION_BYTES_AIM) -> Iterator[bytes]:
@@ -24,8 +33,8 @@ def control_sections(machine: ControlMachine, size_bytes_max: int = s.SECTION_BY
 
 
 def _bodies(state: ControlState, size_bytes_max: int) -> Iterator[s.Body]:
-    yield [s.HEAD, s.FORMAT, "control", MACHINE_VERSION, state.position]
-    yield [s.STATE, clock_items(state.clocks)]
+    yield head_items("control", VERSION, state.position)
+    yield [s.STATE, clock_items(state.clocks), way_items(state.trail, state.markers)]
     for code, rows in (
         (s.WRITERS, writer_rows(state.writers)),
         (s.QUEUES, _queue_rows(state)),
@@ -37,7 +46,7 @@ def _bodies(state: ControlState, size_bytes_max: int) -> Iterator[s.Body]:
 
 def _queue_rows(state: ControlState) -> Iterator[Sized]:
     for name, partition_count in sorted(state.queues.items()):
-        yield [name, partition_count], _ROW_BYTES + size_of([name], [])
+        yield [name, partition_count], ROW_BYTES + size_of([name], [])
 
 
 def _server_rows(state: ControlState) -> Iterator[Sized]:
@@ -46,20 +55,19 @@ def _server_rows(state: ControlState) -> Iterator[Sized]:
         size = size_of([key], [told.info]) + size_of(
             [pair[0] for pair in told.workers], [pair[1] for pair in told.workers]
         )
-        yield [key, told.info, workers, told.expires_ms], _ROW_BYTES + size
+        yield [key, told.info, workers, told.expires_ms], ROW_BYTES + size
 
 
 def restore_control(sections: Iterable[bytes], *, accepts_issuer_time: bool = False) -> ControlMachine:
     """Return the machine whose state the sections hold; see `restore`."""
     state = ControlState()
     bodies = s.unseal(sections)
-    version, state.position = head(next(bodies, []), "control")
-    if version != MACHINE_VERSION:
-        raise f.corrupt(f"its machine version is {version}, this release knows {MACHINE_VERSION}; upgrade this process")
-    code, clocks = f.array(next(bodies, []), 2)
+    _, state.position = head(next(bodies, []), "control", (VERSION,))
+    code, clocks, way = f.array(next(bodies, []), 3)
     if code != s.STATE:
         raise f.corrupt("what belongs to the whole journal is missing")
     state.clocks = read_clocks(clocks)
+    state.trail, state.markers = read_way(way)
     for body in bodies:
         if body[0] == s.WRITERS:
             read_writers(state.writers, body)

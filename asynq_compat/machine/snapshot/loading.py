@@ -7,28 +7,34 @@ Not obvious: in an assignment what was settled before leaves holes: an empty id,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from heapq import heapify
 
-from asynq_compat.machine.clocks import Clocks
 from asynq_compat.machine.counters import DayCount
 from asynq_compat.machine.indexes import Part, Run, Segment, TimedTask
-from asynq_compat.machine.machine import Machine
-from asynq_compat.machine.reply import are_outcomes
+from asynq_compat.machine.machine import VERSIONS, Machine
 from asynq_compat.machine.session import CREDIT_MAX
 from asynq_compat.machine.snapshot import fields as f
+from asynq_compat.machine.snapshot.common import head, read_clocks, read_way, read_writers
 from asynq_compat.machine.state import DORMANT_LEASE_MS, Assignment, Extra, Session, Skipped, State
-from asynq_compat.machine.writer import Writer, Writers
+from asynq_compat.machine.step import Transition
 from asynq_compat.wire import snapshot as s
 
 
-def restore(queue: str, sections: Iterable[bytes], *, accepts_issuer_time: bool = False) -> Machine:
+def restore(
+    queue: str,
+    sections: Iterable[bytes],
+    *,
+    accepts_issuer_time: bool = False,
+    versions: Mapping[int, Mapping[int, Transition]] = VERSIONS,
+) -> Machine:
     """Return the machine whose state the sections hold.
 
     Args:
         queue: Name of the queue.
         sections: All that `snapshot_sections` gave, in order.
         accepts_issuer_time: See `Machine`.
+        versions: See `Machine`.
 
     Raises:
         CorruptDataError: They are not that.
@@ -36,7 +42,7 @@ def restore(queue: str, sections: Iterable[bytes], *, accepts_issuer_time: bool 
     state = State()
     task_count = 0
     bodies = s.unseal(sections)
-    state.version, state.position = head(next(bodies, []), "queue")
+    state.version, state.position = head(next(bodies, []), "queue", versions)
     _state(state, next(bodies, []))
     for body in bodies:
         reader = _READERS.get(f.integer(body[0]))
@@ -46,44 +52,18 @@ def restore(queue: str, sections: Iterable[bytes], *, accepts_issuer_time: bool 
     if task_count != len(state.tasks):
         raise f.corrupt("a task is there twice")
     _work_out(state)
-    return Machine(queue, accepts_issuer_time=accepts_issuer_time, state=state)
-
-
-def head(body: s.Body, kind: str) -> tuple[int, int]:
-    """Return machine version and position of a snapshot of this kind of machine."""
-    if len(body) < 3 or body[0] != s.HEAD:
-        raise f.corrupt("it does not begin with its head")
-    if body[1] != s.FORMAT:
-        raise f.corrupt(f"its format is {body[1]}, this release reads format {s.FORMAT}; upgrade this process")
-    if body[2] != kind:
-        raise f.corrupt(f"it belongs to a {body[2]!r:.40} journal, not to a {kind} journal")
-    _, _, _, version, position = f.array(body, 5)
-    return f.integer(version), f.integer(position)
-
-
-def read_clocks(item: object) -> Clocks:
-    """Return the clocks."""
-    clock_ms, lease_ms, last_ms, has_foreign_time = f.array(item, 4)
-    return Clocks(f.integer(clock_ms), f.integer(lease_ms), f.integer_or_none(last_ms), f.flag(has_foreign_time))
-
-
-def read_writers(writers: Writers, body: s.Body) -> None:
-    """Add the writers of a section."""
-    for writer_id, sequence, check, last_frame_ms, answer in f.rows(body, 5):
-        if answer is not None and not are_outcomes(answer):
-            raise f.corrupt("an answer that holds no outcomes")
-        writer = Writer(f.integer(sequence), f.integer(check), f.integer(last_frame_ms), answer)
-        writers.known[f.blob(writer_id)] = writer
+    return Machine(queue, accepts_issuer_time=accepts_issuer_time, state=state, versions=versions)
 
 
 def _state(state: State, body: s.Body) -> None:
-    code, genesis, clocks, days, totals, ordinals, is_paused, last_served, skipped = f.array(body, 9)
+    code, clocks, way, genesis, days, totals, ordinals, is_paused, last_served, skipped = f.array(body, 10)
     if code != s.STATE:
         raise f.corrupt("what belongs to the whole queue is missing")
     if genesis is not None:
         journal_id, partition, partition_count = f.array(genesis, 3)
         state.genesis = (f.blob(journal_id), f.integer(partition), f.integer(partition_count))
     state.clocks = read_clocks(clocks)
+    state.trail, state.markers = read_way(way)
     for row in f.array(days):
         day, expires_ms, processed, failed = f.integers(row, 4)
         state.counters.days[day] = DayCount(expires_ms, processed, failed)

@@ -7,17 +7,13 @@ Not obvious: an assignment keeps the length it had, since settling names its tas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from asynq_compat.machine.applied import Outcome
-from asynq_compat.machine.clocks import Clocks
 from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.snapshot.columns import COLUMN_LENGTH_MAX, Sized, batches, columns, size_of
+from asynq_compat.machine.snapshot.common import ROW_BYTES, clock_items, head_items, way_items, writer_rows
 from asynq_compat.machine.state import Assignment, State
-from asynq_compat.machine.writer import Writers
 from asynq_compat.wire import snapshot as s
-
-_ROW_BYTES = 64
 
 
 def snapshot_sections(machine: Machine, size_bytes_max: int = s.SECTION_BYTES_AIM) -> Iterator[bytes]:
@@ -31,7 +27,7 @@ def snapshot_sections(machine: Machine, size_bytes_max: int = s.SECTION_BYTES_AI
 
 
 def _bodies(state: State, size_bytes_max: int) -> Iterator[s.Body]:
-    yield [s.HEAD, s.FORMAT, "queue", state.version, state.position]
+    yield head_items("queue", state.version, state.position)
     yield _state(state)
     for code, rows in (
         (s.WRITERS, writer_rows(state.writers)),
@@ -55,31 +51,15 @@ def _state(state: State) -> s.Body:
     ordinals = [pending.next_ordinal, pending.front_ordinal]
     skipped = [state.skipped.unreadable, state.skipped.id_taken, state.skipped.duplicate]
     clocks = clock_items(state.clocks)
-    return [s.STATE, genesis, clocks, days, totals, ordinals, state.is_paused, state.last_served, skipped]
-
-
-def clock_items(clocks: Clocks) -> list[object]:
-    """Return what stands for the clocks."""
-    return [clocks.clock_ms, clocks.lease_ms, clocks.last_ms, clocks.has_foreign_time]
-
-
-def writer_rows(writers: Writers) -> Iterator[Sized]:
-    """Give the row of each writer, the longest silent first."""
-    for writer_id, writer in writers.known.items():
-        row = [writer_id, writer.sequence, writer.check, writer.last_frame_ms, writer.answer]
-        yield row, _ROW_BYTES + _codes_size(writer.answer)
-
-
-def _codes_size(outcome: Outcome | Sequence[Outcome] | None) -> int:
-    """Return how many bytes outcomes need at most."""
-    return sum(map(_codes_size, outcome), 8) if isinstance(outcome, list) else 8
+    way = way_items(state.trail, state.markers)
+    return [s.STATE, clocks, way, genesis, days, totals, ordinals, state.is_paused, state.last_served, skipped]
 
 
 def _session_rows(state: State) -> Iterator[Sized]:
     for one in state.sessions.values():
         row: list[object] = [one.name, one.server_id, one.writer_id, one.slots, one.newest_version, one.credit]
         row += [one.last_frame_ms, one.owes_since_ms, list(one.mark)]
-        yield row, _ROW_BYTES + size_of([one.server_id], [])
+        yield row, ROW_BYTES + size_of([one.server_id], [])
 
 
 def _assignments(state: State) -> Iterable[Assignment]:
@@ -91,7 +71,7 @@ def _assignments(state: State) -> Iterable[Assignment]:
 
 def _assignment_rows(state: State) -> Iterator[Sized]:
     for one in _assignments(state):
-        yield [one.session, one.position, len(one.ids), one.orphaned_ms], _ROW_BYTES
+        yield [one.session, one.position, len(one.ids), one.orphaned_ms], ROW_BYTES
 
 
 def _active_rows(state: State, size_bytes_max: int) -> Iterator[Sized]:
@@ -124,10 +104,10 @@ def _timed_rows(state: State, size_bytes_max: int) -> Iterator[Sized]:
 
 def _extra_rows(state: State) -> Iterator[Sized]:
     for task_id, extra in sorted(state.extras.items(), key=lambda item: item[0]):
-        size = _ROW_BYTES + size_of([task_id, extra.unique_key], [extra.result or b""])
+        size = ROW_BYTES + size_of([task_id, extra.unique_key], [extra.result or b""])
         yield [task_id, extra.unique_key, extra.result, extra.return_count], size
 
 
 def _lock_rows(state: State) -> Iterator[Sized]:
     for key, (task_id, expires_ms) in sorted(state.locks.held.items()):
-        yield [key, task_id, expires_ms], _ROW_BYTES + size_of([key, task_id], [])
+        yield [key, task_id, expires_ms], ROW_BYTES + size_of([key, task_id], [])

@@ -24,6 +24,7 @@ COMMAND = st.one_of(
     ),
     st.builds(c.server_gone, NAME),
     st.builds(c.cancel, NAME),
+    st.builds(lambda at, chunk: c.checkpointed(at, b"d" * 32, chunk, b"t" * 16), st.integers(0, 9), st.integers(0, 3)),
 )
 
 
@@ -34,6 +35,7 @@ def rich() -> ControlMachine:
         [c.queue("a", 1), c.queue("b", 2)],
         [c.server("s0", b"2", [("t", b"w"), ("u", b"x")], 90)],
         [c.server("s1", b"1", [], 80)],
+        [c.checkpointed(1, b"d" * 32, 17, b"t" * 16), c.checkpointed(2, b"e" * 32, 16, b"u" * 16)],
     ]
     for position, commands in enumerate(frames):
         machine.apply(
@@ -42,7 +44,7 @@ def rich() -> ControlMachine:
             True,
             encode_frame(b"w%d" % (position % 2) + bytes(14), position // 2 + 1, commands),
         )
-    machine.apply(3, 0, False, b"")
+    machine.apply(4, 0, False, b"")
     return machine
 
 

@@ -78,6 +78,7 @@ def rich() -> Log:
     log.now_ms += 2_500
     log.frame(c.pause(), writer="operator")
     log.open("spare", credit=2)
+    log.frame(c.checkpointed(3, b"d" * 32, 17, b"t" * 16), c.checkpointed(4, b"e" * 32, 16, b"u" * 16))
     log.frame(c.ask(), c.delete(["nobody", "e"]), c.tick())
     log.append(message("i"))
     log.append(message("new"), (("unique_ttl", b"9"),))

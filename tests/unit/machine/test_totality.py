@@ -48,6 +48,8 @@ NEARLY_RIGHT = st.one_of(
     st.builds(lambda s, r: c.recover_retry([(s, r[0], r[1], 0, "e", 1)]), st.integers(0, 12), RANGE),
     st.builds(lambda r: c.write_result(r[0], r[1], b"r"), RANGE),
     *(st.builds(lambda ids, code=code: [code, ids], IDS) for code in (c.RUN, c.ARCHIVE, c.DELETE)),
+    st.builds(lambda at, chunk: c.checkpointed(at, b"d" * 32, chunk, b"t" * 16), st.integers(0, 12), SMALL),
+    st.builds(c.activate, SMALL),
     st.sampled_from([c.pause(), c.unpause(), c.tick(), c.ask(), c.reply(b"1" * 16, 1, [0, [1, [2]]])]),
 )
 ENTRY = st.tuples(
@@ -106,7 +108,7 @@ def test_no_bytes_make_a_machine_raise(blobs: list[bytes]) -> None:
 
 def test_every_command_of_a_queue_has_a_transition() -> None:
     codes = {value for name, value in vars(c).items() if name.isupper() and isinstance(value, int)}
-    outcomes = range(11)
+    outcomes = range(13)
 
     assert set(TRANSITIONS) | {c.QUEUE, c.SERVER, c.SERVER_GONE, c.CANCEL} | set(outcomes) >= codes
 
