@@ -85,9 +85,8 @@ class Runner:
         """Run the tasks, each at once."""
         now_ns = self._clock.now_ns()
         earliest_ns = self.deadlines.earliest_ns
-        running, lost = self.attempts.running, self._settler.add
-        coroutines: list[Run] = []
-        plain: list[Run | Job] = []
+        running, find, lost = self.attempts.running, self._find, self._settler.add
+        coroutines, plain = list[Run](), list[Run | Job]()
         term: LeaseTerm | None = None
         known: TaskMessage | None = None
         is_ours = True
@@ -108,14 +107,24 @@ class Runner:
                 known = rest
                 deadline_ns = attempt_deadline_ns(now_ns, rest.timeout, rest.deadline)
                 earliest_ns = min(earliest_ns, deadline_ns)
+                is_limited = rest.timeout or rest.deadline
+                is_special = deadline_ns <= now_ns or not is_limited or self._make_parent is not None
             run = Run(self, lease, rest, now_ns, deadline_ns)
             run.task = HandlerTask(type_name, payload, rest.headers or None, run)
             running.add(run)
-            is_coroutine = self._route(run)
-            if is_coroutine is not None:
-                (coroutines if is_coroutine else plain).append(run)
+            try:
+                if is_special and not self._may_begin(run):
+                    continue
+                run.function, is_coroutine = find(run.task)
+            except BaseException as error:  # noqa: BLE001 - base_context or a middleware, the user's code
+                self.attempts.failed(run, error)
+                continue
+            (coroutines if is_coroutine else plain).append(run)
         if earliest_ns < self.deadlines.earliest_ns:
             self.deadlines.notice(earliest_ns)
+        self._submit(coroutines, plain)
+
+    def _submit(self, coroutines: Sequence[Run], plain: Sequence[Run | Job]) -> None:
         if coroutines:
             self.coroutines.submit(coroutines)
         if plain:
@@ -128,22 +137,14 @@ class Runner:
             if leases:
                 self.start(leases)
 
-    def _route(self, run: Run) -> bool | None:
-        """Find the run's function; return whether it is a coroutine function, None when the run has ended already."""
-        rest = run.rest
-        if not rest.timeout and not rest.deadline:
+    def _may_begin(self, run: Run) -> bool:
+        """Look at what is special about a run; return whether it has not ended yet."""
+        if not run.rest.timeout and not run.rest.deadline:
             self._log.error(_NO_TIME_LIMIT, run.lease.task_id)
-        try:
-            if run.deadline_ns <= run.started_ns:
-                self.attempts.abandon(run, ContextDeadlineError(), Ending.FAILED)
-                return None
-            if self._make_parent is not None and not self._adopt_parent(run, self._make_parent):
-                return None
-            run.function, is_coroutine = self._find(run.task)
-        except BaseException as error:  # noqa: BLE001 - base_context or a middleware, the user's code
-            self.attempts.failed(run, error)
-            return None
-        return is_coroutine
+        if run.deadline_ns <= run.started_ns:
+            self.attempts.abandon(run, ContextDeadlineError(), Ending.FAILED)
+            return False
+        return self._make_parent is None or self._adopt_parent(run, self._make_parent)
 
     def _adopt_parent(self, run: Run, make_parent: Callable[[], Context]) -> bool:
         """Put the run below the server's base context; return whether it may start."""

@@ -148,6 +148,11 @@ class Settler(Service):
                 self._put_off([settlement])
 
     def _note(self, settlements: Sequence[Settlement], outcomes: Sequence[SettleOutcome], *, is_again: bool) -> None:
+        requeue = SettleKind.REQUEUE
+        if outcomes.count(SettleOutcome.SETTLED) == len(outcomes) and all(
+            one.kind is not requeue for one in settlements
+        ):
+            return  # Nearly always.
         for settlement, outcome in zip(settlements, outcomes, strict=True):
             # While the lease holds nobody else can have settled it: an earlier try did, whose answer was lost.
             is_done_before = is_again and outcome is SettleOutcome.NOT_HELD and settlement.lease.term.is_valid()

@@ -198,11 +198,10 @@ class JournalIntake:
         return sent
 
     def _settled(self, one: _Sent, settlements: Sequence[Settlement]) -> None:
-        leases = [settlements[number].lease for number in one.numbers]
         with self._membership.lock:
-            one.session.settled(leases)
-        for lease in leases:
-            lease.has_started = True  # What was handed back must not hold up the start mark.
+            one.session.settled(one.plan.ranges)
+        for number in one.numbers:
+            settlements[number].lease.has_started = True  # What was handed back must not hold up the start mark.
 
     # --- checks -------------------------------------------------------------------------------------------------------------------
 

@@ -154,9 +154,10 @@ class Session:
                 self._ready.append((position, ids[:low], messages[:low], first))
         return ranges
 
-    def settled(self, leases: Iterable[Lease]) -> None:
+    def settled(self, ranges: Iterable[Range]) -> None:
         """Note that nothing more is to be done about these."""
-        self.held.difference_update([lease.position << _INDEX_BITS | lease.index for lease in leases])
+        for position, low, high in ranges:
+            self.held.difference_update(range(position << _INDEX_BITS | low, position << _INDEX_BITS | high))
 
     def renewal(self, credit_delta: int = 0) -> Command:
         """Return the SESSION command that says what has started so far."""

@@ -8,7 +8,8 @@ Not obvious: a lease that is requeued without having started is handed back to i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.machine.settle import RETENTION_S_MAX
@@ -19,34 +20,32 @@ from asynq_compat.wire.message import TaskMessage, decode_message
 
 # A frame holds 16 MB; the text of one error, in whatever alphabet, must leave room.
 _ERROR_TEXT_MAX_CHARS = 1_000_000
-# position, index, number of the settlement
-_Key = tuple[int, int, int]
 
 
 @dataclass(slots=True)
 class SettlePlan:
-    """Commands, and for each its items as lists of settlement numbers."""
+    """Commands, for each its items as settlement numbers, and what all of them settle."""
 
-    commands: list[Command]
-    members: list[list[list[int]]]
-    size_bytes: int
+    commands: list[Command] = field(default_factory=list)
+    members: list[list[Sequence[int]]] = field(default_factory=list)
+    ranges: list[Range] = field(default_factory=list)
+    size_bytes: int = 0
 
 
 def plan(settlements: Sequence[Settlement], numbers: Iterable[int]) -> SettlePlan:
     """Return the commands that carry out the settlements with these `numbers`."""
-    done: list[_Key] = []
+    done: list[int] = []
     by_kind: dict[SettleKind, list[int]] = {}
     done_kind = SettleKind.DONE
     for number in numbers:
-        settlement = settlements[number]
-        if settlement.kind is done_kind:
-            lease = settlement.lease
-            done.append((lease.position, lease.index, number))
+        kind = settlements[number].kind
+        if kind is done_kind:
+            done.append(number)
         else:
-            by_kind.setdefault(settlement.kind, []).append(number)
-    result = SettlePlan([], [], 0)
+            by_kind.setdefault(kind, []).append(number)
+    result = SettlePlan()
     if done:
-        _add_ranges(result, command.settle_done, done)
+        _add_ranges(result, command.settle_done, settlements, done)
     for kind, of_kind in by_kind.items():
         _ADD[kind](result, settlements, of_kind)
     return result
@@ -65,38 +64,46 @@ def outcomes_of(settle_plan: SettlePlan, outcomes: Sequence[Outcome], results: l
                     results[number] = SettleOutcome.INCONSISTENT if one == command.REJECTED else SettleOutcome.NOT_HELD
 
 
-def merge(keys: list[_Key]) -> tuple[list[Range], list[list[int]]]:
+def merge(settlements: Sequence[Settlement], numbers: Sequence[int]) -> tuple[list[Range], list[Sequence[int]]]:
     """Join what lies side by side: the ranges, and the settlement numbers of each."""
-    keys.sort()
+    ranges, members = _joined(settlements, numbers)
+    if all(before < after for before, after in pairwise(ranges)):
+        return ranges, members
+    places = {n: (settlements[n].lease.position, settlements[n].lease.index) for n in numbers}
+    return _joined(settlements, sorted(numbers, key=places.__getitem__))
+
+
+def _joined(settlements: Sequence[Settlement], numbers: Sequence[int]) -> tuple[list[Range], list[Sequence[int]]]:
+    """Join neighbours that come one behind the other, as they do where tasks end in their order."""
     ranges: list[Range] = []
-    members: list[list[int]] = []
-    current, low, high = -1, 0, -1
-    numbers: list[int] = []
-    for position, index, number in keys:
-        if index == high and position == current:
-            numbers.append(number)
+    members: list[Sequence[int]] = []
+    current, low, high, first = -1, 0, 0, 0
+    for at, number in enumerate(numbers):
+        lease = settlements[number].lease
+        if lease.index == high and lease.position == current:
             high += 1
             continue
-        if numbers:
+        if at:
             ranges.append((current, low, high))
-            members.append(numbers)
-        current, low, high = position, index, index + 1
-        numbers = [number]
+            members.append(numbers[first:at])
+        current, low, high, first = lease.position, lease.index, lease.index + 1, at
     if numbers:
         ranges.append((current, low, high))
-        members.append(numbers)
+        members.append(numbers[first:])
     return ranges, members
 
 
-def _add_ranges(result: SettlePlan, build: Callable[[Sequence[Range]], Command], keys: list[_Key]) -> None:
-    ranges, members = merge(keys)
+def _add_ranges(
+    result: SettlePlan,
+    build: Callable[[Sequence[Range]], Command],
+    settlements: Sequence[Settlement],
+    numbers: Sequence[int],
+) -> None:
+    ranges, members = merge(settlements, numbers)
     result.commands.append(build(ranges))
     result.members.append(members)
+    result.ranges += ranges
     result.size_bytes += 8 + 12 * len(ranges)
-
-
-def _keys(settlements: Sequence[Settlement], numbers: list[int]) -> list[_Key]:
-    return [(settlements[n].lease.position, settlements[n].lease.index, n) for n in numbers]
 
 
 def _add_complete(result: SettlePlan, settlements: Sequence[Settlement], numbers: list[int]) -> None:
@@ -104,11 +111,13 @@ def _add_complete(result: SettlePlan, settlements: Sequence[Settlement], numbers
     for number in numbers:
         retention_s = min(max(1, read(settlements[number].lease.message).retention), RETENTION_S_MAX)
         by_retention.setdefault(retention_s, []).append(number)
-    kept, all_members = [], []
+    kept = []
+    all_members: list[Sequence[int]] = []
     for retention_s, alike in by_retention.items():
-        ranges, members = merge(_keys(settlements, alike))
+        ranges, members = merge(settlements, alike)
         kept += [(position, low, high, retention_s) for position, low, high in ranges]
         all_members += members
+        result.ranges += ranges
     result.commands.append(command.settle_complete(kept))
     result.members.append(all_members)
     result.size_bytes += 8 + 17 * len(kept)
@@ -121,8 +130,7 @@ def _add_retry(result: SettlePlan, settlements: Sequence[Settlement], numbers: l
         text = one.error_msg[:_ERROR_TEXT_MAX_CHARS]
         retries.append((one.lease.position, one.lease.index, delay_ms(one), text, new_retried(one)))
         result.size_bytes += 32 + 3 * len(text)
-    result.commands.append(command.settle_retry(retries))
-    result.members.append([[n] for n in numbers])
+    _add_singly(result, command.settle_retry(retries), settlements, numbers)
 
 
 def _add_archive(result: SettlePlan, settlements: Sequence[Settlement], numbers: list[int]) -> None:
@@ -132,17 +140,23 @@ def _add_archive(result: SettlePlan, settlements: Sequence[Settlement], numbers:
         text = one.error_msg[:_ERROR_TEXT_MAX_CHARS]
         archivings.append((one.lease.position, one.lease.index, text))
         result.size_bytes += 24 + 3 * len(text)
-    result.commands.append(command.settle_archive(archivings))
+    _add_singly(result, command.settle_archive(archivings), settlements, numbers)
+
+
+def _add_singly(result: SettlePlan, one: Command, settlements: Sequence[Settlement], numbers: list[int]) -> None:
+    result.commands.append(one)
     result.members.append([[n] for n in numbers])
+    leases = [settlements[n].lease for n in numbers]
+    result.ranges += [(lease.position, lease.index, lease.index + 1) for lease in leases]
 
 
 def _add_requeue(result: SettlePlan, settlements: Sequence[Settlement], numbers: list[int]) -> None:
     started = [n for n in numbers if settlements[n].lease.has_started]
     unstarted = [n for n in numbers if not settlements[n].lease.has_started]
     if started:
-        _add_ranges(result, command.settle_requeue, _keys(settlements, started))
+        _add_ranges(result, command.settle_requeue, settlements, started)
     if unstarted:
-        _add_ranges(result, command.hand_back, _keys(settlements, unstarted))
+        _add_ranges(result, command.hand_back, settlements, unstarted)
 
 
 _ADD: dict[SettleKind, Callable[[SettlePlan, Sequence[Settlement], list[int]], None]] = {

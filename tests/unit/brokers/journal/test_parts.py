@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,16 +163,27 @@ def test_a_tick_that_made_nothing_due_backs_off() -> None:
 # --- settling
 
 
+def all_done(places: Iterable[tuple[int, int]]) -> list[Settlement]:
+    return [Settlement(lease(position, index), SettleKind.DONE) for position, index in places]
+
+
+def test_what_is_settled_twice_at_once_is_named_twice() -> None:
+    ranges, members = merge(all_done([(5, 0), (5, 1), (5, 1), (5, 2)]), range(4))
+
+    assert ranges == [(5, 0, 2), (5, 1, 3)]
+    assert [list(numbers) for numbers in members] == [[0, 1], [2, 3]]
+
+
 def test_neighbours_become_one_range() -> None:
-    ranges, members = merge([(5, 2, 0), (5, 0, 1), (5, 1, 2), (5, 4, 3), (9, 5, 4)])
+    ranges, members = merge(all_done([(5, 2), (5, 0), (5, 1), (5, 4), (9, 5)]), range(5))
 
     assert ranges == [(5, 0, 3), (5, 4, 5), (9, 5, 6)]
-    assert members == [[1, 2, 0], [3], [4]]
+    assert [list(numbers) for numbers in members] == [[1, 2, 0], [3], [4]]
 
 
 @given(st.sets(st.tuples(st.integers(0, 3), st.integers(0, 20)), min_size=1))
 def test_ranges_name_exactly_what_was_settled(places: set[tuple[int, int]]) -> None:
-    ranges, members = merge([(position, index, number) for number, (position, index) in enumerate(places)])
+    ranges, members = merge(all_done(places), range(len(places)))
 
     named = [(position, index) for position, low, high in ranges for index in range(low, high)]
     assert sorted(named) == sorted(places)
