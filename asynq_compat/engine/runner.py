@@ -53,6 +53,7 @@ class Runner:
     ) -> None:
         self._find = _router(handler)
         self._make_parent = None if config.base_context is background else config.base_context
+        self._has_base = self._make_parent is not None
         self._intake = intake
         self._settler = settler
         self._clock = clock
@@ -107,8 +108,7 @@ class Runner:
                 known = rest
                 deadline_ns = attempt_deadline_ns(now_ns, rest.timeout, rest.deadline)
                 earliest_ns = min(earliest_ns, deadline_ns)
-                is_limited = rest.timeout or rest.deadline
-                is_special = deadline_ns <= now_ns or not is_limited or self._make_parent is not None
+                is_special = deadline_ns <= now_ns or not (rest.timeout or rest.deadline) or self._has_base
             run = Run(self, lease, rest, now_ns, deadline_ns)
             run.task = HandlerTask(type_name, payload, rest.headers or None, run)
             running.add(run)
