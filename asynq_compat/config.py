@@ -131,7 +131,7 @@ class Config:
     Attributes:
         concurrency: How many tasks run at a time; the number of CPUs when below 1.
         base_context: Called once per task; the parent of the context its handler gets.
-        task_check_interval: How long an idle server waits before it asks again where it cannot be woken.
+        task_check_interval: How long an idle server waits before it asks again where it cannot be woken; 5 s at most.
         retry_delay_func: (retries so far, error, task) -> wait before the next attempt.
         is_failure: Whether an error counts; one that does not is retried without being counted.
         queues: Queue name to priority. Blank names and priorities below 1 are dropped; ``{"default": 1}`` when none is left.

@@ -48,7 +48,9 @@ class Engine:
     ) -> None:
         self._config = config
         self._log = log
-        order = QueueOrder(weights=config.queues, strict=config.strict_priority)
+        order = QueueOrder(
+            weights=config.queues, strict=config.strict_priority, check_interval_s=config.task_check_interval
+        )
         self._intake = broker.consuming.open_intake(order, config.concurrency, server_id)
         self._settler = Settler(self._intake, log)
         self._runner = Runner(handler, config, self._intake, self._settler, clock, log)

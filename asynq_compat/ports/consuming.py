@@ -16,15 +16,17 @@ from asynq_compat.wire.hot_record import hot_record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueOrder:
-    """Which queues a server serves and how they share it.
+    """Which queues a server serves, how they share it, and how often it looks at empty ones.
 
     Attributes:
         weights: Queue name to priority, each at least 1.
         strict: True: a queue is served only while those of higher priority are empty. False: in proportion to the weights.
+        check_interval_s: Where no news comes of a task, the mean time until the queues are asked again.
     """
 
     weights: Mapping[str, int]
     strict: bool = False
+    check_interval_s: float = 1.0  # Asynq's TaskCheckInterval.
 
 
 class LeaseTerm(Protocol):

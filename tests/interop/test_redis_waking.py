@@ -12,7 +12,9 @@ import redis
 
 from asynq_compat.brokers.redis.consuming import RedisIntake
 from asynq_compat.brokers.redis.open import RedisSettings
+from asynq_compat.config import Config
 from asynq_compat.ports.consuming import Lease, QueueOrder, SettleKind, Settlement, SettleOutcome
+from asynq_compat.server import Server
 from tests.interop.redis_tools import broker_at, request, settings_of
 from tests.services.redis import RedisServer
 from tests.services.waiting import wait_until
@@ -110,6 +112,43 @@ def test_a_redis_without_blmove_is_polled(arguments: list[str]) -> None:
         assert [lease.task_id for lease in taken] == ["polled"]
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize(("check_interval_s", "asked_min", "asked_max"), [(0.02, 10, 200), (60.0, 1, 2)])
+def test_a_redis_without_blmove_is_asked_as_often_as_configured(
+    check_interval_s: float, asked_min: int, asked_max: int
+) -> None:
+    """0.5 to 1.5 times the interval apart; and when a call begins and ends."""
+    server = RedisServer("--rename-command", "BLMOVE", "")
+    try:
+        with broker_at(RedisSettings(addr=server.addr)) as broker, redis.Redis(port=server.port) as raw:
+            order = QueueOrder(weights={"default": 1}, check_interval_s=check_interval_s)
+            intake = broker.consuming.open_intake(order, 1, "s")
+            broker.producing.enqueue([request("loads the script")])
+            assert intake.take(10)
+            intake.settle([], 1)
+            before = calls_of(raw, "evalsha")
+
+            assert list(intake.take(1.0)) == []
+            asked = calls_of(raw, "evalsha") - before
+            intake.close()
+
+        assert asked_min <= asked <= asked_max
+    finally:
+        server.stop()
+
+
+def test_a_server_passes_its_check_interval_on(redis_url: str) -> None:
+    with broker_at(settings_of(redis_url)) as broker:
+        server = Server(broker, Config(concurrency=1, task_check_interval=0.25))
+        server.start(lambda ctx, task: None)
+        try:
+            assert server._engine is not None
+            intake = server._engine._intake
+            assert isinstance(intake, RedisIntake)
+            assert intake._bell._check_interval_s == 0.25
+        finally:
+            server.shutdown()
 
 
 def test_stop_ends_a_wait_for_tasks_and_a_wait_for_slots(redis_url: str) -> None:

@@ -54,7 +54,7 @@ class RedisIntake:
         self._clock = clock
         self._order = order
         self._settling = Settling(link, clock)
-        self._bell = Bell(link, [queue_keys(queue) for queue in order.weights])
+        self._bell = Bell(link, [queue_keys(queue) for queue in order.weights], order.check_interval_s)
         self._changed = threading.Condition()  # Guards what follows.
         self._free = capacity
         self._ready: list[Lease] = []

@@ -3,7 +3,8 @@
 Contract: `BLMOVE pending pending RIGHT RIGHT` moves the last element onto its own place: it blocks until the list has one and changes
 nothing. One connection per queue, armed while its worker is idle. Used by the thread that takes; `ring` may come from any.
 Not obvious: a queue whose wake-ups were in vain (another server was faster, or it is paused) is armed again later and later, up to
-Asynq's poll interval. A Redis before 6.2 does not know the command, an ACL may not allow it: then the wait ends after Asynq's random interval.
+the server's check interval. A Redis before 6.2 does not know the command, an ACL may not allow it: then the wait ends after 0.5 to 1.5 times
+that interval, as Asynq's.
 Source: docs/architecture.md, "the blocking peek"; docs/semantics.md, "processor".
 """
 
@@ -25,14 +26,16 @@ from asynq_compat.brokers.redis.waking import Waker, readable
 from asynq_compat.errors import AsynqError
 
 _BLOCK_S = 5  # So that Redis lets go of connections whose client vanished.
-_BACKOFF_MIN_S, _BACKOFF_MAX_S = 0.008, 1.0  # The maximum is Asynq's TaskCheckInterval.
+_BACKOFF_MIN_S = 0.008
+_RECONNECT_S = 1.0
 
 
 class Peek:
     """The wait for one queue."""
 
-    def __init__(self, link: Link, keys: QueueKeys) -> None:
+    def __init__(self, link: Link, keys: QueueKeys, backoff_max_s: float) -> None:
         self._link = link
+        self._backoff_max_s = max(backoff_max_s, _BACKOFF_MIN_S)
         self._command = command(b"BLMOVE", keys.pending, keys.pending, b"RIGHT", b"RIGHT", _BLOCK_S).packed
         self._connection: RedisConnection | None = None
         self._is_armed = False
@@ -50,7 +53,7 @@ class Peek:
         """Ask Redis to tell of the next task, unless it was asked or it is too early."""
         if self._has_rung:  # And the worker is idle again: it was in vain.
             self._has_rung = False
-            self._backoff_s = min(max(2 * self._backoff_s, _BACKOFF_MIN_S), _BACKOFF_MAX_S)
+            self._backoff_s = min(max(2 * self._backoff_s, _BACKOFF_MIN_S), self._backoff_max_s)
             self.arm_at = now + self._backoff_s
         if self._is_armed or self.is_unsupported or now < self.arm_at:
             return
@@ -94,14 +97,15 @@ class Peek:
 
     def _fail(self, now: float) -> None:
         self.close()
-        self.arm_at = now + _BACKOFF_MAX_S
+        self.arm_at = now + _RECONNECT_S
 
 
 class Bell:
     """Waits for a task in any of some queues."""
 
-    def __init__(self, link: Link, queues: Sequence[QueueKeys]) -> None:
-        self._peeks = [Peek(link, keys) for keys in queues]
+    def __init__(self, link: Link, queues: Sequence[QueueKeys], check_interval_s: float) -> None:
+        self._peeks = [Peek(link, keys, check_interval_s) for keys in queues]
+        self._check_interval_s = check_interval_s
         self._waker = Waker()
         self._in_use = threading.Lock()  # Held while `wait` runs.
         self._is_closed = False
@@ -113,7 +117,7 @@ class Bell:
 
     def _wait(self, timeout_s: float) -> None:
         until = time.monotonic() + timeout_s
-        poll_s = _BACKOFF_MAX_S * (0.5 + random.random())  # Asynq's.
+        poll_s = self._check_interval_s * (0.5 + random.random())  # Asynq's.
         while (now := time.monotonic()) < until and not self._is_closed:
             if any(peek.is_unsupported for peek in self._peeks):
                 until = min(until, now + poll_s)
