@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from asynq_compat.brokers.journal.consuming import JournalIntake
 from asynq_compat.errors import PayloadTooLargeError, UnsupportedByBroker
 from asynq_compat.ports.broker import Broker
-from asynq_compat.ports.consuming import SettleKind, Settlement, SettleOutcome
+from asynq_compat.ports.consuming import QueueOrder, SettleKind, Settlement, SettleOutcome
 from asynq_compat.ports.producing import EnqueueStatus
 from tests.unit.brokers.journal.workplace import enqueue, memory_broker, open_intake, request, settle, take
 
@@ -123,3 +124,22 @@ def test_a_slot_freed_early_is_given_out_before_its_settling(broker: Broker) -> 
     }
     assert not intake.take(0.01)
     intake.close()
+
+
+@pytest.mark.parametrize(
+    ("slots", "is_strict", "fetches_ahead"), [(1, False, False), (10, True, False), (10, False, True)]
+)
+def test_nothing_is_fetched_ahead_where_it_would_show(
+    broker: Broker, slots: int, *, is_strict: bool, fetches_ahead: bool
+) -> None:
+    """With one slot and with strict priorities the order is exact, however quick the handlers."""
+    order = QueueOrder(weights={"default": 1}, strict=is_strict)
+    intake = broker.consuming.open_intake(order, slots, "server")
+    assert isinstance(intake, JournalIntake)
+    pace = intake._membership.pace
+
+    began_s = pace._span_began_s
+    for number in range(1, 100):
+        pace.freed(10, 0, began_s + number * 0.01)
+
+    assert (pace.window > 0) is fetches_ahead
