@@ -103,19 +103,20 @@ class Partition(Followed[Machine]):
     def __init__(
         self,
         queue: str,
-        journal: Journal,
+        store: JournalStore,
         clock: Clock,
         idle_s: float,
         *,
         folds: bool = False,
         reply_s: float = REPLY_S,
     ) -> None:
-        super().__init__(journal, clock, idle_s)
+        name = queue_journal_name(queue)
+        super().__init__(store.open(name), clock, idle_s)
         self.queue = queue
         self.is_begun = False
         self._folds = folds
         self.reply_s = reply_s
-        self.replies = ReplyReader(journal, self.writer)
+        self.replies = ReplyReader(name, lambda: store.open(name), self.writer)
         self._sessions: frozenset[int] = frozenset()  # Of this process; replaced whole under `_lock`.
 
     def _make_replica(self) -> Replica[Machine]:
@@ -135,6 +136,11 @@ class Partition(Followed[Machine]):
     def folds(self) -> bool:
         """Whether outcomes come from a replica here, not from replies."""
         return self._folds or self.has_replica
+
+    def close(self) -> None:
+        """End the threads; legal twice."""
+        self.replies.retire()
+        super().close()
 
     def joined(self, session: int) -> None:
         """Note a session of this process: it counts when keepers are ranked."""
@@ -233,8 +239,7 @@ class Partitions:
         self._check()
         partition = self._queues.get(name)
         if partition is None:
-            journal = self.store.open(queue_journal_name(name))
-            opened = Partition(name, journal, self.clock, self._idle_s, folds=self._folds, reply_s=self._reply_s)
+            opened = Partition(name, self.store, self.clock, self._idle_s, folds=self._folds, reply_s=self._reply_s)
             partition = self._kept(self._queues, name, opened)
         return partition
 

@@ -63,8 +63,11 @@ class JournalProducing:
         """Hand one queue's parts to its writer."""
         partition = self._partitions.queue(queue)
         folds = partition.folds
-        if folds and any(part.needs_outcomes for part in parts):
-            partition.replica.sync(timeout_s=TIMEOUT_S)
+        if any(part.needs_outcomes for part in parts):
+            if folds:
+                partition.replica.sync(timeout_s=TIMEOUT_S)
+            else:
+                partition.replies.prepare()
         first = self._partitions.begin(partition)
         sent: list[tuple[Partition, Ticket, _Part]] = []
         for part in parts:

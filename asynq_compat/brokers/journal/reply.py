@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.brokers.journal.writer import Writer
 from asynq_compat.errors import AsynqError
-from asynq_compat.journals.journal import Entry, Journal
+from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, Journal
 from asynq_compat.machine.applied import Applied, Outcome
 from asynq_compat.machine.control import ControlApplied
 from asynq_compat.machine.reply import read_reply
@@ -34,22 +34,49 @@ REPLY_S = 1.0
 # Nobody waits for a reply this long after.
 OWED_S_MAX = 5.0
 _AGAIN_S = 0.05
+_CONNECT_S = 8.0
+# So much of what others wrote is sooner read than jumped over.
+_NEAR_COUNT = 1_000
 
 
 class ReplyReader:
-    """Reads a journal for replies to this process's writer."""
+    """Reads a journal for replies to this process's writer.
 
-    def __init__(self, journal: Journal, writer: Writer) -> None:
-        self._journal = journal
+    Args:
+        name: The journal.
+        open_journal: Opens it once more: a replica that takes over begins on a connection on which no read of ours is still waiting.
+        writer: Hears of the replies.
+    """
+
+    def __init__(self, name: str, open_journal: Callable[[], Journal], writer: Writer) -> None:
+        self._name = name
+        self._open = open_journal
         self._writer = writer
         self._changed = threading.Condition(threading.Lock())  # Guards all below.
         self._is_reading = False
         self._is_retired = False
-        self._is_warm = False  # Whether a read has come back: the first one may have to connect.
-        self._upto = -1
+        self._connecting: threading.Thread | None = None
+        self._journal: Journal | None = None
+        self._begun_at = self._upto = BEFORE_THE_FIRST  # All between these was read.
+
+    def prepare(self) -> None:
+        """Connect beside the caller, who is going to `wait` soon."""
+        with self._changed:
+            if self._connecting is None and not self._is_retired:
+                self._is_reading = True
+                self._connecting = threading.Thread(
+                    target=self._connect, name=f"asynq-replies-{self._name}", daemon=True
+                )
+                self._connecting.start()
+
+    def _connect(self) -> None:
+        """Read where the log ends: a first read takes longest, and what is asked will stand near there."""
+        self._read(lambda journal: journal.end(), 0.0)
 
     def wait(self, ticket: Ticket, *, timeout_s: float) -> None:
         """Return when the outcomes of an appended ticket are known, or nobody has replied for `timeout_s`, or a replica takes over."""
+        if self._connecting is not None:
+            self._connecting.join(_CONNECT_S)
         deadline = time.monotonic() + timeout_s
         can_read = True
         while ticket.outcomes is None and ticket.error is None:
@@ -62,38 +89,58 @@ class ReplyReader:
                     can_read = True
                     continue
                 self._is_reading = True
-                was_warm = self._is_warm
-            can_read = self._read(left_s if was_warm else 0.0)
-            if not was_warm and self._is_warm:
-                deadline = time.monotonic() + timeout_s
+            can_read = self._read(self._place, left_s)
 
     def retire(self) -> None:
-        """Read no more, for good: a replica reads from now on. Returns when nobody reads."""
+        """Read no more, for good: a replica follows from now on. Legal twice."""
         with self._changed:
             self._is_retired = True
-            while self._is_reading:
-                self._journal.interrupt()
-                self._changed.wait(_AGAIN_S)
+            journal, self._journal = self._journal, None
             self._changed.notify_all()
+        if journal is not None:
+            journal.close()
+        if self._connecting is not None:
+            self._connecting.join(_CONNECT_S)
 
-    def _read(self, wait_s: float) -> bool:
+    def _place(self, _: Journal) -> int:
+        """Return where to read on: behind what was read, or behind the first frame that asks if that is elsewhere."""
+        asking = self._writer.awaited.asking()
+        if not asking or self._begun_at <= asking[0][2] <= self._upto + _NEAR_COUNT:
+            return self._upto
+        return asking[0][2]
+
+    def _read(self, place: Callable[[Journal], int], wait_s: float) -> bool:
         """Read once, hand on what is found and end the turn; return whether another read makes sense at once."""
-        upto, can_read = self._upto, False
+        begun_at, upto, can_read = self._begun_at, self._upto, False
         try:
-            asking = self._writer.awaited.asking()
-            if asking:
-                batch = self._journal.read(max(upto, asking[0][2]), wait_s=wait_s)
-                self._hear(batch.entries, {writer_id for writer_id, _, _ in asking})
+            journal = self._opened()
+            if journal is not None:
+                after = place(journal)
+                batch = journal.read(after, wait_s=wait_s)
+                self._hear(batch.entries)
+                begun_at = begun_at if after == upto else after
                 upto, can_read = batch.upto, True
         except AsynqError as failure:
-            _LOG.debug("cannot read replies in %s: %s", self._journal.name, failure)
+            _LOG.debug("cannot read replies in %s: %s", self._name, failure)
         finally:
             with self._changed:
-                self._is_reading, self._is_warm, self._upto = False, True, upto
+                self._is_reading, self._begun_at, self._upto = False, begun_at, upto
                 self._changed.notify_all()
         return can_read
 
-    def _hear(self, entries: Sequence[Entry], writer_ids: set[bytes]) -> None:
+    def _opened(self) -> Journal | None:
+        """Return the journal, opened by the first read; None when a replica has taken over. Called by who has the turn."""
+        if self._journal is None:
+            opened = self._open()
+            with self._changed:
+                if not self._is_retired:
+                    self._journal = opened
+            if self._journal is not opened:
+                opened.close()
+        return self._journal
+
+    def _hear(self, entries: Sequence[Entry]) -> None:
+        writer_ids = {writer_id for writer_id, _, _ in self._writer.awaited.asking()}
         for entry in entries:
             # Most of what passes by is for others, and a search is much cheaper than reading a frame.
             if not any(writer_id in entry.data for writer_id in writer_ids):

@@ -5,6 +5,7 @@ Contract: a journal that refuses, or loses answers, when told to; everything els
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from asynq_compat.errors import BrokerUnavailableError
@@ -21,8 +22,9 @@ class FaultyJournal:
         appended: Every frame that somebody tried to append.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, first: FaultyJournal | None = None) -> None:
         self._journal = journal
+        self._first = first or self
         self.refuse = 0
         self.lose = 0
         self.is_unreadable = False
@@ -49,7 +51,7 @@ class FaultyJournal:
         self, after: int, *, wait_s: float, max_count: int = READ_COUNT_MAX, max_bytes: int = READ_BYTES_MAX
     ) -> Batch:
         """Read, or fail as told."""
-        if self.is_unreadable:
+        if self._first.is_unreadable:
             raise BrokerUnavailableError("unreadable by the test")
         return self._journal.read(after, wait_s=wait_s, max_count=max_count, max_bytes=max_bytes)
 
@@ -79,11 +81,13 @@ class FaultyJournal:
 
 
 class FaultyStore:
-    """A store whose journals can be told to fail; `journals` has them by name, the last opened."""
+    """A store whose journals can be told to fail; `journals` has them by name, as first opened: reads of all others fail with theirs."""
 
     def __init__(self, store: JournalStore) -> None:
         self.store = store
         self.journals: dict[str, FaultyJournal] = {}
+        self.lets_in = threading.Event()  # Unset: who opens a journal once more has to wait.
+        self.lets_in.set()
 
     @property
     def address(self) -> str:
@@ -92,8 +96,11 @@ class FaultyStore:
 
     def open(self, name: str) -> FaultyJournal:
         """Open a journal that can be told to fail."""
-        self.journals[name] = FaultyJournal(self.store.open(name))
-        return self.journals[name]
+        if name in self.journals:
+            self.lets_in.wait(60)
+        opened = FaultyJournal(self.store.open(name), self.journals.get(name))
+        self.journals.setdefault(name, opened)
+        return opened
 
     def names(self) -> Sequence[str]:
         """The real one's."""

@@ -86,7 +86,7 @@ def test_a_journal_of_a_later_version_is_not_guessed_at(store: FaultyStore, brok
 
 
 def test_a_silent_journal_is_told_within_the_timeout(store: FaultyStore) -> None:
-    partition = Partition("default", store.open(_NAME), SystemClock(), 5.0)
+    partition = Partition("default", store, SystemClock(), 5.0)
     store.journals[_NAME].is_unreadable = True
     partition.commit([command.tick()], size_bytes=8, needs_outcomes=False)
 

@@ -20,7 +20,7 @@ from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
 from asynq_compat.wire import command
 from asynq_compat.wire.command import Command
-from asynq_compat.wire.frame import Frame, decode_frame
+from asynq_compat.wire.frame import Frame, decode_frame, encode_frame
 from tests.unit.brokers.journal.faulty import FaultyStore
 from tests.unit.brokers.journal.workplace import open_intake, request, take, wait_until
 
@@ -225,6 +225,37 @@ def test_a_reply_that_cannot_be_read_is_tried_again(server: Broker, client: Brok
     thread.join(PATIENT_S)
 
     assert told == [ENQUEUED]
+    assert not has_folded(client)
+    intake.close()
+
+
+def test_a_reply_that_stands_before_the_reader_has_connected_is_found(
+    server: Broker, client: Broker, store: FaultyStore
+) -> None:
+    intake = open_intake(server)
+    store.lets_in.clear()
+    told: list[EnqueueOutcome] = []
+    thread = threading.Thread(target=lambda: told.extend(enqueue(client, request(unique_key="k"))))
+
+    thread.start()
+    wait_until(lambda: bool(commands(store, command.REPLY)), "the server to reply")
+    store.lets_in.set()
+    thread.join(PATIENT_S / 2)
+
+    assert told == [ENQUEUED]
+    assert not has_folded(client)
+    intake.close()
+
+
+def test_a_client_that_was_silent_reads_on_where_it_asks(server: Broker, client: Broker, store: FaultyStore) -> None:
+    intake = open_intake(server, capacity=1)
+    enqueue(client, request(unique_key="k"))
+    journal = store.store.open(NAME)
+    for number in range(1_500):
+        journal.append(encode_frame(b"o" * 16, number + 1, [command.tick()]))
+    for _ in range(2):
+        assert enqueue(client, request(unique_key="k")) == [DUPLICATE]
+
     assert not has_folded(client)
     intake.close()
 
