@@ -11,6 +11,7 @@ from asynq_compat.machine.machine import Machine
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import encode_frame
+from tests.simulator.asker import Asker
 from tests.simulator.client import Client
 from tests.simulator.observer import BrokenPromiseError, promise
 from tests.simulator.server import Server
@@ -20,6 +21,11 @@ TROUBLE_MS = 50_000
 CALM_MS = 3_600_000
 LOOK_EVERY_MS = 2_000
 STORY_LINES_SHOWN = 30
+# Of so many histories: whether somebody replies as long as servers live.
+REPLIES_SHARE = 0.3
+# By then every server that crashed or was stopped is back, and has a session.
+ALL_LIVE_AFTER_MS = 90_000
+STOPPED_MS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,8 @@ class Report:
     task_count: int
     acknowledged_count: int
     recovered_count: int
+    replied_count: int
+    folded_count: int
 
 
 @dataclass(slots=True)
@@ -60,8 +68,9 @@ def run(seed: int) -> Report:
 
 def _run(world: World) -> Report:
     clients = [Client(world, f"client{number}") for number in range(world.rng.randint(1, 2))]
+    asker = Asker(world, "asker")
     servers = [Server(world, f"server{number}") for number in range(world.rng.randint(1, 3))]
-    for loop in [client.loop for client in clients] + [server.loop for server in servers]:
+    for loop in [client.loop for client in clients] + [server.loop for server in servers] + [asker.loop]:
         world.after(world.rng.randint(0, 1_000), loop)
     world.run_until(TROUBLE_MS)
 
@@ -69,33 +78,54 @@ def _run(world: World) -> Report:
     world.faults = HEALED
     for client in clients:
         client.is_active = False
+    asker.is_active = False
+    if world.chance(REPLIES_SHARE):
+        _ask_while_servers_live(world, asker, servers)
     calm_from_ms = world.now_ms
     operator = Operator(world)
-    while world.now_ms - calm_from_ms < CALM_MS and not _is_over(world, clients):
+    while world.now_ms - calm_from_ms < CALM_MS and not _is_over(world, clients, asker):
         operator.look()
         world.run_until(world.now_ms + LOOK_EVERY_MS)
-    _judge(world, clients)
+    _judge(world, clients, asker)
     return Report(
         entry_count=len(world.entries),
         task_count=len(world.observer.books),
-        acknowledged_count=sum(len(client.acknowledged) for client in clients),
+        acknowledged_count=sum(len(client.acknowledged) for client in clients) + len(asker.acknowledged),
         recovered_count=sum(book.counted_count > 0 for book in world.observer.books.values()),
+        replied_count=asker.replied_count,
+        folded_count=asker.folded_count,
     )
 
 
-def _is_over(world: World, clients: list[Client]) -> bool:
+def _ask_while_servers_live(world: World, asker: Asker, servers: list[Server]) -> None:
+    """Ask when all servers live, then with the first of several stopped: each time somebody has to reply."""
+    world.run_until(world.now_ms + ALL_LIVE_AFTER_MS)
+    promise(all(server.session is not None for server in servers), "a server has no session in a healed world")
+    asker.must_be_replied = True
+    for is_first_stopped in (False, True) if len(servers) > 1 else (False,):
+        if is_first_stopped:
+            first = world.observer.machine.sessions()[0].session
+            keeper = next(server for server in servers if server.session == first)
+            keeper.stopped_until_ms = world.now_ms + STOPPED_MS
+        for asker.loses_answers in (False, True):
+            asker.ask()
+            while asker.is_waiting:
+                world.run_until(world.now_ms + 100)
+
+
+def _is_over(world: World, clients: list[Client], asker: Asker) -> bool:
     counts = world.observer.machine.counts()
     is_idle = not (counts.pending or counts.active or counts.scheduled or counts.retry)
-    return is_idle and not any(client._in_flight for client in clients)
+    return is_idle and not any(client._in_flight for client in clients) and not asker.is_waiting
 
 
-def _judge(world: World, clients: list[Client]) -> None:
+def _judge(world: World, clients: list[Client], asker: Asker) -> None:
     observer = world.observer
-    promise(_is_over(world, clients), "an hour of calm was not enough: something is stuck")
+    promise(_is_over(world, clients, asker), "an hour of calm was not enough: something is stuck")
     observer.check_state(is_end=True)
     archived = {view.task_id for view in observer.machine.list_tasks(TaskState.ARCHIVED)}
-    for client in clients:
-        for task_id in sorted(client.acknowledged):
+    for acknowledged in [*(client.acknowledged for client in clients), asker.acknowledged]:
+        for task_id in sorted(acknowledged):
             book = observer.books.get(task_id)
             promise(book is not None, f"{task_id} was acknowledged and is unknown")
             promise(book is None or book.ended_by or task_id in archived, f"{task_id} never came to its end")

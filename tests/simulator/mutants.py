@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from unittest.mock import patch
 
+from asynq_compat.brokers.journal.reply import Replier
 from asynq_compat.machine import clocks, credit, due, lease, session, writer
+from asynq_compat.machine.applied import Applied
 from asynq_compat.machine.indexes import DueIndex, Locks, PendingQueue, Run, Segment, TimedTask
 from asynq_compat.machine.machine import TRANSITIONS
 from asynq_compat.machine.state import Assignment, Session, State
@@ -102,6 +104,26 @@ def _withdraw_ignored(state: State, step: Step, command: c.Command) -> object:
     return session.renew_session(state, step, [*command[:4], max(delta, 0)])
 
 
+def _only_the_first(self: Replier) -> float | None:
+    return 0.0 if self._rank() == 0 else None
+
+
+def _reply_success(writer_id: bytes, sequence: int, outcomes: list[object]) -> c.Command:
+    return [c.REPLY, writer_id, sequence, [0] * len(outcomes)]
+
+
+_hear = Replier.on_applied
+_heard: dict[int, set[tuple[bytes | None, int]]] = {}
+
+
+def _hear_once(self: Replier, applied: Applied, now_s: float) -> None:
+    heard = _heard.setdefault(id(self), set())
+    if applied.answer is not None and (applied.writer_id, applied.sequence) in heard:
+        applied.answer = None
+    heard.add((applied.writer_id, applied.sequence))
+    _hear(self, applied, now_s)
+
+
 MUTANTS: dict[str, Mutant] = {
     "a duplicate frame is applied again": lambda: patch.object(Writers, "take", _take_twice),
     "writers are forgotten at once": lambda: patch.object(writer, "FORGOTTEN_AFTER_MS", 500),
@@ -120,6 +142,11 @@ MUTANTS: dict[str, Mutant] = {
     "leases run out after 5 s": lambda: patch.object(Session, "expires_ms", lambda self: self.last_frame_ms + 5_000),
     "the lease clock catches up": lambda: patch.object(clocks, "LEASE_STEP_MAX_MS", 10**12),
     "credit cannot be withdrawn": lambda: patch.dict(TRANSITIONS, {c.SESSION: _withdraw_ignored}),
+    "a frame that comes again is not answered": lambda: patch.object(Writers, "answer", lambda *_: None),
+    "nobody replies": lambda: patch.object(Replier, "run", lambda *_: None),
+    "only the first replies": lambda: patch.object(Replier, "_delay_s", _only_the_first),
+    "a reply tells success": lambda: patch.object(c, "reply", _reply_success),
+    "a frame that was replied to is never replied to again": lambda: patch.object(Replier, "on_applied", _hear_once),
     "an expired session settles": lambda: patch.object(session, "_own", _own_forever),
 }
 

@@ -10,8 +10,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
-from asynq_compat.machine.applied import Applied, Verdict
+from asynq_compat.machine.applied import Applied, Outcome, Verdict
 from asynq_compat.machine.machine import Machine
+from asynq_compat.machine.reply import read_reply
 from asynq_compat.machine.snapshot import restore, snapshot_sections
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
@@ -74,6 +75,7 @@ class Observer:
     digests: dict[int, bytes] = field(default_factory=dict)
     clock_steps: list[int] = field(default_factory=list)
     kept: dict[str, int] = field(default_factory=dict)
+    answers: dict[tuple[bytes, int], list[Outcome]] = field(default_factory=dict)
     is_paused: bool = False
     arrivals: int = 0
     clock_max_s: int = 0
@@ -94,6 +96,8 @@ class Observer:
             key = (frame.writer_id, frame.sequence)
             promise(key not in self.applied_frames, f"frame {frame.sequence} of a writer was applied twice")
             self.applied_frames.add(key)
+            if c.ask() in frame.commands:
+                self.answers[key] = applied.outcomes
             self._see_commands(now_ms, frame, applied)
         elif applied.verdict is Verdict.BARE:
             self._see_enqueue(c.enqueue([decode_message(entry[3]).id], [entry[3]]), applied.outcomes[0])
@@ -162,7 +166,13 @@ class Observer:
                 self.is_paused = code == c.PAUSE
             elif code in (c.RUN, c.ARCHIVE, c.DELETE):
                 self._see_admin(command, outcome)
-            else:
+            elif code == c.REPLY:
+                reply = read_reply(command)
+                promise(
+                    reply is not None and self.answers.get((reply.writer_id, reply.sequence)) == reply.outcomes,
+                    "a reply does not say what happened, or nobody asked",
+                )
+            elif code != c.ASK:
                 self._see_settle(session, command, outcome)
 
     def _see_enqueue(self, command: c.Command, outcome: object) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from asynq_compat.brokers.journal.reply import Replier
 from asynq_compat.machine.applied import Applied, Verdict
 from asynq_compat.machine.machine import Machine
 from asynq_compat.wire import command as c
@@ -50,6 +51,8 @@ class Server:
         self.running: dict[Place, str] = {}
         self.mark: Place = (0, 0)
         self.outbox: list[c.Command] = []
+        self.replies: list[c.Command] = []
+        self.replier = Replier(self._reply_rank, self.replies.extend)
         self.sequence = 0
         self.in_flight: bytes | None = None
         self.sent_ms = 0
@@ -106,6 +109,7 @@ class Server:
         self.read_count = upto
 
     def _hear(self, applied: Applied) -> None:
+        self.replier.on_applied(applied, self.world.now_ms / 1000)
         if applied.writer_id == self._writer_id() and applied.sequence == self.sequence:
             if applied.verdict is Verdict.APPLIED and self.is_opening:
                 self.session = applied.position
@@ -193,16 +197,29 @@ class Server:
         delta = free if self.world.chance(0.9) else -self.world.rng.randint(0, 2)
         delta = max(delta, -self.offered)
         recovery = self._recovery()
+        self.replier.run(self.world.now_ms / 1000)
         is_silent = self.world.now_ms - self.sent_ms >= RENEW_AFTER_MS
-        if not (self.outbox or delta > 0 or recovery or is_silent or self.mark != self.marked or self._must_tick()):
+        if not (
+            self.outbox
+            or self.replies
+            or delta > 0
+            or recovery
+            or is_silent
+            or self.mark != self.marked
+            or self._must_tick()
+        ):
             return []
         self.offered += delta
         self.marked = self.mark
-        commands = [c.session(self.session, *self.mark, delta), *self.outbox, *recovery]
+        commands = [c.session(self.session, *self.mark, delta), *self.outbox, *recovery, *self.replies]
         self.outbox.clear()
+        self.replies.clear()
         if self.world.chance(self.world.faults.leave):
             commands.append(c.close_session(self.session))
         return commands
+
+    def _reply_rank(self) -> int | None:
+        return None if self.session is None else self.machine.reply_rank(self.session)
 
     def _must_tick(self) -> bool:
         due_ms = self.machine.next_due_ms()

@@ -18,6 +18,8 @@ def test_every_history_keeps_every_promise() -> None:
     # A world without tasks, or without servers that are lost, would prove nothing.
     assert sum(report.acknowledged_count for report in reports) > 20 * HISTORY_COUNT
     assert sum(report.recovered_count for report in reports) > HISTORY_COUNT
+    assert sum(report.replied_count for report in reports) > 5 * HISTORY_COUNT
+    assert sum(report.folded_count for report in reports) > HISTORY_COUNT / 10
 
 
 def test_a_seed_is_a_history() -> None:
