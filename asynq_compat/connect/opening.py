@@ -46,13 +46,20 @@ _TARGETS = (RedisClientOpt, RedisFailoverClientOpt, RedisClusterClientOpt, Redpa
 _has_warned = False
 
 
-def open_broker(target: object = None, *, clock: Clock | None = None, replica: bool = False) -> Broker:
+def open_broker(
+    target: object = None,
+    *,
+    clock: Clock | None = None,
+    replica: bool = False,
+    environment: Mapping[str, str] = os.environ,
+) -> Broker:
     """Return the broker that `target` stands for, opened.
 
     Args:
         target: An option object (`RedisClientOpt`, `RedpandaOpt`, `EmbeddedOpt`, ...), a URL, a `Broker`, or None for the default file.
         clock: Who says what time it is; None for the machine's clocks.
         replica: On a journal, follow each queue whose answers are needed, instead of asking its servers; see `Client`.
+        environment: Where the variable is looked for that wins over `target`; empty where `target` is the user's last word.
 
     Raises:
         InvalidArgumentError: It stands for no broker.
@@ -61,7 +68,7 @@ def open_broker(target: object = None, *, clock: Clock | None = None, replica: b
     """
     if isinstance(target, Broker):
         return target
-    chosen, chosen_by = choose(target, os.environ)
+    chosen, chosen_by = choose(target, environment)
     broker = _open(chosen, clock, replica=replica)
     _log.info("broker: %s, chosen by %s", broker.address, chosen_by)
     return broker

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from asynq_compat.ports.administering import Administering
 from asynq_compat.ports.consuming import Consuming
+from asynq_compat.ports.history import History
 from asynq_compat.ports.inspecting import Inspecting
 from asynq_compat.ports.maintaining import Duty, Maintaining
 from asynq_compat.ports.producing import Producing
@@ -28,6 +29,7 @@ class Broker:
         duties: What the engine has to do for it.
         recovery_interval_s: How often it is worth asking for expired leases.
         ping: Ask the broker whether it answers; raises BrokerUnavailableError.
+        history: What it remembers of the past; None where it keeps no log.
         close: Let go of its connections, threads and files. Legal twice.
     """
 
@@ -44,3 +46,4 @@ class Broker:
     recovery_interval_s: float
     ping: Callable[[], None]
     close: Callable[[], None]
+    history: History | None = None

@@ -16,6 +16,12 @@ def test_parts_are_reached_through_the_package() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_what_only_the_command_line_needs_is_not_loaded() -> None:
+    code = "import asynq_compat as a, sys; a.Client, a.Server, a.Inspector; assert not {'click', 'rich'} & sys.modules.keys()"
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_importing_the_package_is_quick() -> None:
     def best_s(code: str) -> float:
         def once() -> float:

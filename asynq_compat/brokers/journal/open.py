@@ -9,6 +9,7 @@ import threading
 
 from asynq_compat.brokers.journal.administering import JournalAdministering
 from asynq_compat.brokers.journal.consuming import JournalConsuming
+from asynq_compat.brokers.journal.history.recounting import JournalHistory
 from asynq_compat.brokers.journal.inspecting import JournalInspecting
 from asynq_compat.brokers.journal.maintaining import JournalMaintaining
 from asynq_compat.brokers.journal.partitions import Partitions
@@ -73,6 +74,7 @@ def open_journal(
         administering=JournalAdministering(partitions),
         duties=frozenset({Duty.RECOVER}),
         recovery_interval_s=_RECOVERY_INTERVAL_S,
+        history=JournalHistory(store),
         ping=store.ping,
         close=close,
     )

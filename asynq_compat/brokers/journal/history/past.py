@@ -1,0 +1,115 @@
+"""How is a queue's journal read from its beginning up to a moment?
+
+Contract: a handle of its own on the journal: what else this process does with it is not disturbed. What is written meanwhile does not
+count: the end is asked for once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Self
+
+from asynq_compat.errors import CorruptDataError, QueueNotFoundError
+from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, JournalStore, queue_journal_name
+from asynq_compat.machine.applied import Applied
+from asynq_compat.machine.machine import Machine
+from asynq_compat.ports.history import Moment, Progress
+from asynq_compat.rules.go_text import go_quoted
+from asynq_compat.rules.instants import instant_of
+
+_PROGRESS_EVERY = 1_000
+_POLL_S = 1.0
+_FEW = 10
+
+
+class Past:
+    """One queue's journal, opened for reading. ``with Past(...) as past:`` closes it.
+
+    Attributes:
+        first: The position at which it begins.
+        end: The position up to which it stood when it was opened.
+    """
+
+    def __init__(self, store: JournalStore, queue: str) -> None:
+        if queue_journal_name(queue) not in store.names():
+            raise QueueNotFoundError(f"NOT_FOUND: queue {go_quoted(queue)} does not exist")
+        self.queue = queue
+        self._journal = store.open(queue_journal_name(queue))
+        self.first = self._journal.first()
+        self.end = self._journal.end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._journal.close()
+
+    @property
+    def cut_before(self) -> int | None:
+        """Where the journal begins if its oldest entries were cut off."""
+        return self.first if self.first > BEFORE_THE_FIRST + 1 else None
+
+    def fresh(self) -> Machine:
+        """Return a machine that knows what was before the first entry.
+
+        Raises:
+            CorruptDataError: The journal was cut.
+        """
+        self.check_whole()
+        return Machine(self.queue)
+
+    def check_whole(self) -> None:
+        """Refuse a journal whose beginning is gone: nothing can be folded from its middle on.
+
+        Raises:
+            CorruptDataError: It was cut.
+        """
+        if self.cut_before is not None:
+            raise CorruptDataError(
+                f"the journal of queue {go_quoted(self.queue)} was cut before position {self.first}, and its state there is not known; "
+                "look at its entries with `asynq-compat journal tail`"
+            )
+
+    def entries(self, progress: Progress) -> Iterator[Entry]:
+        """Yield all entries."""
+        for count, entry in enumerate(self._stored()):
+            if count % _PROGRESS_EVERY == 0:
+                progress(entry.position - self.first, self.end - self.first)
+            yield entry
+
+    def _stored(self) -> Iterator[Entry]:
+        after = self.first - 1
+        while after < self.end:
+            batch = self._journal.read(after, wait_s=0.0)
+            yield from (entry for entry in batch.entries if entry.position <= self.end)
+            if batch.upto == after and not batch.entries:
+                return
+            after = batch.upto
+
+    def since(self, moment: Moment, *, follows: bool) -> Iterator[Entry]:
+        """Yield the entries from a moment on, None for the last few; `follows` goes on for ever."""
+        if isinstance(moment, datetime):
+            yield from (entry for entry in self._stored() if instant_of(entry.timestamp_ms * 1_000_000) >= moment)
+            after = self.end
+        else:
+            start = self.end - _FEW + 1 if moment is None else moment
+            after = max(start, self.first) - 1
+        while follows or after < self.end:
+            batch = self._journal.read(after, wait_s=_POLL_S if follows else 0.0)
+            yield from batch.entries
+            if not follows and batch.upto == after:
+                return
+            after = batch.upto
+
+
+def is_behind(entry: Entry, moment: Moment) -> bool:
+    """Return whether an entry stands behind a moment; none is behind None, the end."""
+    if isinstance(moment, datetime):
+        return instant_of(entry.timestamp_ms * 1_000_000) > moment
+    return moment is not None and entry.position > moment
+
+
+def apply(machine: Machine, entry: Entry) -> Applied:
+    """Let a machine take an entry."""
+    return machine.apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data, entry.headers)

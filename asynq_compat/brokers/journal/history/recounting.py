@@ -1,0 +1,119 @@
+"""What does a journal tell an operator of the past?
+
+Contract: as `ports.history`. Every question reads the journal from its beginning: its time grows with the log, its memory with the queue.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+
+from asynq_compat.brokers.journal.history.attempts import attempts_of, event_of
+from asynq_compat.brokers.journal.history.entries import log_entry
+from asynq_compat.brokers.journal.history.past import Past, apply, is_behind
+from asynq_compat.brokers.journal.history.servers import ServerNames
+from asynq_compat.brokers.journal.history.snapshots import NOTES_MAX, Fold, TaskStates, task_differences
+from asynq_compat.brokers.journal.history.tracing import TracingMachine
+from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.journals.journal import JournalStore, queue_journal_name
+from asynq_compat.ports.history import (
+    LogEntry,
+    Moment,
+    Progress,
+    QueueDifference,
+    QueueSnapshot,
+    TaskHistory,
+    Verification,
+)
+
+_QUEUES = queue_journal_name("")
+
+
+class JournalHistory:
+    """The history port over journals."""
+
+    def __init__(self, store: JournalStore) -> None:
+        self._store = store
+
+    def history(self, task_id: str, queue: str | None, progress: Progress) -> Sequence[TaskHistory]:
+        """Return what happened to a task, for each queue that knows it."""
+        if queue is not None:
+            queues = [queue]
+        else:
+            queues = [name.removeprefix(_QUEUES) for name in self._store.names() if name.startswith(_QUEUES)]
+        found = [self._history(name, task_id, progress) for name in queues]
+        return [one for one in found if one.events]
+
+    def _history(self, queue: str, task_id: str, progress: Progress) -> TaskHistory:
+        with Past(self._store, queue) as past:
+            past.check_whole()
+            machine = TracingMachine(queue, task_id)
+            names = ServerNames(self._store)
+            for entry in past.entries(progress):
+                machine.trace(entry)
+                names.learn(machine)
+            view = machine.task(task_id)
+            events = [event_of(seen, names) for seen in machine.seen]
+            return TaskHistory(
+                queue=queue,
+                task_id=task_id,
+                type=machine.type,
+                state="" if view is None else str(view.state),
+                cut_before=past.cut_before,
+                events=events,
+                attempts=attempts_of(events),
+            )
+
+    def describe(self, queue: str, at: Moment, progress: Progress) -> QueueSnapshot:
+        """Return a queue as it was."""
+        with Past(self._store, queue) as past:
+            return Fold(past, past.fresh(), ServerNames(self._store)).upto(at, progress)
+
+    def difference(self, queue: str, before: Moment, after: Moment, progress: Progress) -> QueueDifference:
+        """Return what changed between two moments."""
+        with Past(self._store, queue) as past:
+            machine = past.fresh()
+            fold = Fold(past, machine, ServerNames(self._store))
+            first = fold.upto(before, progress)
+            states = TaskStates(machine)
+            if fold.last is not None and is_behind(fold.last, after):
+                raise InvalidArgumentError("the second moment must not be before the first; change their order")
+            second = fold.upto(after, progress)
+            return QueueDifference(before=first, after=second, tasks=task_differences(states, TaskStates(machine)))
+
+    def entries(self, queue: str, since: Moment, *, follows: bool) -> Iterator[LogEntry]:
+        """Yield a queue's entries from a moment on."""
+        with Past(self._store, queue) as past:
+            for entry in past.since(since, follows=follows):
+                yield log_entry(entry)
+
+    def verify(self, queue: str, progress: Progress) -> Verification:
+        """Read a queue's log twice and say whether all is as it should be."""
+        with Past(self._store, queue) as past:
+            kinds: Counter[str] = Counter()
+            problems: list[str] = []
+            digests, bytes_read = [], []
+            for is_first in (True, False):
+                machine, read = past.fresh(), blake2b(digest_size=32)
+                for entry in past.entries(progress):
+                    applied = apply(machine, entry)
+                    read.update(b"%d %d %d " % (entry.position, entry.timestamp_ms, len(entry.data)) + entry.data)
+                    if is_first:
+                        kinds[applied.verdict.value] += 1
+                        problems += applied.notes
+                digests.append(machine.digest().hex())
+                bytes_read.append(read.digest())
+            if bytes_read[0] != bytes_read[1]:
+                problems.append("the journal gave other entries when it was read again")
+            if digests[0] != digests[1]:
+                problems.append("two folds of the same journal have different digests")
+            return Verification(
+                queue=queue,
+                position=machine.position,
+                cut_before=past.cut_before,
+                entries=dict(kinds),
+                digests=(digests[0], digests[1]),
+                problems=problems[:NOTES_MAX],
+                problem_count=len(problems),
+            )

@@ -1,0 +1,230 @@
+"""What does a broker remember of what happened?
+
+Contract: reads change nothing and need no server. Only a broker that keeps a log of everything has this port. An answer reaches as far
+back as the log; `cut_before` says where it begins when older entries are gone.
+Not obvious: positions grow but need not be contiguous. The state at a time is what the last entry written by then left behind: what
+became due since, without an entry, is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Protocol
+
+# Called now and then with (entries read, entries there are), for who waits.
+Progress = Callable[[int, int], None]
+# Where in a log: a position, an instant, None for its end.
+Moment = int | datetime | None
+
+
+class Change(Enum):
+    """What happened to a task."""
+
+    ENQUEUED = "enqueued"
+    REFUSED = "refused"  # its id was taken, or its uniqueness lock held
+    DUE = "due"  # its time came: it is pending
+    GIVEN = "given"  # to a server
+    STARTED = "started"  # its server said so
+    DONE = "done"
+    COMPLETED = "completed"  # done, and kept
+    RETRIED = "retried"  # failed; runs again
+    ARCHIVED = "archived"
+    REQUEUED = "requeued"  # next in line again, nothing counted
+    RETURNED = "returned"  # not started: back to its place, nothing counted
+    ORPHANED = "orphaned"  # started, and its server is gone
+    RUN = "run"  # an operator made it pending
+    DELETED = "deleted"
+    EXPIRED = "expired"  # its retention, or its place in the archive, ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEvent:
+    """One thing that happened to a task.
+
+    Attributes:
+        position, at: Of the entry that did it.
+        writer: Who wrote the entry, hexadecimal; "" for a record from a foreign producer.
+        server: The server that has, or had, the task: host, process and id where known; "" where none has.
+        state: The task's state afterwards; "" when it is gone.
+        error: What its handler, or the recoverer, said of a failure.
+        due_at: When it is to run, where it waits for its time.
+    """
+
+    position: int
+    at: datetime
+    change: Change
+    writer: str
+    server: str
+    state: str
+    error: str
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One time that a task was given to a server.
+
+    Attributes:
+        number: From 1; those that came back unstarted have one too.
+        started_at: When the log first said that it runs; None when it never did before it ended.
+        ended_at, duration: None while it lasts; the duration is counted from when it was given.
+        outcome: How it ended; None while it lasts.
+    """
+
+    number: int
+    server: str
+    given_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration: timedelta | None
+    outcome: Change | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskHistory:
+    """All that a log tells of one task.
+
+    Attributes:
+        type: The task's type; "" when its message cannot be read.
+        state: Its state now; "" when it is gone.
+    """
+
+    queue: str
+    task_id: str
+    type: str
+    state: str
+    cut_before: int | None
+    events: Sequence[TaskEvent]
+    attempts: Sequence[Attempt]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSummary:
+    """A server's membership of a queue at a position.
+
+    Attributes:
+        silent_for: Since its last frame, by the log's own clock.
+    """
+
+    name: int
+    server: str
+    slots: int
+    credit: int
+    held: int
+    silent_for: timedelta
+    is_keeper: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSnapshot:
+    """A queue as it was at a position.
+
+    Attributes:
+        position, at: Of the last entry that counts; None for a queue without entries.
+        behind: How many entries were written since.
+        counts: Tasks by state, and what was processed and failed ever.
+        digest: Equal for equal states, hexadecimal.
+        notes: What an operator should hear of, whole sentences, oldest first; the last ones of many.
+        note_count: How many there were.
+    """
+
+    queue: str
+    position: int
+    at: datetime | None
+    first: int
+    end: int
+    behind: int
+    cut_before: int | None
+    journal_id: str
+    version: int
+    is_paused: bool
+    counts: Mapping[str, int]
+    sessions: Sequence[SessionSummary]
+    digest: str
+    notes: Sequence[str]
+    note_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDifference:
+    """A task whose state is not the same at two positions; "" where it is not there."""
+
+    task_id: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueDifference:
+    """What is different between two moments of a queue."""
+
+    before: QueueSnapshot
+    after: QueueSnapshot
+    tasks: Sequence[TaskDifference]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One entry of a log in words.
+
+    Attributes:
+        writer: Hexadecimal; "" for what is no frame.
+        sequence: Of the writer's frames, from 1; 0 for what is no frame.
+        commands: What it says, one text a command.
+    """
+
+    position: int
+    at: datetime
+    writer: str
+    sequence: int
+    commands: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What came of reading a queue's log twice.
+
+    Attributes:
+        entries: By what they were taken for: applied, duplicate, refused, bare, unreadable.
+        digests: Of the two folds, hexadecimal.
+        problems: What is wrong, whole sentences; empty when nothing is. The first ones of many.
+        problem_count: How many there are.
+    """
+
+    queue: str
+    position: int
+    cut_before: int | None
+    entries: Mapping[str, int]
+    digests: tuple[str, str]
+    problems: Sequence[str]
+    problem_count: int
+
+
+class History(Protocol):
+    """What an operator asks of a broker's log. One caller at a time.
+
+    All raise QueueNotFoundError where there is no such queue, and BrokerUnavailableError.
+    """
+
+    def history(self, task_id: str, queue: str | None, progress: Progress) -> Sequence[TaskHistory]:
+        """Return what happened to a task, for each queue that knows it; in `queue` alone unless None."""
+
+    def describe(self, queue: str, at: Moment, progress: Progress) -> QueueSnapshot:
+        """Return a queue as it was."""
+
+    def difference(self, queue: str, before: Moment, after: Moment, progress: Progress) -> QueueDifference:
+        """Return what changed between two moments.
+
+        Raises:
+            InvalidArgumentError: `after` is not behind `before`.
+        """
+
+    def entries(self, queue: str, since: Moment, *, follows: bool) -> Iterator[LogEntry]:
+        """Yield a queue's entries from a moment on, None for the last few; `follows` goes on for ever."""
+
+    def verify(self, queue: str, progress: Progress) -> Verification:
+        """Read a queue's log twice and say whether all is as it should be."""

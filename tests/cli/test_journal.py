@@ -1,0 +1,141 @@
+"""Does an operator see a queue's journal as it is, and the queue as it was?"""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import asynq_compat as asynq
+from asynq_compat.journals.journal import queue_journal_name
+from asynq_compat.journals.sqlite import SqliteJournalStore
+from tests.cli.conftest import WAIT_S, Ask
+
+
+def test_the_queue_now(ask: Ask, lived: str) -> None:
+    now = ask("--broker", lived, "journal", "describe", "default", "--json").json()
+
+    assert (now["behind"], now["position"], now["cut_before"]) == (0, now["end"], None)
+    assert now["counts"]["completed"] == now["counts"]["scheduled"] == 1
+    assert (now["counts"]["processed_total"], now["counts"]["failed_total"]) == (23, 1)
+    assert (now["sessions"], now["notes"]) == ([], [])
+
+
+def test_the_queue_as_of_a_position_and_of_its_time_are_the_same(ask: Ask, lived: str) -> None:
+    at_position = ask("--broker", lived, "journal", "describe", "default", "--at", "2", "--json").json()
+    at_time = ask("--broker", lived, "journal", "describe", "default", "--at", at_position["at"], "--json").json()
+
+    assert (at_position["counts"]["pending"], at_position["counts"]["scheduled"]) == (2, 1)
+    assert at_position["behind"] > 0
+    assert at_time["position"] >= 2
+    again = ask("--broker", lived, "journal", "describe", "default", "--at", str(at_time["position"]), "--json").json()
+    assert again["digest"] == at_time["digest"]
+
+
+def test_the_server_at_work_is_the_keeper(ask: Ask, lived: str) -> None:
+    entries = [
+        json.loads(line)
+        for line in ask("--broker", lived, "journal", "tail", "default", "--from", "0", "--json").out.splitlines()
+    ]
+    opened = next(
+        entry["position"] for entry in entries if "open_session" in entry["commands"][-1] + entry["commands"][0]
+    )
+
+    then = ask("--broker", lived, "journal", "describe", "default", "--at", str(opened), "--json").json()
+
+    (session,) = then["sessions"]
+    assert (session["name"], session["slots"], session["is_keeper"]) == (opened, 4, True)
+
+
+def test_what_changed_between_two_positions(ask: Ask, lived: str) -> None:
+    end = ask("--broker", lived, "journal", "describe", "default", "--json").json()["end"]
+
+    changed = ask("--broker", lived, "journal", "diff", "default", "2", str(end), "--json").json()
+    for_people = ask("--broker", lived, "journal", "diff", "default", "2", str(end)).out
+
+    assert changed["tasks"] == [
+        {"task_id": "one", "before": "pending", "after": ""},
+        {"task_id": "two", "before": "pending", "after": "completed"},
+    ]
+    assert "+1" in for_people
+    assert "gone" in for_people
+
+
+def test_moments_in_the_wrong_order_are_wrong_usage(ask: Ask, lived: str) -> None:
+    answer = ask("--broker", lived, "journal", "diff", "default", "3", "2")
+
+    assert answer.code == 2
+    assert "change their order" in answer.err
+
+
+def test_entries_are_told_in_words(ask: Ask, lived: str) -> None:
+    lines = ask("--broker", lived, "journal", "tail", "default", "--from", "0", "--limit", "3").out.splitlines()
+    last = ask("--broker", lived, "journal", "tail", "default").out
+
+    assert len(lines) == 3
+    assert "enqueue one" in lines[0]
+    assert "enqueue_more later" in lines[2]
+    assert "close_session" in last
+
+
+def test_following_goes_on_with_what_is_written(ask: Ask, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/tasks.db"
+    with asynq.Client(url) as client:
+        client.enqueue(asynq.Task("ok"), task_id="first")
+        later = threading.Timer(0.3, client.enqueue, [asynq.Task("ok")], {"task_id": "second"})
+        later.start()
+
+        told = ask("--broker", url, "journal", "tail", "default", "--follow", "--limit", "2").out
+        later.join(WAIT_S)
+
+    first, second = told.splitlines()
+    assert "enqueue first" in first
+    assert "enqueue second" in second
+
+
+def test_a_sound_journal_verifies(ask: Ask, lived: str) -> None:
+    answer = ask("--broker", lived, "journal", "verify", "default", "--json")
+
+    verification = answer.json()
+    assert answer.code == 0
+    assert verification["problems"] == []
+    assert verification["digests"][0] == verification["digests"][1]
+    assert verification["entries"]["applied"] == verification["position"] + 1
+
+
+def test_what_is_wrong_with_a_journal_is_told_by_its_exit_code(ask: Ask, tmp_path: Path) -> None:
+    path = tmp_path / "tasks.db"
+    url = f"sqlite:///{path}"
+    with asynq.Client(url) as client:
+        client.enqueue(asynq.Task("ok"), task_id="first")
+    store = SqliteJournalStore(str(path))
+    journal = store.open(queue_journal_name("default"))
+    journal.append(b"nobody can read this")
+    store.close()
+
+    verified = ask("--broker", url, "journal", "verify", "default")
+    described = ask("--broker", url, "journal", "describe", "default")
+
+    assert verified.code == 1
+    assert "entry 1 was skipped" in verified.out
+    assert "1 unreadable" in verified.out
+    assert "entry 1 was skipped" in described.out
+    assert described.code == 0
+
+
+def test_a_journal_that_was_cut_says_so(ask: Ask, tmp_path: Path) -> None:
+    path = tmp_path / "tasks.db"
+    url = f"sqlite:///{path}"
+    with asynq.Client(url) as client:
+        for number in range(5):
+            client.enqueue(asynq.Task("ok"), task_id=f"task{number}")
+    store = SqliteJournalStore(str(path))
+    store.open(queue_journal_name("default")).truncate(3)
+    store.close()
+
+    described = ask("--broker", url, "journal", "describe", "default")
+    tailed = ask("--broker", url, "journal", "tail", "default", "--from", "0")
+
+    assert described.code == 1
+    assert "cut before position 3" in described.err
+    assert tailed.out.startswith("3 ")
