@@ -19,7 +19,7 @@ from asynq_compat.machine.step import Step
 from asynq_compat.rules.deadline import DEFAULT_TIMEOUT_S
 from asynq_compat.rules.limits import DURATION_NS_MAX, INSTANT_S_MAX, NS_PER_S, is_blank
 from asynq_compat.wire.bare import BareRecord, Headers, parse_bare
-from asynq_compat.wire.command import DUPLICATE, ID_TAKEN
+from asynq_compat.wire.command import DUPLICATE, ID_TAKEN, OK
 from asynq_compat.wire.message import encode_message
 from asynq_compat.wire.unique import unique_key
 
@@ -37,19 +37,28 @@ def enqueue_bare(state: State, step: Step, queue: str, data: bytes, headers: Hea
         return None
     lock = _lock_of(record, queue)
     task_id, message = _filled(state, step.position, queue, record, lock)
-    process_at, ttl_s = record.process_at, record.unique_ttl_s
-    if process_at is not None and process_at <= state.clock_s():
-        process_at = None
-    if process_at is not None and ttl_s is not None:
-        # The lock counts from when the task runs, as Asynq's client counts it: whole seconds, the fraction cut off.
-        ttl_s += (process_at * 1000 - state.clocks.clock_ms) // 1000
-    outcome = enqueue_one(state, task_id, message, process_at, lock, ttl_s)
+    outcome = _enter(state, record, task_id, message, lock)
     if outcome == ID_TAKEN:
         state.skipped.id_taken += 1
         step.notes.append(f"entry {step.position} was skipped: the id {task_id[:80]!r} is taken")
     elif outcome == DUPLICATE:
         state.skipped.duplicate += 1
     return outcome
+
+
+def _enter(state: State, record: BareRecord, task_id: str, message: bytes, lock: str | None) -> int:
+    process_at, ttl_s = record.process_at, record.unique_ttl_s
+    if process_at is not None and process_at <= state.clock_s():
+        process_at = None
+    if process_at is not None and ttl_s is not None:
+        # The lock counts from when the task runs, as Asynq's client counts it: whole seconds, the fraction cut off.
+        ttl_s += (process_at * 1000 - state.clocks.clock_ms) // 1000
+    if process_at is not None or lock is not None:
+        return enqueue_one(state, task_id, message, process_at, lock, ttl_s)
+    if task_id in state.tasks:
+        return ID_TAKEN
+    state.make_pending([task_id], [message], state.clocks.clock_ms)
+    return OK
 
 
 def _fault_of(record: BareRecord) -> str | None:
@@ -78,15 +87,25 @@ def _lock_of(record: BareRecord, queue: str) -> str | None:
 def _filled(state: State, position: int, queue: str, record: BareRecord, lock: str | None) -> tuple[str, bytes]:
     """Return the id and the message as they are stored."""
     message = record.message
+    task_id = _derived_id(state, position) if is_blank(message.id) else message.id
+    timeout = message.timeout if message.timeout or message.deadline else DEFAULT_TIMEOUT_S
+    if (
+        task_id == message.id
+        and queue == message.queue
+        and timeout == message.timeout
+        and (lock is None or lock == message.unique_key)
+        and (record.group is None or record.group == message.group_key)
+    ):
+        return task_id, record.encoded
     filled = replace(
         message,
-        id=_derived_id(state, position) if is_blank(message.id) else message.id,
+        id=task_id,
         queue=queue,
-        timeout=message.timeout if message.timeout or message.deadline else DEFAULT_TIMEOUT_S,
-        unique_key=lock or message.unique_key,
-        group_key=record.group or message.group_key,
+        timeout=timeout,
+        unique_key=message.unique_key if lock is None else lock,
+        group_key=message.group_key if record.group is None else record.group,
     )
-    return filled.id, record.encoded if filled == message else encode_message(filled)
+    return task_id, encode_message(filled)
 
 
 def _derived_id(state: State, position: int) -> str:

@@ -1,7 +1,7 @@
 """Does a journal that was recorded once still mean the same?
 
-Contract: tests/vectors/journal_v1.json holds the entries of one simulated history, and the state that follows from them, in words that do
-not depend on how a state is summed up.
+Contract: tests/vectors/journal_v1.json holds the entries of one simulated history, bare_v1.json bare records of every kind, each with the
+state that follows from them, in words that do not depend on how a state is summed up.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from asynq_compat.machine.machine import Machine
 from asynq_compat.rules.task_state import TaskState
 
-RECORDED = Path(__file__).parents[2] / "vectors" / "journal_v1.json"
+VECTORS = Path(__file__).parents[2] / "vectors"
 
 
 def state_of(machine: Machine) -> dict[str, object]:
@@ -44,13 +46,15 @@ def state_of(machine: Machine) -> dict[str, object]:
     }
 
 
-def test_a_recorded_journal_replays_to_the_recorded_state() -> None:
-    recorded = json.loads(RECORDED.read_text())
+@pytest.mark.parametrize("name", ["journal_v1.json", "bare_v1.json"])
+def test_a_recorded_journal_replays_to_the_recorded_state(name: str) -> None:
+    recorded = json.loads((VECTORS / name).read_text())
     machine = Machine(recorded["queue"])
 
     verdicts: dict[str, int] = {}
-    for position, timestamp_ms, is_log_time, data in recorded["entries"]:
-        verdict = machine.apply(position, timestamp_ms, is_log_time, bytes.fromhex(data)).verdict
+    for position, timestamp_ms, is_log_time, data, *rest in recorded["entries"]:
+        headers = tuple((key, bytes.fromhex(value)) for key, value in (rest[0] if rest else ()))
+        verdict = machine.apply(position, timestamp_ms, is_log_time, bytes.fromhex(data), headers).verdict
         verdicts[verdict.value] = verdicts.get(verdict.value, 0) + 1
 
     assert verdicts == recorded["verdicts"]
