@@ -31,22 +31,20 @@ class Carrier(asyncio.Task[None]):
 
     Attributes:
         run: The attempt that it is inside.
-        is_owned: Its handler has waited: it is that one's alone.
-        is_marked: A handler has cancelled it, or listens for its end.
+        is_spent: It takes no other: its handler has waited, has cancelled it, or listens for its end.
     """
 
     run: Run | None = None
-    is_owned = False
-    is_marked = False
+    is_spent = False
 
     def cancel(self, msg: Any | None = None) -> bool:
         """As `asyncio.Task.cancel`."""
-        self.is_marked = True
+        self.is_spent = True
         return super().cancel(msg)
 
     def add_done_callback(self, fn: Callable[[Self], object], /, *, context: contextvars.Context | None = None) -> None:
         """As `asyncio.Task.add_done_callback`."""
-        self.is_marked = True
+        self.is_spent = True
         super().add_done_callback(fn, context=context)
 
 
@@ -96,7 +94,7 @@ class Carriers:
             run = carrier.run
             if run is not None:
                 run.coroutine = carrier
-                carrier.is_owned = True
+                carrier.is_spent = True
                 carrier.set_name(run.lease.task_id)
             elif carrier.done():
                 width = 1
@@ -116,8 +114,16 @@ class Carriers:
     async def _carry(self) -> None:
         todo, running, succeeded = self._todo, self._running, self._succeeded
         carrier = cast("Carrier", asyncio.current_task())
-        references, weak_references = sys.getrefcount(carrier), weakref.getweakrefcount(carrier)
-        variables = contextvars.copy_context()
+        reference_count, weak_reference_count, variables_now = (
+            sys.getrefcount,
+            weakref.getweakrefcount,
+            contextvars.copy_context,
+        )
+        references, weak_references, variables = (
+            reference_count(carrier),
+            weak_reference_count(carrier),
+            variables_now(),
+        )
         until_s = time.monotonic() + _STEP_S
         while todo or self._has_found_more():
             run = todo.popleft()
@@ -134,11 +140,10 @@ class Carriers:
             else:
                 succeeded(run)
             if (
-                carrier.is_owned
-                or carrier.is_marked
-                or sys.getrefcount(carrier) != references
-                or weakref.getweakrefcount(carrier) != weak_references
-                or not _is_unchanged(variables)
+                carrier.is_spent
+                or reference_count(carrier) != references
+                or weak_reference_count(carrier) != weak_references
+                or not _are_same(variables, variables_now())
                 or time.monotonic() >= until_s
             ):
                 break
@@ -157,9 +162,8 @@ class Carriers:
             self._has_found_more()
 
 
-def _is_unchanged(before: contextvars.Context) -> bool:
+def _are_same(before: contextvars.Context, now: contextvars.Context) -> bool:
     """Return whether every context variable has the very value that it had."""
-    now = contextvars.copy_context()
     return len(now) == len(before) and (
         not now or all(before.get(variable, _ABSENT) is value for variable, value in now.items())
     )

@@ -8,6 +8,7 @@ Source: asynq v0.26.0 `server.go`; docs/semantics.md, "lifecycle, logging".
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -32,6 +33,10 @@ from asynq_compat.rules.clock import Clock
 from asynq_compat.servemux import Handler
 from asynq_compat.wire.server_info import ServerInfo
 
+# CPython's own first threshold is 700, or 2 000.
+_DEFAULT_THRESHOLD_MAX = 2_000
+_THRESHOLDS = 50_000, 20, 100
+
 
 class Engine:
     """The duties of one server."""
@@ -46,6 +51,7 @@ class Engine:
         clock: Clock,
         log: logging.Logger,
     ) -> None:
+        _spare_the_collector()
         self._config = config
         self._log = log
         order = QueueOrder(
@@ -99,6 +105,12 @@ class Engine:
             duty.stop()
         self._heartbeater.stop()
         self._intake.close()
+
+
+def _spare_the_collector() -> None:
+    """Let Python look for cycles less often, unless the program has said how often: a server makes many objects and few cycles."""
+    if 0 < gc.get_threshold()[0] <= _DEFAULT_THRESHOLD_MAX:
+        gc.set_threshold(*_THRESHOLDS)
 
 
 def _server_info(config: Config, server_id: str, clock: Clock) -> ServerInfo:

@@ -105,12 +105,12 @@ class Runner:
                 lost(None)
                 continue
             if rest is not known:  # Tasks of one kind share it.
-                known = rest
+                known, headers = rest, rest.headers or None
                 deadline_ns = attempt_deadline_ns(now_ns, rest.timeout, rest.deadline)
                 earliest_ns = min(earliest_ns, deadline_ns)
                 is_special = deadline_ns <= now_ns or not (rest.timeout or rest.deadline) or self._has_base
             run = Run(self, lease, rest, now_ns, deadline_ns)
-            run.task = HandlerTask(type_name, payload, rest.headers or None, run)
+            run.task = HandlerTask(type_name, payload, headers, run)
             running.add(run)
             try:
                 if is_special and not self._may_begin(run):

@@ -25,6 +25,10 @@ _RETRY_FIRST_S = 0.25
 _RETRY_MAX_S = 5.0
 # No slot is given out again early while so many outcomes are unsettled.
 _UNSETTLED_MAX = 8_192
+# Where slots do not wait for their settling: a batch shall have so many, and for that waits so long, but only right behind a large one.
+_GATHERED_MIN = 1_000
+_GATHER_S = 0.005
+_LARGE_MIN = 100
 # Idle, nothing is due: it is woken by `add`.
 _IDLE_S = 60.0
 
@@ -37,6 +41,7 @@ class Settler(Service):
         self._intake = intake
         self._added: deque[Settlement | None] = deque()
         self._has_added = threading.Event()
+        self._is_woken = False  # The event's state; a flag is quicker to ask, once a task.
         self._turns_over = True
         self._freeing = threading.Lock()  # Guards the taking out of `_added`, and the next.
         self._freed_early = 0
@@ -44,12 +49,14 @@ class Settler(Service):
         self._unsettled: list[Settlement] = []
         self._retry_wait_s = _RETRY_FIRST_S
         self._retry_at_s = 0.0
+        self._gathers = False  # The batch before was a large one, which ended just now.
 
     def add(self, settlement: Settlement | None) -> None:
         """Have a task settled and its slot freed."""
         self._added.append(settlement)
         # Behind the append: the thread clears the flag before it looks, so one of the two sees the other.
-        if not self._has_added.is_set():
+        if not self._is_woken:
+            self._is_woken = True
             self._has_added.set()
 
     def turn_over(self) -> Sequence[Lease]:
@@ -69,8 +76,12 @@ class Settler(Service):
 
     def run_once(self) -> float:
         """Wait for outcomes and settle all that are there."""
-        self._has_added.wait(max(self._retry_at_s - time.monotonic(), 0.0) if self._unsettled else _IDLE_S)
+        idle_s = max(self._retry_at_s - time.monotonic(), 0.0) if self._unsettled else _IDLE_S
+        self._gathers = self._has_added.wait(_GATHER_S if self._gathers else idle_s) and self._gathers
+        if self._gathers and self._turns_over and len(self._added) < _GATHERED_MIN:
+            self.stopping.wait(_GATHER_S)
         self._has_added.clear()
+        self._is_woken = False
         if self._unsettled and time.monotonic() >= self._retry_at_s:
             self._settle_again()
         self._settle_added()
@@ -94,6 +105,7 @@ class Settler(Service):
             batch = [added.popleft() for _ in range(len(added))]
             slots_freed = len(batch) - self._freed_early
             self._freed_early = 0
+        self._gathers = len(batch) >= _LARGE_MIN
         fresh = _still_ours([settlement for settlement in batch if settlement is not None])
         if not batch:
             return

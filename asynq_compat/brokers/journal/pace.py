@@ -2,18 +2,19 @@
 
 Contract: pure; instants are seconds of the caller's monotonic clock. While tasks leave their slots quickly, what can be started within
 `_AHEAD_S` at the present rate is fetched ahead; else nothing is.
-Not obvious: without it the rate is slots / round trip, whatever the handlers could do.
+Not obvious: without it the rate is slots / round trip, whatever the handlers could do. The window has to cover more than one round trip
+to grow at all, and a stall of the machine, in which few slots become free, must not empty it: it doubles or halves within a span.
 """
 
 from __future__ import annotations
 
-# journal.md 5: what is not started within 100 ms is handed back; half of that is fetched ahead at most. 8 192 tasks at most.
-_AHEAD_S = 0.05
+# docs/journal.md: what is not started within 100 ms is handed back. 8 192 tasks at most.
+_AHEAD_S = 0.1
 WINDOW_MAX = 8_192
 # Below this time in a slot, waiting for a thread included, handlers count as quick.
 _QUICK_S = 0.02
 _SPAN_S = 0.02
-_GROWTH = 2
+_STEP = 2
 
 
 class Pace:
@@ -39,10 +40,11 @@ class Pace:
         if span_s < _SPAN_S:
             return
         rate = self._freed / span_s
-        in_slot_s = busy / rate if rate else float("inf")
-        is_quick = rate > 0 and min(in_slot_s, self._slots / rate) < _QUICK_S
-        aim = min(int(rate * _AHEAD_S), self._window_max) if is_quick else 0
-        self._window = min(aim, max(self._window, self._slots) * _GROWTH)
+        if rate and min(busy, self._slots) / rate < _QUICK_S:
+            aim = min(int(rate * _AHEAD_S), self._window_max)
+            self._window = max(min(aim, max(self._window, self._slots) * _STEP), self._window // _STEP)
+        elif busy:
+            self._window = 0
         self._span_began_s = now_s
         self._freed = 0
 
