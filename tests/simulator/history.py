@@ -104,8 +104,9 @@ def _ask_while_servers_live(world: World, asker: Asker, servers: list[Server]) -
     asker.must_be_replied = True
     for is_first_stopped in (False, True) if len(servers) > 1 else (False,):
         if is_first_stopped:
-            first = world.observer.machine.sessions()[0].session
-            keeper = next(server for server in servers if server.session == first)
+            of_session = {server.session: server for server in servers}
+            first = min(view.session for view in world.observer.machine.sessions() if view.session in of_session)
+            keeper = of_session[first]
             keeper.stopped_until_ms = world.now_ms + STOPPED_MS
         for asker.loses_answers in (False, True):
             asker.ask()
