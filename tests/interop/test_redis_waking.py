@@ -151,7 +151,8 @@ def test_a_server_passes_its_check_interval_on(redis_url: str) -> None:
             server.shutdown()
 
 
-def test_stop_ends_a_wait_for_tasks_and_a_wait_for_slots(redis_url: str) -> None:
+@pytest.mark.parametrize("end", ["stop", "close"])
+def test_stop_and_close_end_a_wait_for_tasks_and_a_wait_for_slots(redis_url: str, end: str) -> None:
     with (
         broker_at(settings_of(redis_url)) as broker,
         redis.Redis.from_url(redis_url) as raw,
@@ -165,8 +166,8 @@ def test_stop_ends_a_wait_for_tasks_and_a_wait_for_slots(redis_url: str) -> None
         assert len(full.take(1)) == 1
         waiting_for_slots = pool.submit(full.take, 60)
         for intake in (idle, full):
-            intake.stop()
-            intake.stop()
+            getattr(intake, end)()
+            getattr(intake, end)()
 
         assert waiting_for_tasks.result(5) == ()
         assert waiting_for_slots.result(5) == ()

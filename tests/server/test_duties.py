@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+import redis
 
 from asynq_compat.config import Config
 from asynq_compat.connect import open_broker
@@ -23,7 +24,7 @@ from asynq_compat.server import Server
 from asynq_compat.task import Task
 from asynq_compat.testing.clock import VirtualClock
 from asynq_compat.wire.message import TaskMessage, encode_message
-from tests.server.ground import Ground
+from tests.server.ground import Ground, wait_until
 
 LOG = logging.getLogger("test.duties")
 QUEUES = ("default",)
@@ -186,3 +187,33 @@ def test_the_lease_of_a_running_task_is_kept(redis_ground: Ground, clock: Virtua
         release.set()
 
         redis_ground.wait_for_state(task_id, TaskState.COMPLETED)
+
+
+def test_a_server_is_known_with_its_workers_while_it_runs_and_forgotten_when_it_stops(redis_ground: Ground) -> None:
+    started, release = threading.Event(), threading.Event()
+
+    def handle(ctx: Context, task: Task) -> None:
+        started.set()
+        release.wait(20)
+
+    with redis.Redis.from_url(redis_ground.url) as raw:
+
+        def published() -> list[bytes]:
+            return sorted(raw.keys("asynq:servers:*") + raw.keys("asynq:workers:*"))
+
+        def has_told_of_both() -> bool:
+            assert server._engine is not None
+            server._engine._heartbeater.run_once()  # The thread's own first beat may come behind it, without a worker.
+            return len(published()) == 2
+
+        with redis_ground.serving(handle) as server:
+            task_id = redis_ground.enqueue()
+            assert started.wait(10)
+            wait_until(has_told_of_both, lambda: f"{published()} is published")
+            of_server, of_workers = published()
+            assert raw.zrange("asynq:servers", 0, -1) == [of_server]
+            assert list(raw.hgetall(of_workers)) == [task_id.encode()]
+            release.set()
+
+        assert published() == []
+        assert raw.zcard("asynq:servers") == raw.zcard("asynq:workers") == 0
