@@ -29,11 +29,10 @@ UNIQUE_TTL_S_MAX = DURATION_NS_MAX // NS_PER_S
 
 def enqueue_bare(state: State, step: Step, queue: str, data: bytes, headers: Headers) -> int | None:
     """Enqueue the task in a record; return its outcome, None when there is no task in it."""
-    record = parse_bare(data, headers)
-    fault = record if isinstance(record, str) else _fault_of(record)
-    if isinstance(record, str) or fault is not None:
+    record = read_bare(data, headers)
+    if isinstance(record, str):
         state.skipped.unreadable += 1
-        step.notes.append(f"entry {step.position} was skipped: {fault}")
+        step.notes.append(f"entry {step.position} was skipped: {record}")
         return None
     lock = _lock_of(record, queue)
     task_id, message = _filled(state, step.position, queue, record, lock)
@@ -44,6 +43,12 @@ def enqueue_bare(state: State, step: Step, queue: str, data: bytes, headers: Hea
     elif outcome == DUPLICATE:
         state.skipped.duplicate += 1
     return outcome
+
+
+def read_bare(data: bytes, headers: Headers) -> BareRecord | str:
+    """Return what a record says, or why every queue skips it."""
+    record = parse_bare(data, headers)
+    return record if isinstance(record, str) else _fault_of(record) or record
 
 
 def _enter(state: State, record: BareRecord, task_id: str, message: bytes, lock: str | None) -> int:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from asynq_compat.journals.journal import Entry
+from asynq_compat.machine.bare import read_bare
 from asynq_compat.machine.machine import TRANSITIONS
 from asynq_compat.ports.history import LogEntry
 from asynq_compat.rules.instants import instant_of
 from asynq_compat.wire import command as c
-from asynq_compat.wire.bare import parse_bare
 from asynq_compat.wire.frame import decode_frame, is_frame
 
 _SHOWN_MAX = 3
@@ -22,7 +22,7 @@ def log_entry(entry: Entry) -> LogEntry:
     """Return an entry in words."""
     frame = decode_frame(entry.data) if is_frame(entry.data) else None
     if frame is None:
-        record = parse_bare(entry.data, entry.headers)
+        record = read_bare(entry.data, entry.headers)
         text = (
             f"unreadable: {record}"
             if isinstance(record, str)
