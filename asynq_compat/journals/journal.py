@@ -10,7 +10,7 @@ its positions never restart, and a read below the cut fails instead of jumping o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from asynq_compat.errors import CorruptDataError, PayloadTooLargeError
@@ -207,6 +207,9 @@ class JournalStore(Protocol):
         Raises:
             BrokerUnavailableError: No answer.
         """
+
+    def opens_elsewhere(self) -> Callable[[], JournalStore] | None:
+        """Return what another process can open the same place with, picklable; None where no other process can."""
 
     def ping(self) -> None:
         """Ask whether it answers.

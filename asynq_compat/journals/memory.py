@@ -85,6 +85,9 @@ class MemoryJournalStore:
         with self._place.lock:
             return sorted(self._place.logs)
 
+    def opens_elsewhere(self) -> None:
+        """Return None: no other process sees this one's memory."""
+
     def ping(self) -> None:
         """Fail in a forked child."""
         if self._place.pid != os.getpid():

@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from asynq_compat.errors import ServerStateError
 from asynq_compat.journals.file_signal import Listener
@@ -24,6 +25,7 @@ from asynq_compat.journals.journal import (
     READ_COUNT_MAX,
     Batch,
     Entry,
+    JournalStore,
     NotInJournalError,
     check_frame_size,
 )
@@ -87,6 +89,10 @@ class SqliteJournalStore:
         self._check_open()
         with self._file.transaction() as connection:
             return sorted(name for (name,) in connection.execute(_NAMES))
+
+    def opens_elsewhere(self) -> Callable[[], JournalStore] | None:
+        """Return what opens the same file; None where the clock is a caller's."""
+        return partial(SqliteJournalStore, self._file.path) if self._now_ms is _system_now_ms else None
 
     def ping(self) -> None:
         """Take the lock and ask the file something."""

@@ -36,6 +36,9 @@ class VirtualTimeStore:
         """Return the names of the journals that exist."""
         return self._store.names()
 
+    def opens_elsewhere(self) -> None:
+        """Return None: the virtual time stays in this process."""
+
     def ping(self) -> None:
         """Ask whether it answers."""
         self._store.ping()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from asynq_compat.brokers.journal.partitions import TIMEOUT_S, Partitions
+from asynq_compat.brokers.journal.following.followed import TIMEOUT_S
+from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.errors import CorruptDataError
 from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.wire import command

@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 import threading
 
+from asynq_compat.brokers.journal.following.followed import TIMEOUT_S
 from asynq_compat.brokers.journal.membership import Membership, Seat
-from asynq_compat.brokers.journal.partitions import TIMEOUT_S, Partitions
+from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.errors import AsynqError
 from asynq_compat.wire import command
@@ -62,6 +63,7 @@ class Caretaker:
             seat.partition.writer.submit(ticket)
         for seat, ticket in tickets:
             seat.partition.writer.wait(ticket, timeout_s=TIMEOUT_S)
+        self._partitions.look_after()
         self._thread.start()
 
     def leave(self, *, is_crash: bool = False) -> None:

@@ -13,9 +13,10 @@ import time
 from collections.abc import Sequence
 
 from asynq_compat.brokers.journal.caretaker import Caretaker
+from asynq_compat.brokers.journal.following.followed import TIMEOUT_S
+from asynq_compat.brokers.journal.following.replica import IDLE_S
 from asynq_compat.brokers.journal.membership import Membership, Seat
-from asynq_compat.brokers.journal.partitions import TIMEOUT_S, Partitions
-from asynq_compat.brokers.journal.replica import IDLE_S
+from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.session import Session, SessionTerm
 from asynq_compat.brokers.journal.settling import SettlePlan, outcomes_of, plan
 from asynq_compat.brokers.journal.ticket import Ticket

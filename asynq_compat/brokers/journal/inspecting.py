@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
-from asynq_compat.brokers.journal.partitions import TIMEOUT_S, Partitions
+from asynq_compat.brokers.journal.following.followed import TIMEOUT_S
+from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.errors import UnsupportedByBroker
 from asynq_compat.machine.applied import TaskView
 from asynq_compat.machine.machine import Machine

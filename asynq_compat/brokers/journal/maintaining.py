@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asynq_compat.brokers.journal.partitions import Partition, Partitions
+from asynq_compat.brokers.journal.following.followed import Partition
+from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.settling import delay_ms, new_retried
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.ports.consuming import Lease, SettleKind, Settlement, SettleOutcome

@@ -12,9 +12,10 @@ import threading
 from functools import partial
 
 from asynq_compat.brokers.journal.credit import CreditSharing
+from asynq_compat.brokers.journal.following.followed import Partition
+from asynq_compat.brokers.journal.following.replica import AnyApplied
 from asynq_compat.brokers.journal.pace import Pace
-from asynq_compat.brokers.journal.partitions import Partition, Partitions
-from asynq_compat.brokers.journal.replica import AnyApplied
+from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.session import Session
 from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.machine.applied import Applied

@@ -9,13 +9,14 @@ import threading
 
 from asynq_compat.brokers.journal.administering import JournalAdministering
 from asynq_compat.brokers.journal.consuming import JournalConsuming
+from asynq_compat.brokers.journal.following.replica import IDLE_S
 from asynq_compat.brokers.journal.history.recounting import JournalHistory
 from asynq_compat.brokers.journal.inspecting import JournalInspecting
+from asynq_compat.brokers.journal.keeping.tail import Keeping
 from asynq_compat.brokers.journal.maintaining import JournalMaintaining
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.producing import JournalProducing
 from asynq_compat.brokers.journal.registering import JournalRegistering
-from asynq_compat.brokers.journal.replica import IDLE_S
 from asynq_compat.brokers.journal.reply import REPLY_S
 from asynq_compat.brokers.journal.signalling import JournalSignalling
 from asynq_compat.journals.journal import JournalStore
@@ -40,6 +41,7 @@ def open_journal(
     shares: bool = False,
     replica: bool = False,
     reply_s: float = REPLY_S,
+    keeping: Keeping | None = None,
 ) -> Broker:
     """Return the broker over the journals of `store`, which it closes with itself.
 
@@ -50,8 +52,11 @@ def open_journal(
         shares: Brokers of one address in this process share writers and replicas: for a place that no other process sees.
         replica: Follow a queue from the first outcome that is needed, instead of asking its servers for it.
         reply_s: How long to wait for a server's reply before the journal is folded.
+        keeping: When checkpoints are written and what is cut; the defaults when left out.
     """
-    partitions = Partitions(store, clock or SystemClock(), idle_s=idle_s, folds=replica or shares, reply_s=reply_s)
+    partitions = Partitions(
+        store, clock or SystemClock(), idle_s=idle_s, folds=replica or shares, reply_s=reply_s, keeping=keeping
+    )
     if shares:
         partitions = _share(partitions)
     consuming = JournalConsuming(partitions, idle_s=idle_s)

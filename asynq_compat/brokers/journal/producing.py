@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from asynq_compat.brokers.journal.following.followed import TIMEOUT_S, Partition
 from asynq_compat.brokers.journal.outbox import FRAME_BYTES_MAX, FRAME_TASKS_MAX
-from asynq_compat.brokers.journal.partitions import TIMEOUT_S, Partition, Partitions
+from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.ticket import Ticket, unanswered
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, PayloadTooLargeError, UnsupportedByBroker
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus

@@ -24,11 +24,16 @@ class JournalRegistering:
         of_workers = [(worker.task_id, encode_worker_info(worker)) for worker in workers]
         size_bytes = len(encoded) + sum(len(data) + 48 for _, data in of_workers)
         commands = [command.server(_key(info), encoded, of_workers, ttl_s)]
-        self._partitions.control.commit(commands, size_bytes=size_bytes, needs_outcomes=False)
+        control = self._partitions.control
+        control.commit(commands, size_bytes=size_bytes, needs_outcomes=False)
+        control.published(_key(info))
+        self._partitions.look_after()
 
     def clear_server_state(self, info: ServerInfo) -> None:
         """Withdraw what was published for this host, pid and server id."""
-        self._partitions.control.commit([command.server_gone(_key(info))], size_bytes=64, needs_outcomes=False)
+        control = self._partitions.control
+        control.withdrawn(_key(info))
+        control.commit([command.server_gone(_key(info))], size_bytes=64, needs_outcomes=False)
 
 
 def _key(info: ServerInfo) -> str:

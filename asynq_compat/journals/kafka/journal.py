@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from asynq_compat.errors import ServerStateError
-from asynq_compat.journals.journal import READ_BYTES_MAX, READ_COUNT_MAX, Batch, check_frame_size
+from asynq_compat.journals.journal import READ_BYTES_MAX, READ_COUNT_MAX, Batch, JournalStore, check_frame_size
 from asynq_compat.journals.kafka.driver_kafka_python import KafkaPythonDriver
 from asynq_compat.journals.kafka.reader_kafka_python import KafkaPythonReader
 from asynq_compat.journals.kafka.settings import KafkaSettings
@@ -51,6 +52,10 @@ class KafkaJournalStore:
         """Return the names of the journals that exist, sorted."""
         namespace = self._settings.namespace
         return sorted(name for topic in self._driver.topics() if (name := journal_name_of(namespace, topic)))
+
+    def opens_elsewhere(self) -> Callable[[], JournalStore]:
+        """Return what connects to the same namespace."""
+        return partial(KafkaJournalStore, self._settings)
 
     def ping(self) -> None:
         """Ask for the cluster's topics."""

@@ -106,6 +106,9 @@ class FaultyStore:
         """The real one's."""
         return self.store.names()
 
+    def opens_elsewhere(self) -> None:
+        """Return None: the faults stay in this process."""
+
     def ping(self) -> None:
         """Ask the real one."""
         self.store.ping()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asynq_compat.brokers.journal.notes import PERIOD_S, WRITTEN_MAX, Notes
+from asynq_compat.brokers.journal.following.notes import PERIOD_S, WRITTEN_MAX, Notes
 
 
 def test_the_first_notes_are_written_as_they_are(caplog: pytest.LogCaptureFixture) -> None:

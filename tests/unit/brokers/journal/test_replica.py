@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from asynq_compat.brokers.journal.following.followed import Partition
+from asynq_compat.brokers.journal.keeping.tail import Keeping
 from asynq_compat.brokers.journal.open import open_journal
-from asynq_compat.brokers.journal.partitions import Partition
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
 from asynq_compat.journals.journal import queue_journal_name
 from asynq_compat.journals.memory import MemoryJournalStore
@@ -86,7 +87,7 @@ def test_a_journal_of_a_later_version_is_not_guessed_at(store: FaultyStore, brok
 
 
 def test_a_silent_journal_is_told_within_the_timeout(store: FaultyStore) -> None:
-    partition = Partition("default", store, SystemClock(), 5.0)
+    partition = Partition("default", store, SystemClock(), idle_s=5.0, keeping=Keeping())
     store.journals[_NAME].is_unreadable = True
     partition.commit([command.tick()], size_bytes=8, needs_outcomes=False)
 

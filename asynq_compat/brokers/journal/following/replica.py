@@ -3,36 +3,39 @@
 Contract: one thread reads the journal and applies every entry to a fold; under `lock` the fold may be asked. What an entry did is told
 to `listeners` by that thread, outside the lock, in the order of the log. `sync` returns once everything that was durable at its call
 has been applied (linearizable reads).
-Not obvious: after a reconnect the entry at our own position is read again. If it is another, or the log ends below us, it is not the
-log that we followed: everything folded is thrown away and read anew, and that is said.
+Not obvious: it begins with the newest checkpoint, if there is one, and again when what it has not read was cut away. After a reconnect the
+entry at our own position is read again. If it is another, or the log ends below us, it is not the log that we followed: everything folded
+is thrown away and read anew, and that is said.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
+from asynq_compat.brokers.journal.following.notes import Notes
+from asynq_compat.brokers.journal.following.progress import Progress
+from asynq_compat.brokers.journal.following.same_log import ANOTHER, CUT, DIVERGED, check_is_whole, is_same_log
 from asynq_compat.brokers.journal.keeper import TickTimer
-from asynq_compat.brokers.journal.notes import Notes
+from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
+from asynq_compat.brokers.journal.keeping.tail import Keeping, Tail
 from asynq_compat.brokers.journal.reply import Replier
 from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.brokers.journal.writer import Writer
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError, ServerStateError
-from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, Journal
-from asynq_compat.machine.applied import Applied, Verdict
+from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, Journal, NotInJournalError
+from asynq_compat.machine.applied import Applied, Marker, Verdict
 from asynq_compat.machine.control import ControlApplied, ControlMachine
 from asynq_compat.machine.machine import Machine
 from asynq_compat.rules.clock import Clock
 from asynq_compat.wire import command
+from asynq_compat.wire.checkpoint import Confirmed
 
 _LOG = logging.getLogger("asynq_compat.journal")
 
 _RETRY_S = 0.2
-# How often a long wait for a cold replica is told.
-_TELL_EVERY_S = 2.0
 # The longest the thread waits in one read; a tick due earlier shortens it.
 IDLE_S = 5.0
 
@@ -52,6 +55,10 @@ class Listener(Protocol):
         """Hear that the log is another one: whatever was known is void."""
 
 
+class _DivergedError(Exception):
+    """A marker contradicts the fold."""
+
+
 class Replica(Generic[_F]):
     """A fold that follows its journal.
 
@@ -59,6 +66,8 @@ class Replica(Generic[_F]):
         journal: The journal; read by this replica's thread only.
         make_fold: Makes an empty fold.
         writer: This process's writer into the same journal.
+        checkpoints: Those of the journal.
+        keeping: What of the journal stays.
         due: Says at which clock a tick would change something, and this process's rank as a keeper; None where it does not tick.
             Called under `lock`.
         version: Says which machine version of the journal this release does not know. Called under `lock`.
@@ -76,6 +85,8 @@ class Replica(Generic[_F]):
         due: Callable[[], tuple[int | None, int] | None] = lambda: None,
         version: Callable[[], int | None] = lambda: None,
         replier: Replier | None = None,
+        checkpoints: Checkpoints[_F],
+        keeping: Keeping,
         idle_s: float = IDLE_S,
     ) -> None:
         self.lock = threading.Lock()  # Guards the fold.
@@ -88,12 +99,14 @@ class Replica(Generic[_F]):
         self._version = version
         self._repliers = () if replier is None else (replier,)
         self._idle_s = idle_s
-        self._moved = threading.Condition(threading.Lock())  # Guards _upto, _failure, _generation, _is_stopped.
-        self._upto = BEFORE_THE_FIRST
-        self._failure: AsynqError | None = None
-        self._is_stopped = False
+        self._checkpoints = checkpoints
+        self._progress = Progress(journal.name)
         self._listeners: list[Listener] = [*self._repliers]
-        self._last: Entry | None = None  # Owned by the thread.
+        self.last: Entry | None = None  # The last entry in the fold; guarded by `lock`.
+        self.tail = Tail(keeping)  # Owned by the thread.
+        self.checkpoint: Confirmed | None = None  # The newest that was loaded or written here.
+        self._marker: Marker | None = None  # The last one seen; owned by the thread, as the next.
+        self._has_begun = False
         self._timer = TickTimer(clock.monotonic_s())  # Owned by the thread.
         self._notes = Notes(journal.name)  # Owned by the thread.
         self._thread = threading.Thread(target=self._run, name=f"asynq-replica-{journal.name}", daemon=True)
@@ -105,9 +118,7 @@ class Replica(Generic[_F]):
 
     def stop(self) -> None:
         """Follow no longer; returns when the thread has ended. Legal twice."""
-        with self._moved:
-            self._is_stopped = True
-            self._moved.notify_all()
+        self._progress.stop()
         self._journal.interrupt()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(10.0)
@@ -123,7 +134,7 @@ class Replica(Generic[_F]):
     @property
     def failure(self) -> AsynqError | None:
         """Why the journal cannot be followed at the moment; None while all is well."""
-        return self._failure
+        return self._progress.failure
 
     def sync(self, *, timeout_s: float) -> None:
         """Wait until all that was durable at this call has been applied.
@@ -134,61 +145,62 @@ class Replica(Generic[_F]):
             BrokerUnavailableError: The journal does not answer.
             CorruptDataError: It cannot be folded.
         """
-        self._wait_for(self._journal.end(), timeout_s)
-
-    def _wait_for(self, position: int, timeout_s: float) -> None:
-        moved_at_s = told_at_s = time.monotonic()
-        with self._moved:
-            while self._upto < position:
-                before = self._upto
-                if self._is_stopped:
-                    raise BrokerUnavailableError(f"the connection to {self._journal.name} is closed")
-                if isinstance(self._failure, CorruptDataError):
-                    raise self._failure
-                self._moved.wait(min(timeout_s, _TELL_EVERY_S))
-                now_s = time.monotonic()
-                if self._upto != before:
-                    moved_at_s = now_s
-                elif now_s - moved_at_s >= timeout_s:
-                    cause = f": {self._failure}" if self._failure else ""
-                    raise BrokerUnavailableError(f"{self._journal.name} gave no entries within {timeout_s:g} s{cause}")
-                if now_s - told_at_s >= _TELL_EVERY_S:
-                    told_at_s = now_s
-                    _LOG.info("reading %s: entry %d of %d", self._journal.name, self._upto, position)
+        self._progress.wait_for(self._journal.end(), timeout_s)
 
     # --- the thread --------------------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         is_connected = True
-        while not self._is_stopped:
+        lost: NotInJournalError | None = None
+        progress = self._progress
+        while not progress.is_stopped:
             try:
+                if lost is not None:
+                    self._lose_place(lost)
+                    lost = None
                 if not is_connected:
                     self._verify()
                     is_connected = True
+                if not self._has_begun:
+                    self._begin()
                 self._step()
-                self._clear_failure()
-            except BrokerUnavailableError as failure:
-                is_connected = False
-                self._fail(failure)
-                self._pause()
+                progress.goes_on()
+                continue
             except ServerStateError:
                 return  # closed
+            except NotInJournalError as failure:
+                lost = failure
+                continue
+            except _DivergedError as divergence:
+                self._rebuild(DIVERGED, divergence)
             except AsynqError as failure:
-                self._fail(failure)
-                self._pause()
+                is_connected = not isinstance(failure, BrokerUnavailableError)
+                progress.failed(failure)
             except Exception:  # noqa: BLE001 - the top of a thread
                 _LOG.exception("the replica of %s failed", self._journal.name)
-                self._fail(CorruptDataError(f"the replica of {self._journal.name} failed; its log has the cause"))
-                self._pause()
+                progress.failed(CorruptDataError(f"the replica of {self._journal.name} failed; its log has the cause"))
+            progress.pause(_RETRY_S)
+
+    def _begin(self) -> None:
+        """Stand where the newest checkpoint, or the journal, begins."""
+        restored = self._checkpoints.load(self._journal, self._progress.loaded)
+        if restored is None:
+            check_is_whole(self._journal)
+        self.tail.begin()
+        if restored is not None:
+            with self.lock:
+                self.fold, self.last = restored.fold, restored.entry
+                self._marker = self.fold.marker
+            self.checkpoint = restored.confirmed
+            _LOG.info("%s begins at the checkpoint at position %d", self._journal.name, restored.entry.position)
+            self._progress.reached(restored.entry.position)
+        self._has_begun = True
 
     def _step(self) -> None:
-        batch = self._journal.read(self._upto, wait_s=self._wait_s())
+        batch = self._journal.read(self._progress.upto, wait_s=self._wait_s())
         if batch.entries:
             self._apply(batch.entries)
-        if batch.upto != self._upto:
-            with self._moved:
-                self._upto = batch.upto
-                self._moved.notify_all()
+        self._progress.reached(batch.upto)
         self._notes.pass_time(self._clock.monotonic_s())
         self._tick()
         for one in self._repliers:
@@ -200,6 +212,7 @@ class Replica(Generic[_F]):
         for entry in entries:
             with self.lock:
                 applied = apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data, entry.headers)
+                self.last = entry
             if applied.notes:
                 self._notes.tell(entry.position, applied.notes, now_s)
             if applied.writer_id is not None:
@@ -209,12 +222,18 @@ class Replica(Generic[_F]):
                     self._writer.on_refused(applied.writer_id, applied.sequence)
             for listener in self._listeners:
                 listener.on_applied(applied, now_s)
-        last = entries[-1]
-        self._last = last
-        self._timer.observe(last.timestamp_ms, now_s)
+        self.tail.read(entries)
+        self._timer.observe(entries[-1].timestamp_ms, now_s)
         with self.lock:
             version = self._version()
             due = self._due()
+            marker = self.fold.marker
+            divergence = self.fold.divergence()
+        if marker is not self._marker:
+            self._marker = marker
+            self.tail.marked()
+        if divergence is not None:
+            raise _DivergedError(divergence)
         if due is not None:
             self._timer.settle_due(due[0])
         if version is not None:
@@ -249,48 +268,24 @@ class Replica(Generic[_F]):
 
     def _verify(self) -> None:
         """Make sure that the log is still the one we followed."""
-        last = self._last
-        if last is None:
-            return
-        is_same = self._journal.end() >= last.position
-        if is_same:
-            again = self._journal.read(last.position - 1, wait_s=0.0, max_count=1).entries
-            is_same = bool(again) and again[0] == last
-        if not is_same:
-            self._rebuild(last.position)
+        if self.last is not None and not is_same_log(self._journal, self.last):
+            self._rebuild(ANOTHER, self.last.position)
 
-    def _rebuild(self, position: int) -> None:
-        _LOG.error(
-            "%s is not the journal it was: it has another entry, or none, at position %d; everything is read anew and "
-            "tasks held here are given up",
-            self._journal.name,
-            position,
-        )
+    def _lose_place(self, failure: NotInJournalError) -> None:
+        """What is to be read is not there: it was cut, or the log went back."""
+        if self.last is not None:
+            is_gone = self._journal.end() < self.last.position
+            self._rebuild(ANOTHER if is_gone else CUT, failure.after)
+        self._has_begun = False
+
+    def _rebuild(self, why: str, what: object) -> None:
+        _LOG.error(why, self._journal.name, what)
         with self.lock:
             self.fold = self._make_fold()
-        with self._moved:
-            self._upto = BEFORE_THE_FIRST
-            self._moved.notify_all()
-        self._last = None
+            self.last = None
+        self.checkpoint = None
+        self._has_begun = False
+        self._progress.reached(BEFORE_THE_FIRST)
         self._writer.on_rebuilt()
         for listener in self._listeners:
             listener.on_rebuilt()
-
-    def _fail(self, failure: AsynqError) -> None:
-        if type(failure) is not type(self._failure):
-            _LOG.warning("cannot follow %s: %s", self._journal.name, failure)
-        with self._moved:
-            self._failure = failure
-            self._moved.notify_all()
-
-    def _clear_failure(self) -> None:
-        if self._failure is not None:
-            _LOG.info("following %s again", self._journal.name)
-            with self._moved:
-                self._failure = None
-
-    def _pause(self) -> None:
-        deadline = time.monotonic() + _RETRY_S
-        with self._moved:
-            while not self._is_stopped and (left_s := deadline - time.monotonic()) > 0:
-                self._moved.wait(left_s)

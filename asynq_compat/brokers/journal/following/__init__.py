@@ -1,0 +1,4 @@
+"""How does a process follow a journal?
+
+Contract: one replica a journal and process; docs/journal.md.
+"""

@@ -1,0 +1,148 @@
+"""How is the checkpoint of a large state written while nobody's handlers stand still?
+
+Contract: a niced process of its own folds the journal as a new replica would, writes the checkpoint, marks, confirms and cuts. It shares
+nothing with the process that began it but the place of the journals, which it reads from its standard input (there may be a password in
+it); one JSON line on its standard output says what was written. It may be killed anywhere.
+Not obvious: it is spawned, not forked: a fork of a process with threads may not touch their locks, and would copy every page that Python's
+reference counts touch. It follows nothing, so the state can be written while it is read, without a second copy in memory.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from asynq_compat.brokers.journal.keeping.checkpointing import Snapshot, drive
+from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
+from asynq_compat.brokers.journal.keeping.cutting import cut
+from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL, Entry, Journal, JournalStore, queue_journal_name
+from asynq_compat.machine.applied import Outcome
+from asynq_compat.machine.control import ControlMachine
+from asynq_compat.machine.machine import Machine
+from asynq_compat.machine.snapshot import control_sections, restore, restore_control, snapshot_sections
+from asynq_compat.wire import command
+from asynq_compat.wire.checkpoint import Confirmed
+from asynq_compat.wire.frame import encode_frame
+
+_F = TypeVar("_F", bound=Machine | ControlMachine)
+
+_NICE = 10
+_LOOK_S = 0.1
+# Longer than any state takes that fits into memory.
+_TIMEOUT_S = 900.0
+_WAIT_S = 5.0
+
+
+def checkpoint_apart(opens: Callable[[], JournalStore], name: str, stays_from: int, stopped: threading.Event) -> bool:
+    """Let a process of its own write a checkpoint; return whether the journal accepted it.
+
+    Args:
+        opens: Opens the place where the journals are; travels to the other process.
+        name: The journal.
+        stays_from: Nothing at or behind this position is cut.
+        stopped: When set, the process is ended.
+
+    Raises:
+        BrokerUnavailableError: It wrote none; says why.
+    """
+    process = subprocess.Popen(  # noqa: S603 - this interpreter, this module
+        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    watch = threading.Thread(target=_end_when, args=(process, stopped), name="asynq-keeper-watch", daemon=True)
+    watch.start()
+    told, complaint = process.communicate(pickle.dumps((opens, name, stays_from)))
+    watch.join()
+    if process.returncode:
+        lines = complaint.decode(errors="replace").strip().splitlines()
+        raise BrokerUnavailableError(f"the process that was to write it ended with {process.returncode}: {lines[-1:]}")
+    return bool(json.loads(told)["is_accepted"])
+
+
+def _end_when(process: subprocess.Popen[bytes], stopped: threading.Event) -> None:
+    deadline = time.monotonic() + _TIMEOUT_S
+    while process.poll() is None:
+        if stopped.wait(_LOOK_S) or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+
+
+class _Folding(Generic[_F]):
+    """A journal folded by who follows it no further."""
+
+    def __init__(self, journal: Journal, checkpoints: Checkpoints[_F], fold: _F) -> None:
+        restored = checkpoints.load(journal, lambda _: None)
+        self.journal = journal
+        self.fold: _F = fold if restored is None else restored.fold
+        self.last: Entry | None = None if restored is None else restored.entry
+        self.upto = BEFORE_THE_FIRST if restored is None else restored.entry.position
+        self.outcomes: list[Outcome] = []
+
+    def go_to(self, position: int) -> None:
+        """Apply everything up to a position."""
+        while self.upto < position:
+            batch = self.journal.read(self.upto, wait_s=_WAIT_S)
+            for entry in batch.entries:
+                one = self.fold.apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data, entry.headers)
+                self.last = entry
+                if entry.position == position:
+                    self.outcomes = one.outcomes
+            self.upto = batch.upto
+
+
+def write_one(store: JournalStore, name: str, stays_from: int) -> Confirmed | None:
+    """Fold a journal, write its checkpoint and cut; None if there is nothing to write or another's was newer.
+
+    Raises:
+        BrokerUnavailableError: A journal does not answer.
+    """
+    if name == CONTROL:
+        control = Checkpoints(store, name, control_sections, restore_control)
+        return _write(store, name, control, ControlMachine(), stays_from)
+    queue = name.removeprefix(queue_journal_name(""))
+    of_queue = Checkpoints(store, name, snapshot_sections, lambda sections: restore(queue, sections))
+    return _write(store, name, of_queue, Machine(queue), stays_from)
+
+
+def _write(store: JournalStore, name: str, checkpoints: Checkpoints[_F], fold: _F, stays_from: int) -> Confirmed | None:
+    journal, state = store.open(name), checkpoints.open()
+    folding = _Folding(journal, checkpoints, fold)
+    folding.go_to(journal.end())
+    entry = folding.last
+    if entry is None:
+        return None
+
+    def mark(marker: command.Command) -> bool:
+        folding.go_to(journal.append(encode_frame(os.urandom(16), 1, [marker])))
+        return folding.outcomes == [command.OK]
+
+    sections = checkpoints.sections_of(folding.fold)
+    confirmed = drive(Snapshot(os.urandom(16), entry, folding.fold.trail, sections), state, mark)
+    if confirmed is not None:
+        for _ in cut(journal, state, confirmed, folding.fold.marker_before, stays_from):
+            pass
+    return confirmed
+
+
+def main() -> int:
+    """Write the checkpoint that standard input names."""
+    opens, name, stays_from = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 - what this module's other half wrote
+    os.nice(_NICE)
+    gc.disable()
+    store: JournalStore = opens()
+    confirmed = write_one(store, name, stays_from)
+    store.close()
+    sys.stdout.write(json.dumps({"is_accepted": confirmed is not None}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
