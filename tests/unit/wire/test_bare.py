@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 
 from asynq_compat.journals.journal import queue_journal_name
@@ -79,17 +80,14 @@ def test_nothing_makes_it_raise(value: bytes, headers: Headers) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(hostile_bytes() | messages().map(encode_message))
-def test_it_reads_what_google_s_decoder_reads_and_the_same(value: bytes) -> None:
-    """Not the other way round: libraries differ in what they let pass."""
+def test_it_reads_the_same_as_google_s_decoder(value: bytes) -> None:
+    """Where both read something: what is let pass is Go's decision (tests/interop/test_wire_parity.py), this library lets larger varints pass."""
     parsed = parse_bare(value)
     try:
         by_google = asynq_pb2.TaskMessage.FromString(value)
-    except Exception:  # noqa: BLE001 - whatever that library finds wrong
+    except DecodeError:
         return
-    if isinstance(parsed, str) and "larger than 64 bits" in parsed:
-        return  # Python's library drops the bits beyond; Go's refuses them, and so do we.
-    if value and not value.startswith(b"\0"):
-        assert isinstance(parsed, BareRecord), parsed
+    if isinstance(parsed, BareRecord) and not value.startswith(b"\0"):
         assert decode_message(by_google.SerializeToString()) == parsed.message
 
 
