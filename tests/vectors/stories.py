@@ -1,0 +1,122 @@
+"""Which journals are recorded, so that every later release reads them as this one does?
+
+Contract: told twice a story gives the same bytes. Together they hold every command and every outcome of machine version 1; a command
+that is new in a later version gets a story of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from asynq_compat.wire import command as c
+from asynq_compat.wire.frame import encode_frame
+from tests.unit.machine.log import START_MS, Entry, Log, message
+
+LARGE_BYTES = 5_000
+
+
+def work() -> list[Entry]:
+    """A queue's life: tasks of all kinds, done, kept, failed, handed back, recovered, and what an operator does."""
+    log = Log()
+    log.frame(c.genesis(b"j" * 16, 0, 1), c.enqueue(list("abcdef"), [message(i) for i in "abcdef"]))
+    at = START_MS // 1000 + 20
+    more, keys = list("ghija"), [None, "k", "k", None, None]
+    ttls = [900 if key else None for key in keys]
+    due = [at, None, None, START_MS // 1000 - 5, None]
+    log.frame(
+        c.enqueue_more(more, [message(i) for i in more], process_at=due, unique_keys=keys, unique_ttls=ttls), c.ask()
+    )
+    first = log.open("one", credit=4)
+    second = log.open("two", credit=2)
+    log.session(
+        first, c.settle_done([(first, 0, 1)]), c.settle_complete([(first, 1, 2, 30)]), mark=(first, 3), credit=1
+    )
+    log.session(
+        first, c.write_result(first, 2, b"half"), c.settle_retry([(first, 2, 5_000, "no", 1), (first, 3, 0, "", None)])
+    )
+    log.session(second, c.settle_archive([(second, 0, "never")]), c.settle_requeue([(second, 1, 2)]), credit=3)
+    log.session(second, c.settle_done([(second, 0, 2), (99, 0, 1)]), c.hand_back([(log.position, 0, 1)]), credit=-9)
+    log.frame(
+        c.run(["c", "nobody", "h", "h"]), c.archive(["d", "e", "h", "b"]), c.archive(["d"]), c.delete(["d", "i", "b"])
+    )
+    log.frame(c.pause(), c.pause(), writer="operator")
+    log.frame(c.enqueue(["z"], [message("z")]), c.run(["z"]))
+    log.frame(c.reply(b"client..........", 2, [[0, 0, 1, 0, 2], 0]), c.unpause(), c.unpause(), writer="operator")
+    log.session(first, credit=6)
+    log.session(first, mark=(log.position, 2))
+    log.pass_s(21)
+    log.session(second, credit=2)
+    log.pass_s(24)
+    places = [(orphan.session, orphan.position, orphan.index) for orphan in log.machine.orphans(0)]
+    log.frame(
+        c.recover_retry([(*places[0], 1_000, "lost", 1)]), c.recover_archive([(*places[0], "lost")]), writer="two"
+    )
+    log.frame(c.recover_archive([(*places[1], "lost"), (*places[0], "lost")]), writer="two")
+    log.session(second, c.close_session(second), [c.TICK, "too much"], [77])
+    log.pass_s(70)
+    return log.entries
+
+
+def keeping() -> list[Entry]:
+    """What a journal says about itself, writers that stumble, a clock that steps."""
+    log = Log()
+    log.frame(c.genesis(b"k" * 16, 2, 4))
+    log.frame(c.genesis(b"l" * 16, 0, 1), c.activate(2))
+    name = log.open("keeper", credit=1)
+    log.frame(c.activate(1), c.activate(2), c.activate(9))
+    trail = log.machine.trail
+    log.frame(c.checkpointed(log.position, b"d" * 32, 5, trail), c.checkpointed(log.position, b"d" * 32, 5, trail))
+    log.frame(
+        c.checkpointed(log.position, b"e" * 32, 3, b"t" * 16), c.checkpointed(log.position + 1, b"f" * 32, 9, trail)
+    )
+    log.append(log.entries[-1][3])
+    log.append(encode_frame(b"client".ljust(16, b"."), 99, [c.tick()]))
+    log.append(b"\x94\x01")
+    log.append(b"\x91")
+    log.now_ms -= 5_000
+    log.session(name, credit=1)
+    log.now_ms -= 3_600_000
+    log.frame(c.enqueue(["a", "b"], [message("a"), bytes(LARGE_BYTES)]))
+    log.append(encode_frame(b"foreign-time....", 1, [c.enqueue(["c"], [message("c")])]), is_log_time=False)
+    log.now_ms += 86_400_000
+    log.session(name, c.settle_done([(log.position - 1, 0, 1)]), credit=1)
+    log.pass_s(3_700, step_s=120)
+    return log.entries
+
+
+def activated() -> list[Entry]:
+    """All servers know a version that this release does not, and an operator lets it hold: the last entry that this release reads."""
+    log = Log()
+    log.frame(c.genesis(b"a" * 16, 0, 1), c.enqueue(["a", "b"], [message("a"), message("b")]))
+    log.frame(c.open_session("new", 1, 1, 2), writer="new")
+    log.frame(c.activate(2), writer="operator")
+    return log.entries
+
+
+def control() -> list[Entry]:
+    """The control journal."""
+    frames: list[list[c.Command]] = [
+        [c.queue("default", 1), c.queue("low", 4), c.queue("low", 5), c.queue("", 1)],
+        [c.server("host:1", b"info", [("a", b"worker"), ("b", b"worker")], 20), c.cancel("a")],
+        [c.server("host:2", b"info 2", [], 60), c.server_gone("nobody")],
+        [
+            c.server("host:1", b"info", [], 20),
+            c.checkpointed(1, b"d" * 32, 0, b"t" * 16),
+            c.checkpointed(0, b"d" * 32, 0, b"t" * 16),
+        ],
+        [c.enqueue(["a"], [b"m"]), c.server_gone("host:1")],
+        [c.queue("late", 1)],
+    ]
+    return [
+        (position, START_MS + 11_000 * position, True, encode_frame(b"w" * 16, position + 1, commands), ())
+        for position, commands in enumerate(frames)
+    ]
+
+
+# Of queues, and of control.
+STORIES: dict[str, Callable[[], list[Entry]]] = {
+    "work": work,
+    "keeping": keeping,
+    "activated": activated,
+    "control": control,
+}
