@@ -112,7 +112,8 @@ def tail(
 def verify(context: click.Context, *, queue: str, as_json: bool) -> None:
     r"""Read a queue's journal twice and compare; exit code 1 if anything is wrong.
 
-    Wrong are frames out of their writer's order, entries that cannot be read, rejected commands, folds that differ.
+    Wrong are frames out of their writer's order, entries that cannot be read, rejected commands, timestamps that the
+    log did not give, and two readings that differ.
 
     \b
     Examples:

@@ -9,6 +9,7 @@ from pathlib import Path
 import asynq_compat as asynq
 from asynq_compat.journals.journal import queue_journal_name
 from asynq_compat.journals.sqlite import SqliteJournalStore
+from asynq_compat.wire import TaskMessage, encode_message
 from tests.cli.conftest import WAIT_S, Ask
 
 
@@ -121,6 +122,22 @@ def test_what_is_wrong_with_a_journal_is_told_by_its_exit_code(ask: Ask, tmp_pat
     assert "1 unreadable" in verified.out
     assert "entry 1 was skipped" in described.out
     assert described.code == 0
+
+
+def test_a_foreign_record_whose_id_is_taken_is_a_note_and_no_problem(ask: Ask, tmp_path: Path) -> None:
+    path = tmp_path / "tasks.db"
+    store = SqliteJournalStore(str(path))
+    journal = store.open(queue_journal_name("default"))
+    for _ in range(2):
+        journal.append(encode_message(TaskMessage(type="ok", id="same", queue="default")))
+    store.close()
+
+    verified = ask("--broker", f"sqlite:///{path}", "journal", "verify", "default")
+    described = ask("--broker", f"sqlite:///{path}", "journal", "describe", "default", "--json").json()
+
+    assert (verified.code, "2 bare" in verified.out) == (0, True)
+    assert described["note_count"] == 1
+    assert "'same' is taken" in described["notes"][0]
 
 
 def test_a_journal_that_was_cut_says_so(ask: Ask, tmp_path: Path) -> None:

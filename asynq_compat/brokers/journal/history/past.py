@@ -18,7 +18,7 @@ from asynq_compat.ports.history import Moment, Progress
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.instants import instant_of
 
-_PROGRESS_EVERY = 1_000
+_PROGRESS_EVERY = 16
 _POLL_S = 1.0
 _FEW = 10
 

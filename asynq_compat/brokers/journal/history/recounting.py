@@ -5,16 +5,15 @@ Contract: as `ports.history`. Every question reads the journal from its beginnin
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 
 from asynq_compat.brokers.journal.history.attempts import attempts_of, event_of
 from asynq_compat.brokers.journal.history.entries import log_entry
-from asynq_compat.brokers.journal.history.past import Past, apply, is_behind
+from asynq_compat.brokers.journal.history.past import Past, is_behind
 from asynq_compat.brokers.journal.history.servers import ServerNames
-from asynq_compat.brokers.journal.history.snapshots import NOTES_MAX, Fold, TaskStates, task_differences
+from asynq_compat.brokers.journal.history.snapshots import Fold, TaskStates, task_differences
 from asynq_compat.brokers.journal.history.tracing import TracingMachine
+from asynq_compat.brokers.journal.history.verifying import verify
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.journals.journal import JournalStore, queue_journal_name
 from asynq_compat.ports.history import (
@@ -91,29 +90,4 @@ class JournalHistory:
     def verify(self, queue: str, progress: Progress) -> Verification:
         """Read a queue's log twice and say whether all is as it should be."""
         with Past(self._store, queue) as past:
-            kinds: Counter[str] = Counter()
-            problems: list[str] = []
-            digests, bytes_read = [], []
-            for is_first in (True, False):
-                machine, read = past.fresh(), blake2b(digest_size=32)
-                for entry in past.entries(progress):
-                    applied = apply(machine, entry)
-                    read.update(b"%d %d %d " % (entry.position, entry.timestamp_ms, len(entry.data)) + entry.data)
-                    if is_first:
-                        kinds[applied.verdict.value] += 1
-                        problems += applied.notes
-                digests.append(machine.digest().hex())
-                bytes_read.append(read.digest())
-            if bytes_read[0] != bytes_read[1]:
-                problems.append("the journal gave other entries when it was read again")
-            if digests[0] != digests[1]:
-                problems.append("two folds of the same journal have different digests")
-            return Verification(
-                queue=queue,
-                position=machine.position,
-                cut_before=past.cut_before,
-                entries=dict(kinds),
-                digests=(digests[0], digests[1]),
-                problems=problems[:NOTES_MAX],
-                problem_count=len(problems),
-            )
+            return verify(past, progress)
