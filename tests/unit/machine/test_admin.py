@@ -88,7 +88,8 @@ def test_a_page_of_each_state_can_be_listed() -> None:
 def test_the_archive_keeps_9999() -> None:
     log = Log()
     ids = [f"{number:05}" for number in range(10_003)]
-    log.frame(c.enqueue(ids, [b""] * len(ids)))
+    for first in range(0, len(ids), 500):
+        log.frame(c.enqueue(ids[first : first + 500], [b""] * len(ids[first : first + 500])))
 
     log.say(c.archive(ids[:9_999]))
     assert log.machine.counts().archived == 9_999

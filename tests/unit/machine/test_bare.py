@@ -136,7 +136,7 @@ def test_a_frame_needs_no_headers_and_heeds_none() -> None:
     assert machine.counts().pending == 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(hostile_bytes(), header_lists()), max_size=6))
 def test_no_record_makes_a_machine_raise_and_replicas_agree(records: list[tuple[bytes, Headers]]) -> None:
     log = Log()

@@ -98,7 +98,7 @@ def test_no_item_of_a_snapshot_is_there_in_vain() -> None:
             assert picture(after.state) != picture(machine.state), (body[0], path, value)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_sections_that_make_no_sense_give_one_error_and_no_other(data: st.DataObject) -> None:
     told = bodies(rich())

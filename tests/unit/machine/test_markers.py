@@ -64,7 +64,7 @@ def test_a_chunk_that_may_have_been_cut_does_not_count() -> None:
     assert log.say(c.checkpointed(7, DIGEST, 6, TRAIL)) == [c.BEHIND]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=12))
 def test_what_may_be_cut_only_grows_and_never_takes_one_of_the_last_two(told: list[tuple[int, int]]) -> None:
     log = ticked(21)

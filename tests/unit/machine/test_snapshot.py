@@ -197,7 +197,7 @@ ANY_ITEM = st.one_of(st.none(), st.booleans(), st.integers(-3, 2**63), st.text(m
 ANY = st.recursive(ANY_ITEM, lambda inner: st.lists(inner, max_size=3), max_leaves=6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_sections_that_make_no_sense_give_one_error_and_no_other(data: st.DataObject) -> None:
     """A seal tells who damaged bytes; this is about what somebody sealed."""

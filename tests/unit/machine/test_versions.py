@@ -152,7 +152,7 @@ COMMAND = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0, 700, 9_000]), st.lists(COMMAND, max_size=3)), max_size=14))
 def test_old_and_new_agree_until_the_old_one_stops(history: list[tuple[int, list[c.Command]]]) -> None:
     old, new = Machine("q"), Machine("q", versions=NEXT_RELEASE)
