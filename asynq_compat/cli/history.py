@@ -33,7 +33,7 @@ def history(session: Session, *, task_id: str, queue: str | None, as_json: bool)
     if not found:
         where = f"queue {go_quoted(queue)}" if queue else "any queue"
         raise TaskNotFoundError(
-            f"no journal knows a task {go_quoted(task_id)} in {where}; nothing of it was ever written"
+            f"no journal tells of a task {go_quoted(task_id)} in {where}, as far back as it reaches"
         )
     if as_json:
         print_json(found)

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import asynq_compat as asynq
+from asynq_compat.brokers.journal.keeping.apart import write_one
 from asynq_compat.journals.journal import queue_journal_name
 from asynq_compat.journals.sqlite import SqliteJournalStore
 from asynq_compat.wire import TaskMessage, encode_message
@@ -140,19 +141,49 @@ def test_a_foreign_record_whose_id_is_taken_is_a_note_and_no_problem(ask: Ask, t
     assert "'same' is taken" in described["notes"][0]
 
 
-def test_a_journal_that_was_cut_says_so(ask: Ask, tmp_path: Path) -> None:
+def cut_before_the_last(url: str, path: Path, *, keeps_checkpoint: bool) -> int:
+    """A queue with five tasks, four of them in a checkpoint and no more in its journal; the first position that is there."""
+    with asynq.Client(url) as client:
+        for number in range(4):
+            client.enqueue(asynq.Task("ok"), task_id=f"task{number}")
+        store = SqliteJournalStore(str(path))
+        name = queue_journal_name("default")
+        if keeps_checkpoint:
+            assert write_one(store, name, 0) is not None
+        client.enqueue(asynq.Task("ok"), task_id="task4")
+    journal = store.open(name)
+    first = 3 if keeps_checkpoint else journal.end()
+    journal.truncate(first)
+    store.close()
+    return first
+
+
+def test_a_journal_that_was_cut_is_read_from_its_checkpoint(ask: Ask, tmp_path: Path) -> None:
     path = tmp_path / "tasks.db"
     url = f"sqlite:///{path}"
-    with asynq.Client(url) as client:
-        for number in range(5):
-            client.enqueue(asynq.Task("ok"), task_id=f"task{number}")
-    store = SqliteJournalStore(str(path))
-    store.open(queue_journal_name("default")).truncate(3)
-    store.close()
+    cut_before_the_last(url, path, keeps_checkpoint=True)
+
+    now = ask("--broker", url, "journal", "describe", "default", "--json").json()
+    (told,) = ask("--broker", url, "history", "task4", "--json").json()
+    (known,) = ask("--broker", url, "history", "task0", "--json").json()
+    before = ask("--broker", url, "journal", "describe", "default", "--at", "1")
+
+    assert (now["counts"]["pending"], now["cut_before"]) == (5, 4)
+    assert ([event["change"] for event in told["events"]], told["cut_before"]) == (["enqueued"], 4)
+    assert (known["events"], known["state"], known["type"]) == ([], "pending", "ok")
+    assert ask("--broker", url, "journal", "verify", "default").code == 0
+    assert before.code == 2
+    assert "known from position 3 on" in before.err
+
+
+def test_a_journal_that_was_cut_without_a_checkpoint_says_so(ask: Ask, tmp_path: Path) -> None:
+    path = tmp_path / "tasks.db"
+    url = f"sqlite:///{path}"
+    first = cut_before_the_last(url, path, keeps_checkpoint=False)
 
     described = ask("--broker", url, "journal", "describe", "default")
     tailed = ask("--broker", url, "journal", "tail", "default", "--from", "0")
 
     assert described.code == 1
-    assert "cut before position 3" in described.err
-    assert tailed.out.startswith("3 ")
+    assert f"cut before position {first}" in described.err
+    assert tailed.out.startswith(f"{first} ")

@@ -10,16 +10,20 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Self
 
-from asynq_compat.errors import CorruptDataError, QueueNotFoundError
-from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, JournalStore, queue_journal_name
+from asynq_compat.brokers.journal.keeping.loading import candidates, sections
+from asynq_compat.errors import BrokerUnavailableError, CorruptDataError, InvalidArgumentError, QueueNotFoundError
+from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, JournalStore, queue_journal_name, state_journal_name
 from asynq_compat.machine.applied import Applied
 from asynq_compat.machine.machine import Machine
+from asynq_compat.machine.snapshot import restore
 from asynq_compat.ports.history import Moment, Progress
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.instants import instant_of
 
 _PROGRESS_EVERY = 16
 _POLL_S = 1.0
+# What is read here stands there: so long is waited for a slow answer.
+_WAIT_S = 10.0
 _FEW = 10
 
 
@@ -35,6 +39,8 @@ class Past:
         if queue_journal_name(queue) not in store.names():
             raise QueueNotFoundError(f"NOT_FOUND: queue {go_quoted(queue)} does not exist")
         self.queue = queue
+        self._store = store
+        self._begins_behind: Entry | None = None
         self._journal = store.open(queue_journal_name(queue))
         self.first = self._journal.first()
         self.end = self._journal.end()
@@ -47,44 +53,62 @@ class Past:
 
     @property
     def cut_before(self) -> int | None:
-        """Where the journal begins if its oldest entries were cut off."""
-        return self.first if self.first > BEFORE_THE_FIRST + 1 else None
+        """From where on everything is known, if the journal's oldest entries were cut off."""
+        return None if self._begins_behind is None else self._begins_behind.position + 1
 
     def fresh(self) -> Machine:
-        """Return a machine that knows what was before the first entry.
+        """Return a machine that knows what was before the first of `entries`.
 
         Raises:
-            CorruptDataError: The journal was cut.
+            CorruptDataError: The journal was cut, and no checkpoint tells what was before.
         """
-        self.check_whole()
-        return Machine(self.queue)
+        if self.first == BEFORE_THE_FIRST + 1:
+            return Machine(self.queue)
+        name = queue_journal_name(self.queue)
+        if state_journal_name(name) in self._store.names():
+            state = self._store.open(state_journal_name(name))
+            try:
+                # The oldest one reaches farthest back.
+                for one in reversed(list(candidates(self._journal, state))):
+                    self._begins_behind = one.entry
+                    return restore(self.queue, sections(state, one.confirmed))
+            finally:
+                state.close()
+        raise CorruptDataError(
+            f"the journal of queue {go_quoted(self.queue)} was cut before position {self.first}, and no checkpoint tells its state there; "
+            "look at its entries with `asynq-compat journal tail`"
+        )
 
-    def check_whole(self) -> None:
-        """Refuse a journal whose beginning is gone: nothing can be folded from its middle on.
+    def check_reaches(self, moment: Moment) -> None:
+        """Refuse a moment of which nothing is known any more.
 
         Raises:
-            CorruptDataError: It was cut.
+            InvalidArgumentError: It lies before what a machine from `fresh` knows.
         """
-        if self.cut_before is not None:
-            raise CorruptDataError(
-                f"the journal of queue {go_quoted(self.queue)} was cut before position {self.first}, and its state there is not known; "
-                "look at its entries with `asynq-compat journal tail`"
+        if self._begins_behind is not None and is_behind(self._begins_behind, moment):
+            raise InvalidArgumentError(
+                f"the journal of queue {go_quoted(self.queue)} was cut: its state is known from position "
+                f"{self._begins_behind.position} on; choose a later moment"
             )
 
     def entries(self, progress: Progress) -> Iterator[Entry]:
-        """Yield all entries."""
+        """Yield all entries that a machine from `fresh` does not know."""
+        known = BEFORE_THE_FIRST if self._begins_behind is None else self._begins_behind.position
         for count, entry in enumerate(self._stored()):
             if count % _PROGRESS_EVERY == 0:
                 progress(entry.position - self.first, self.end - self.first)
-            yield entry
+            if entry.position > known:
+                yield entry
 
     def _stored(self) -> Iterator[Entry]:
         after = self.first - 1
         while after < self.end:
-            batch = self._journal.read(after, wait_s=0.0)
+            batch = self._journal.read(after, wait_s=_WAIT_S)
+            if batch.upto == after:
+                raise BrokerUnavailableError(
+                    f"{self._journal.name} gave nothing behind position {after} within {_WAIT_S:g} s; try again"
+                )
             yield from (entry for entry in batch.entries if entry.position <= self.end)
-            if batch.upto == after and not batch.entries:
-                return
             after = batch.upto
 
     def since(self, moment: Moment, *, follows: bool) -> Iterator[Entry]:

@@ -42,12 +42,11 @@ class JournalHistory:
         else:
             queues = [name.removeprefix(_QUEUES) for name in self._store.names() if name.startswith(_QUEUES)]
         found = [self._history(name, task_id, progress) for name in queues]
-        return [one for one in found if one.events]
+        return [one for one in found if one.events or one.state]
 
     def _history(self, queue: str, task_id: str, progress: Progress) -> TaskHistory:
         with Past(self._store, queue) as past:
-            past.check_whole()
-            machine = TracingMachine(queue, task_id)
+            machine = TracingMachine(queue, task_id, past.fresh().state)
             names = ServerNames(self._store)
             for entry in past.entries(progress):
                 machine.trace(entry)

@@ -80,6 +80,7 @@ class Fold:
 
     def upto(self, moment: Moment, progress: Progress) -> QueueSnapshot:
         """Go on to a moment; return the queue as it is then."""
+        self._past.check_reaches(moment)
         behind = 0
         for entry in self._past.entries(progress):
             if behind or is_behind(entry, moment):

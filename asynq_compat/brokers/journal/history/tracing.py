@@ -13,6 +13,7 @@ from asynq_compat.errors import CorruptDataError
 from asynq_compat.journals.journal import Entry
 from asynq_compat.machine.applied import Outcome, TaskView, Verdict
 from asynq_compat.machine.machine import Machine
+from asynq_compat.machine.state import State
 from asynq_compat.machine.step import Step, is_int
 from asynq_compat.ports.history import Change
 from asynq_compat.rules.task_state import TaskState
@@ -48,12 +49,12 @@ class Seen:
 class TracingMachine(Machine):
     """A machine that writes down what becomes of one task."""
 
-    def __init__(self, queue: str, task_id: str) -> None:
-        super().__init__(queue)
+    def __init__(self, queue: str, task_id: str, state: State | None = None) -> None:
+        super().__init__(queue, state=state)
         self.task_id = task_id
         self.seen: list[Seen] = []
-        self.type = ""
-        self._before: TaskView | None = None
+        self.type = "" if (known := self.task(task_id)) is None else _type_and_error(known.message)[0]
+        self._before = self.task(task_id)
         self._place: tuple[int, int] | None = None  # Of the assignment that it is in, once it is given.
         self._has_started = False
         self._writer_id = b""
