@@ -225,6 +225,21 @@ def test_a_client_opens_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
         assert inspector.get_task_info("default", info.id).id == info.id
 
 
+def test_a_client_with_a_replica_follows_the_queue_whose_answers_it_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+    with caplog.at_level("INFO"), asynq.Client(asynq.EmbeddedOpt(tmp_path / "queue.db"), replica=True) as client:
+        client.enqueue(TASK, unique=60)
+        with pytest.raises(errors.DuplicateTaskError):
+            client.enqueue(TASK, unique=60)
+        following = [thread.name for thread in threading.enumerate()]
+
+    assert "asynq-replica-queue.default" in following
+    assert "no server replied" not in caplog.text
+
+
 def test_many_threads_enqueues_all_arrive(client: asynq.Client, inspector: asynq.Inspector) -> None:
     with ThreadPoolExecutor(20) as threads:
         infos = list(threads.map(lambda _: client.enqueue(TASK), range(500)))

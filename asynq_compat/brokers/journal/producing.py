@@ -98,7 +98,7 @@ def _await_outcomes(partition: Partition, ticket: Ticket) -> None:
         partition.replies.wait(ticket, timeout_s=partition.reply_s)
         if ticket.outcomes is None and ticket.error is None:
             _fold_for(partition, ticket)
-    except BrokerUnavailableError as failure:
+    except AsynqError as failure:  # Whatever it is, the tasks may be stored.
         raise unanswered(name, f": {failure}", may_be_stored=True) from failure
     if ticket.outcomes is None:
         raise ticket.error or unanswered(name, "", may_be_stored=True)

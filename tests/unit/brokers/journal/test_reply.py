@@ -13,6 +13,7 @@ from asynq_compat.brokers.journal.consuming import JournalIntake
 from asynq_compat.brokers.journal.open import open_journal
 from asynq_compat.brokers.journal.producing import JournalProducing
 from asynq_compat.brokers.journal.reply import OWED_S_MAX, RANK_S, Replier
+from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, queue_journal_name
 from asynq_compat.journals.memory import MemoryJournalStore
 from asynq_compat.machine.applied import Applied, Reply, Verdict
@@ -201,6 +202,25 @@ def test_who_begins_to_follow_meanwhile_waits_no_longer_for_a_reply(client: Brok
     thread.join(PATIENT_S / 2)
 
     assert told == [ENQUEUED]
+
+
+def test_who_is_closed_while_nobody_replies_says_that_it_may_be_stored(client: Broker) -> None:
+    failures: list[BrokerUnavailableError] = []
+    assert isinstance(client.producing, JournalProducing)
+    partition = client.producing._partitions.queue("default")
+
+    def ask() -> None:
+        with pytest.raises(BrokerUnavailableError) as failed:
+            client.producing.enqueue([request(unique_key="k")])
+        failures.append(failed.value)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    wait_until(lambda: bool(partition.writer.awaited.asking()), "the question to stand in the log")
+    client.close()
+    thread.join(PATIENT_S / 2)
+
+    assert [failure.may_have_happened for failure in failures] == [True]
 
 
 def test_a_client_that_follows_asks_nobody(place: str, store: FaultyStore) -> None:
