@@ -27,14 +27,20 @@ ON_KAFKA_TOO = frozenset(
         "test_a_broker_that_was_handed_in_stays_open",
         "test_no_thread_is_left_behind",
         "test_the_log_tells_gos_story",
+        "test_an_urgent_task_does_not_wait_behind_a_blocked_one_while_a_slot_is_free",
+        "test_queues_are_served_in_proportion_to_their_weights",
     }
 )
+# On Redis the order of the queues is drawn anew for each take, as in Go: it holds only on average.
+ON_JOURNALS_ALONE = frozenset({"test_queues_are_served_in_proportion_to_their_weights"})
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that stands on a broker on each kind of it, chosen ones on Kafka too."""
     if "ground" in metafunc.fixturenames:
-        kinds: list[object] = [pytest.param("redis", marks=pytest.mark.redis), "memory", "sqlite"]
+        kinds: list[object] = ["memory", "sqlite"]
+        if metafunc.function.__name__ not in ON_JOURNALS_ALONE:
+            kinds.insert(0, pytest.param("redis", marks=pytest.mark.redis))
         if metafunc.function.__name__ in ON_KAFKA_TOO:
             kinds.append(pytest.param("kafka", marks=pytest.mark.kafka))
         metafunc.parametrize("ground", kinds, indirect=True)

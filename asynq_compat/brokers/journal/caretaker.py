@@ -179,9 +179,7 @@ class Caretaker:
             is_paused = session.ready_count > 0 and seat.partition.is_paused()
             surplus_here = session.ready_count if is_paused else min(surplus, session.ready_count)
             back = session.take_back(surplus_here) if surplus_here > 0 else []
-            back_count = sum(high - low for _, low, high in back)
-            membership.went_back(name, back_count)
-            surplus -= back_count
+            surplus -= sum(high - low for _, low, high in back)
             delta = shares[name] - session.parked
             if abs(delta) < credit_min and (session.parked > 0 or session.ready_count):
                 delta = 0

@@ -1,7 +1,7 @@
-"""How many more tasks of each queue may a server be given?
+"""How many more tasks of each queue may a server be given, and which of those that it has does it start next?
 
-Contract: pure but for what it is told of tasks given (`served`), which keeps small shares fair over time. Asking changes nothing: it is asked
-more often than credit moves.
+Contract: pure but for the tasks that it has started (`next_turns`), which keep small shares fair over time. `share` changes nothing: it is
+asked more often than credit moves.
 Not obvious: while queues have tasks waiting, credit goes to those in the server's order; when all are empty it is parked over all of
 them, one for each queue at least, so that whichever fills first is served at once.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from heapq import heapify, heappop, heapreplace
 
 from asynq_compat.machine.session import CREDIT_MAX
 from asynq_compat.ports.consuming import QueueOrder
@@ -22,7 +23,7 @@ class CreditSharing:
         self._is_strict = order.strict
         self._names = sorted(order.weights, key=lambda name: -order.weights[name])
         self._weights = dict(order.weights)
-        # Tasks given so far, each as long as its queue's weight is small: whose sum is least, is next.
+        # Tasks started so far, each as long as its queue's weight is small: whose sum is least, is next.
         self._passes = dict.fromkeys(self._names, 0)
         whole = math.lcm(*self._weights.values())
         self._strides = {name: whole // weight for name, weight in self._weights.items()}
@@ -46,28 +47,53 @@ class CreditSharing:
         if budget <= 0:
             return shares
         left = (
-            self._serve_strictly(budget, backlogs, shares) if self._is_strict else self._serve(budget, backlogs, shares)
+            self._serve_strictly(budget, backlogs, shares)
+            if self._is_strict
+            else self._serve(budget, backlogs, shares, self._caught_up(backlogs))
         )
         if left:
             self._park(left, shares)
         return shares
 
-    def served(self, name: str, count: int) -> None:
-        """Note that `count` tasks of a queue were given; negative for those that went back."""
-        self._passes[name] += count * self._strides[name]
+    def next_turns(self, count: int, ready: dict[str, int]) -> dict[str, int]:
+        """Return how many of the tasks at hand are started next, `count` in sum if there are as many, and note that they are.
+
+        Args:
+            count: Free slots.
+            ready: Tasks at hand by queue, highest priority first.
+        """
+        turns = dict.fromkeys(ready, 0)
+        if self._is_strict or len(ready) == 1:
+            self._serve_strictly(count, ready, turns)
+        else:
+            self._serve_by_turns(count, ready, turns)
+        for name, started in turns.items():
+            self._passes[name] += started * self._strides[name]
+        return turns
 
     def _serve_strictly(self, left: int, backlogs: dict[str, int], shares: dict[str, int]) -> int:
-        for name in self._names:
-            part = min(left, backlogs[name])
+        for name, backlog in backlogs.items():
+            part = min(left, backlog)
             shares[name] += part
             left -= part
         return left
 
-    def _serve(self, left: int, backlogs: dict[str, int], shares: dict[str, int]) -> int:
+    def _serve_by_turns(self, count: int, ready: dict[str, int], turns: dict[str, int]) -> None:
+        """One at a time, so that a queue whose tasks came late is made up for."""
+        heap = [(self._passes[name], name) for name in ready]
+        heapify(heap)
+        for _ in range(min(count, sum(ready.values()))):
+            pass_, name = heap[0]
+            turns[name] += 1
+            if turns[name] < ready[name]:
+                heapreplace(heap, (pass_ + self._strides[name], name))
+            else:
+                heappop(heap)
+
+    def _serve(self, left: int, backlogs: dict[str, int], shares: dict[str, int], passes: dict[str, int]) -> int:
         """In proportion to the weights; what a queue cannot use goes to the others."""
-        passes = self._caught_up(backlogs)
         while left:
-            open_names = [name for name in self._names if backlogs[name] > shares[name]]
+            open_names = [name for name, backlog in backlogs.items() if backlog > shares[name]]
             if not open_names:
                 break
             total = sum(self._weights[name] for name in open_names)

@@ -62,27 +62,26 @@ class Membership:
         # With one slot or strict priorities the order shows: what was fetched ahead would go before what came since.
         self.pace = Pace(capacity, self.clock.monotonic_s(), is_exact=order.strict or capacity == 1)
         self._sharing = CreditSharing(order)
-        self._is_strict = order.strict
         self.seats = {name: Seat(self, partitions.queue(name)) for name in self._sharing.names}
 
     # --- tasks, with the lock held ------------------------------------------------------------------------------------------------
 
     def give(self) -> list[Lease]:
-        """Take ready tasks for the free slots."""
+        """Take ready tasks for the free slots, of several queues in the server's order."""
+        ready: dict[str, int] = {}
+        for name, seat in self.seats.items():
+            if seat.session.ready_count:
+                if seat.session.term.is_valid():
+                    ready[name] = seat.session.ready_count
+                else:
+                    self.wake.set()
         leases: list[Lease] = []
-        seats = [seat for seat in self.seats.values() if seat.session.ready_count]
-        if len(seats) > 1 and not self._is_strict:
-            seats.sort(key=lambda seat: seat.session.ready_since_s)
-        now_s = self.clock.monotonic_s()
-        for seat in seats:
-            if self.free <= 0:
-                break
-            if not seat.session.term.is_valid():
-                self.wake.set()
-                continue
-            given = seat.session.give(self.free, now_s)
-            self.free -= len(given)
-            leases = leases + given if leases else given
+        if ready and self.free > 0:
+            now_s = self.clock.monotonic_s()
+            for name, count in self._sharing.next_turns(self.free, ready).items():
+                if count:
+                    leases += self.seats[name].session.give(count, now_s)
+            self.free -= len(leases)
         if leases and self.free <= 0 and len(self.seats) > 1:
             self.wake.set()
         return leases
@@ -105,15 +104,16 @@ class Membership:
         """Return the credit that each queue should have now."""
         if self.is_stopped:
             return dict.fromkeys(self.seats, 0)
-        ready = sum(seat.session.ready_count for seat in self.seats.values())
-        budget = self.free + self.pace.window - ready
+        ready = {name: seat.session.ready_count for name, seat in self.seats.items()}
+        whole = self.free + self.pace.window
+        budget = whole - sum(ready.values())
         if len(self.seats) == 1 or budget <= 0:
             return self._sharing.share(budget, {})
-        return self._sharing.share(budget, {name: _backlog(seat.partition) for name, seat in self.seats.items()})
-
-    def went_back(self, name: str, count: int) -> None:
-        """Note that tasks assigned from a queue were not given out."""
-        self._sharing.served(name, -count)
+        backlogs = {name: _backlog(seat.partition) + ready[name] for name, seat in self.seats.items()}
+        # What is at hand counts for its queue: so the next ones, too, are there in the server's order.
+        shares = self._sharing.share(whole, backlogs)
+        missing = {name: max(share - ready[name], 0) for name, share in shares.items()}
+        return missing if not any(ready.values()) else self._sharing.share(budget, missing)
 
     def large_move(self) -> int:
         """Return how much credit is worth a frame of its own."""
@@ -191,7 +191,6 @@ class Membership:
             for assigned in applied.assignments:
                 if assigned.session == session.name:
                     session.assigned(applied.position, assigned.ids, assigned.messages, now_s)
-                    self._sharing.served(session.queue, len(assigned.ids))
                     self.has_ready.notify_all()
                     if self.is_stopped:
                         self.wake.set()

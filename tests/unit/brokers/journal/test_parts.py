@@ -57,7 +57,7 @@ def test_single_slots_follow_the_weights_over_time() -> None:
             shares = sharing.share(1, {"a": 9, "b": 9, "c": 9})
         for name, share in shares.items():
             counts[name] += share
-            sharing.served(name, share)
+        sharing.next_turns(1, {name: share for name, share in shares.items() if share})
 
     assert counts == {"a": 60, "b": 30, "c": 10}
 
@@ -66,13 +66,13 @@ def test_an_empty_queue_saves_up_no_turns() -> None:
     sharing = CreditSharing(QueueOrder(weights={"a": 1, "b": 1}))
     for _ in range(50):
         assert sharing.share(1, {"a": 9, "b": 0})["a"] == 1
-        sharing.served("a", 1)
+        sharing.next_turns(1, {"a": 1})
 
     given = []
     for _ in range(4):
         (name,) = [name for name, share in sharing.share(1, {"a": 9, "b": 9}).items() if share]
         given.append(name)
-        sharing.served(name, 1)
+        sharing.next_turns(1, {name: 1})
 
     assert sorted(given) == ["a", "a", "b", "b"]
 

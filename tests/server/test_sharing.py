@@ -1,0 +1,92 @@
+"""Who gets which task, when several servers and queues share the work?"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections import Counter
+from contextlib import ExitStack
+
+import pytest
+
+from asynq_compat.config import Config
+from asynq_compat.connect import open_broker
+from asynq_compat.context import Context
+from asynq_compat.ports.producing import EnqueueRequest, EnqueueStatus
+from asynq_compat.server import Server
+from asynq_compat.task import Task
+from asynq_compat.wire.message import TaskMessage, encode_message
+from tests.server.ground import Ground, wait_until
+
+# As many slots as tasks that are there at the same time.
+SERVERS, SLOTS = 3, 2
+
+
+def enqueue(ground: Ground, *tasks: tuple[str, str]) -> None:
+    """Enqueue tasks of these types in these queues, in one batch."""
+    requests = []
+    for type_name, queue in tasks:
+        message = TaskMessage(type=type_name, id=str(uuid.uuid4()), queue=queue, retry=25, timeout=1800)
+        requests.append(EnqueueRequest(queue, message.id, encode_message(message)))
+    assert set(ground.broker.producing.enqueue(requests)) == {EnqueueStatus.ENQUEUED}
+
+
+@pytest.mark.parametrize("order", ["urgent first", "blocking first", "blocking long before"])
+@pytest.mark.parametrize("queues", [{"default": 1}, {"default": 1, "critical": 6}], ids=["one queue", "two queues"])
+def test_an_urgent_task_does_not_wait_behind_a_blocked_one_while_a_slot_is_free(
+    ground: Ground, order: str, queues: dict[str, int]
+) -> None:
+    started: Counter[str] = Counter()
+    is_over = threading.Event()
+
+    def handle(ctx: Context, task: Task) -> None:
+        started[task.type] += (
+            1  # The pools' threads hold the interpreter's lock one at a time; the test only waits for the sums.
+        )
+        if task.type == "blocking":
+            is_over.wait(60)
+
+    urgent = ("urgent", max(queues, key=queues.__getitem__))
+    blocking = [("blocking", "default")] * (SERVERS * SLOTS - 1)
+    with ExitStack() as stack:
+        for _ in range(SERVERS):
+            broker = open_broker(ground.url)
+            stack.callback(broker.close)
+            server = Server(broker, Config(concurrency=SLOTS, queues=queues, shutdown_timeout=30))
+            server.start(handle)
+            stack.callback(server.shutdown)
+        stack.callback(is_over.set)
+        # Quick tasks make the servers fetch ahead.
+        enqueue(ground, *[("quick", "default")] * 600)
+        wait_until(lambda: started["quick"] >= 590, lambda: f"{started} started")
+
+        if order == "urgent first":
+            enqueue(ground, urgent, *blocking)
+        else:
+            enqueue(ground, *blocking)
+            if order == "blocking long before":
+                wait_until(lambda: started["blocking"] >= len(blocking), lambda: f"{started} started")
+            enqueue(ground, urgent)
+
+        wait_until(lambda: started["urgent"] and started["blocking"] >= len(blocking), lambda: f"{started} started")
+
+
+def test_queues_are_served_in_proportion_to_their_weights(ground: Ground) -> None:
+    weights = {f"q{weight}": weight for weight in range(1, 9)}
+    counted = 10_000
+    shares = {name: counted * weight / sum(weights.values()) for name, weight in weights.items()}
+    order: list[str] = []
+
+    async def handle(ctx: Context, task: Task) -> None:
+        order.append(str(ctx.queue_name))
+        await asyncio.sleep(0.001)
+
+    for name, share in shares.items():
+        enqueue(ground, *[("t", name)] * int(share * 1.3))
+    with ground.serving(handle, concurrency=20, queues=weights):
+        wait_until(lambda: len(order) >= counted, lambda: f"{len(order)} of {counted} have run")
+
+    assert {name: count / shares[name] for name, count in Counter(order[:counted]).items()} == pytest.approx(
+        dict.fromkeys(weights, 1.0), abs=0.05
+    )
