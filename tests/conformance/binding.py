@@ -25,7 +25,13 @@ _DAY_NS = 86_400 * 1_000_000_000
 # How long a journal's threads wait at most before they look at the virtual clock again.
 LOOK_AGAIN_S = 0.02
 
-TRAITS: dict[str, BrokerTraits] = {"redis": REDIS, "memory": JOURNAL, "sqlite": JOURNAL, "kafka": JOURNAL}
+TRAITS: dict[str, BrokerTraits] = {
+    "redis": REDIS,
+    "memory": JOURNAL,
+    "sqlite": JOURNAL,
+    "kafka": JOURNAL,
+    "confluent": JOURNAL,
+}
 
 
 def scenarios(broker: str) -> tuple[Scenario, ...]:

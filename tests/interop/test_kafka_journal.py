@@ -8,14 +8,15 @@ import pytest
 
 from asynq_compat.journals.journal import JournalStore
 from asynq_compat.journals.kafka.journal import KafkaJournalStore
-from asynq_compat.journals.kafka.settings import KafkaSettings
+from asynq_compat.journals.kafka.settings import DRIVERS, KafkaSettings
 from tests.services.kafka import KafkaCluster
 from tests.unit.journals.contract import JournalContract
 
 
-@pytest.fixture
-def store(kafka_cluster: KafkaCluster, kafka_namespace: str) -> Iterator[JournalStore]:
-    store = KafkaJournalStore(KafkaSettings(bootstrap=(kafka_cluster.bootstrap,), namespace=kafka_namespace))
+@pytest.fixture(params=DRIVERS)
+def store(kafka_cluster: KafkaCluster, kafka_namespace: str, request: pytest.FixtureRequest) -> Iterator[JournalStore]:
+    settings = KafkaSettings(bootstrap=(kafka_cluster.bootstrap,), namespace=kafka_namespace, driver=str(request.param))
+    store = KafkaJournalStore(settings)
     yield store
     store.close()
 

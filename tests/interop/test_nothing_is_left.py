@@ -12,7 +12,8 @@ import pytest
 import asynq_compat as asynq
 from asynq_compat.journals.journal import CONTROL
 from asynq_compat.journals.kafka.journal import KafkaJournalStore
-from asynq_compat.journals.kafka.settings import KafkaSettings
+from asynq_compat.journals.kafka.settings import DRIVERS, KafkaSettings
+from tests.services.kafka import KafkaCluster
 from tests.services.ports import HOST, free_ports
 from tests.services.waiting import wait_until
 
@@ -78,8 +79,17 @@ def test_nothing_is_left_of_clients_servers_and_inspectors(url: str) -> None:
     wait_until(lambda: not what_is_left(files, running), f"{what_is_left(files, running)} left")
 
 
-def test_nothing_is_left_where_no_kafka_answers() -> None:
-    settings = KafkaSettings(bootstrap=(f"{HOST}:{free_ports(1)[0]}",), request_timeout_s=0.3)
+def test_nothing_is_left_of_them_with_the_other_kafka_library(
+    kafka_cluster: KafkaCluster, kafka_namespace: str
+) -> None:
+    url = f"redpanda://{kafka_cluster.bootstrap}/{kafka_namespace}?driver=confluent"
+
+    test_nothing_is_left_of_clients_servers_and_inspectors(url)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_nothing_is_left_where_no_kafka_answers(driver: str) -> None:
+    settings = KafkaSettings(bootstrap=(f"{HOST}:{free_ports(1)[0]}",), request_timeout_s=0.3, driver=driver)
     files, running = open_files(), threads()
 
     for _ in range(5):
@@ -91,11 +101,13 @@ def test_nothing_is_left_where_no_kafka_answers() -> None:
     wait_until(lambda: not what_is_left(files, running), f"{what_is_left(files, running)} left")
 
 
-def test_closing_does_not_wait_for_a_kafka_that_does_not_answer() -> None:
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_closing_does_not_wait_for_a_kafka_that_does_not_answer(driver: str) -> None:
     files, running = open_files(), threads()
     started_at = time.monotonic()
 
-    KafkaJournalStore(KafkaSettings(bootstrap=(f"{HOST}:{free_ports(1)[0]}",), request_timeout_s=60)).close()
+    address = f"{HOST}:{free_ports(1)[0]}"
+    KafkaJournalStore(KafkaSettings(bootstrap=(address,), request_timeout_s=60, driver=driver)).close()
 
     assert time.monotonic() - started_at < 10
     wait_until(lambda: not what_is_left(files, running), f"{what_is_left(files, running)} left")

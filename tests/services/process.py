@@ -97,8 +97,10 @@ class Process:
         self.start()
 
     def pause(self) -> None:
-        """Stop its clockwork (SIGSTOP) until `resume`."""
+        """Stop its clockwork (SIGSTOP) until `resume`; every thread of it stands on return."""
         os.kill(self.pid, signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.pid}/task")
+        wait_until(lambda: all(_stands(task) for task in tasks.iterdir()), f"{self.name} to stand still")
 
     def resume(self) -> None:
         """Let it go on after `pause`."""
@@ -109,3 +111,10 @@ class Process:
         atexit.unregister(self.stop)
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _stands(task: Path) -> bool:
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0] in {"T", "t"}
+    except (FileNotFoundError, ProcessLookupError):  # It has ended meanwhile.
+        return True

@@ -15,8 +15,8 @@ from functools import partial
 
 from asynq_compat.errors import ServerStateError
 from asynq_compat.journals.journal import READ_BYTES_MAX, READ_COUNT_MAX, Batch, JournalStore, check_frame_size
-from asynq_compat.journals.kafka.driver_kafka_python import KafkaPythonDriver
-from asynq_compat.journals.kafka.reader_kafka_python import KafkaPythonReader
+from asynq_compat.journals.kafka.driver import Driver, open_driver
+from asynq_compat.journals.kafka.reader import TopicReader
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import journal_name_of, topic_name
 
@@ -30,7 +30,7 @@ class KafkaJournalStore:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._driver = KafkaPythonDriver(settings)
+        self._driver = open_driver(settings)
         self._opened: list[KafkaJournal] = []
         self._driver.connect_ahead()
         _stores.add(self)
@@ -77,14 +77,14 @@ class KafkaJournalStore:
 class KafkaJournal:
     """One journal: partition 0 of a topic."""
 
-    def __init__(self, settings: KafkaSettings, driver: KafkaPythonDriver, name: str, topic: str) -> None:
+    def __init__(self, settings: KafkaSettings, driver: Driver, name: str, topic: str) -> None:
         self._settings = settings
         self._driver = driver
         self._name = name
         self._topic = topic
         self._is_closed = False
         self._turn = threading.Lock()  # Held through a read: one reader at a time.
-        self._reader = KafkaPythonReader(settings, topic, self.end)
+        self._reader = self._new_reader()
 
     @property
     def name(self) -> str:
@@ -133,16 +133,18 @@ class KafkaJournal:
 
     def after_fork(self) -> None:
         """Start anew in a forked child; what was inherited is its parent's."""
-        _set_aside.append(self._reader)
+        self._reader.set_aside()
         self._turn = threading.Lock()
-        self._reader = KafkaPythonReader(self._settings, self._topic, self.end)
+        self._reader = self._new_reader()
+
+    def _new_reader(self) -> TopicReader:
+        return TopicReader(self._driver.fetcher(self._topic), self.end, self._settings.request_timeout_s)
 
     def _check_open(self) -> None:
         if self._is_closed:
             raise ServerStateError(f"the journal {self._name} of {self._settings.address} is closed; open it anew")
 
 
-_set_aside: list[KafkaPythonReader] = []
 _stores: weakref.WeakSet[KafkaJournalStore] = weakref.WeakSet()
 
 

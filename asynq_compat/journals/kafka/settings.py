@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from asynq_compat.errors import InvalidArgumentError
 
-DRIVERS = ("kafka-python",)
+DRIVERS = ("kafka-python", "confluent")
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN")
 

@@ -71,20 +71,36 @@ def journal_name_of(namespace: str, topic: str) -> str | None:
         return None
 
 
-def fault_of(topic: str, address: str, partition_count: int, found: Mapping[str, str | None]) -> str | None:
+def fault_of(
+    topic: str, address: str, partition_count: int, found: Mapping[str, str | None], replica_count: int = 1
+) -> str | None:
     """Return what is wrong with a topic and how it is mended; None if nothing is."""
     if partition_count != 1:
-        return f"topic {topic} has {partition_count} partitions, a journal needs 1; delete it if it is empty, or choose another namespace"
+        return (
+            f"topic {topic} has {partition_count} partitions, a journal needs 1 and a topic never loses one; if it is empty, "
+            f"delete it with `rpk topic delete {topic}` or `kafka-topics.sh --bootstrap-server {address} --delete --topic {topic}` "
+            "and let this program make it, else choose another namespace"
+        )
     for setting, wanted in WANTED.items():
         value = found.get(setting)
         if value is None or (value != wanted and not _is_large_enough(setting, value)):
-            return (
-                f"topic {topic} has {setting}={value}, a journal needs {setting}={wanted}; mend it with "
-                f"`rpk topic alter-config {topic} --set {setting}={wanted}` or `kafka-configs.sh --bootstrap-server {address} "
-                f"--alter --entity-type topics --entity-name {topic} --add-config {setting}={wanted}`"
-            )
+            return _mend(topic, address, setting, value, wanted)
+    for setting, wanted in WANTED_IF_REPLICATED.items() if replica_count > 1 else ():
+        value = found.get(setting)  # None on Redpanda, where a majority always has to agree.
+        if value is not None and value != wanted and not _is_large_enough(setting, value):
+            return _mend(topic, address, setting, value, wanted)
     return None
 
 
+def _mend(topic: str, address: str, setting: str, value: str | None, wanted: str) -> str:
+    return (
+        f"topic {topic} has {setting}={value}, a journal needs {setting}={wanted}; mend it with "
+        f"`rpk topic alter-config {topic} --set {setting}={wanted}` or `kafka-configs.sh --bootstrap-server {address} "
+        f"--alter --entity-type topics --entity-name {topic} --add-config {setting}={wanted}`"
+    )
+
+
 def _is_large_enough(setting: str, value: str) -> bool:
-    return setting == "max.message.bytes" and int(value) >= MESSAGE_BYTES_MAX
+    return setting in {"max.message.bytes", "min.insync.replicas"} and int(value) >= int(
+        WANTED.get(setting) or WANTED_IF_REPLICATED[setting]
+    )

@@ -6,11 +6,15 @@ The answer names addresses, causes and the user, never a password.
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Mapping, Sequence
 
 from asynq_compat.journals.kafka.settings import KafkaSettings
+from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
 
+WARN_AFTER_S = 3.0
+NO_LOGIN = "it expects no login there; is this its port for SASL?"
 _PROBE_TIMEOUT_S = 1.0
 _SAID_MAX = 200
 
@@ -41,6 +45,41 @@ def tls_failed(settings: KafkaSettings, said: str) -> str:
             f"it does not take our certificate, {shown} ({said}); set cert_file and key_file to what the cluster trusts"
         )
     return f"it does not speak TLS there ({said}); is this its port for TLS?"
+
+
+def right_needed(settings: KafkaSettings, topic: str, operation: str) -> str:
+    """Return what a user may not do with a topic, and who gives the right; `operation` is rpk's word for it."""
+    user = settings.login.username if settings.login else "ANONYMOUS"
+    right = f"--allow-principal User:{user} --operation {operation} --topic {topic}"
+    return (
+        f"user {user} may not {operation.replace('_', ' ')} topic {topic} of {settings.address}; give it the right with "
+        f"`rpk security acl create {right}` or `kafka-acls.sh --bootstrap-server {settings.bootstrap[0]} --add "
+        f"{right.replace(operation, operation.title().replace('_', ''), 1)}`"
+    )
+
+
+def too_old(settings: KafkaSettings, said: str) -> str:
+    """Return what is said of brokers that lack a feature."""
+    return (
+        f"the brokers at {','.join(settings.bootstrap)} lack a feature that a journal needs ({said[:_SAID_MAX]}); "
+        "use Apache Kafka 2.4 or later, or Redpanda 23.2 or later"
+    )
+
+
+def frame_too_large(topic: str, size_bytes: int) -> str:
+    """Return what is said of a frame that the topic does not take."""
+    return (
+        f"topic {topic} does not take a frame of {size_bytes} bytes; raise its max.message.bytes to {MESSAGE_BYTES_MAX}"
+    )
+
+
+def warn_of_silence(settings: KafkaSettings) -> None:
+    """Tell the user of an attempt to connect that takes long."""
+    logging.getLogger("asynq_compat").warning(
+        "no Kafka broker at %s has answered for %g s, still trying; is it running, and is this its address?",
+        ",".join(settings.bootstrap),
+        WARN_AFTER_S,
+    )
 
 
 def _cause(address: str) -> str:

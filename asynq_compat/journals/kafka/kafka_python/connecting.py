@@ -18,16 +18,22 @@ from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 
 from asynq_compat.errors import BrokerUnavailableError
-from asynq_compat.journals.kafka.network_kafka_python import SCHEME, Network, TLSSockets
+from asynq_compat.journals.kafka.kafka_python.network import SCHEME, Network, TLSSockets
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.tls import tls_context
-from asynq_compat.journals.kafka.unreachable import login_refused, tls_failed, why_unreachable
+from asynq_compat.journals.kafka.unreachable import (
+    NO_LOGIN,
+    WARN_AFTER_S,
+    login_refused,
+    tls_failed,
+    warn_of_silence,
+    why_unreachable,
+)
 
+METADATA_THROTTLE_MS = 5
 _RETRY_BACKOFF_MS = 20
-_WARN_AFTER_S = 3.0
 _RECONNECT_BACKOFF_MS_MAX = 1_000
 
-_log = logging.getLogger("asynq_compat")
 # kafka-python warns of every attempt to connect; without a handler of its own Python prints that to stderr.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
 
@@ -71,7 +77,7 @@ class _Manager(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python ha
         """Return why the broker will not let us in however often we try, "" if it may."""
         text = re.sub(r"^(\[Error \d+\] )?(\w+Error: )*", "", str(error)) or type(error).__name__
         if isinstance(error, kafka.errors.IllegalSaslStateError):
-            return "it expects no login there; is this its port for SASL?"
+            return NO_LOGIN
         if isinstance(error, kafka.errors.SaslAuthenticationFailedError | kafka.errors.UnsupportedSaslMechanismError):
             return login_refused(self._settings, text)
         is_of_tls = self._settings.encryption and ("Handshake failed" in text or "SSL" in text)
@@ -118,7 +124,7 @@ class Connector:
                     network.call_soon_threadsafe(manager.close)
             return KafkaNetClient(net=network, manager=manager)
 
-        alarm = threading.Timer(_WARN_AFTER_S, self._warn)
+        alarm = threading.Timer(WARN_AFTER_S, self._warn)
         alarm.daemon = True
         alarm.start()
         try:
@@ -142,11 +148,7 @@ class Connector:
         with self._lock:
             is_told, self._has_warned = self._has_warned or self._is_closed, True
         if not is_told:
-            _log.warning(
-                "no Kafka broker at %s has answered for %g s, still trying; is it running, and is this its address?",
-                ",".join(self._settings.bootstrap),
-                _WARN_AFTER_S,
-            )
+            warn_of_silence(self._settings)
 
     def _make(self, make: Callable[..., Any], begin: Callable[..., Any], begun: list[tuple[Network, Any]]) -> Any:
         try:

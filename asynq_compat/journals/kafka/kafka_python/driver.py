@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import kafka
 import kafka.errors
-from kafka.admin import ConfigResource, KafkaAdminClient
+from kafka.admin import KafkaAdminClient
 
-from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, PayloadTooLargeError, ServerStateError
+from asynq_compat.errors import BrokerUnavailableError, PayloadTooLargeError, ServerStateError
 from asynq_compat.journals.journal import FRAME_BYTES_MAX
-from asynq_compat.journals.kafka.connecting_kafka_python import Connected, Connector
+from asynq_compat.journals.kafka.driver import PARTITION
+from asynq_compat.journals.kafka.ensuring import ensure_topic
+from asynq_compat.journals.kafka.kafka_python.admin import KafkaPythonAdmin
+from asynq_compat.journals.kafka.kafka_python.connecting import METADATA_THROTTLE_MS, Connected, Connector
+from asynq_compat.journals.kafka.kafka_python.fetcher import KafkaPythonFetcher
 from asynq_compat.journals.kafka.settings import KafkaSettings
-from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX, WANTED, WANTED_IF_REPLICATED, fault_of
-
-METADATA_THROTTLE_MS = 5
-PARTITION = 0
+from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
+from asynq_compat.journals.kafka.unreachable import frame_too_large, right_needed
 
 # How long the thread of a producer that is thrown away may take to end.
 _END_S = 1.0
@@ -46,12 +48,12 @@ class KafkaPythonDriver:
         self._connector = Connector(self._settings)
         self._connecting: threading.Thread | None = None
         self._producer: Connected | None = None
-        self._admin: Any = None
+        self._admin_client: Any = None
         self._asker: Any = None
 
     def after_fork(self) -> None:
         """Start anew in a forked child; what was inherited is its parent's."""
-        _set_aside.extend((self._producer, self._admin, self._asker))
+        _set_aside.extend((self._producer, self._admin_client, self._asker))
         self._begin()
 
     def connect_ahead(self) -> None:
@@ -77,13 +79,11 @@ class KafkaPythonDriver:
         except kafka.errors.MessageSizeTooLargeError as error:
             self._throw_away(producer)
             raise PayloadTooLargeError(
-                f"topic {topic} does not take a frame of {len(frame)} bytes; raise its max.message.bytes to {MESSAGE_BYTES_MAX}",
-                size_bytes=len(frame),
-                size_bytes_max=FRAME_BYTES_MAX,
+                frame_too_large(topic, len(frame)), size_bytes=len(frame), size_bytes_max=FRAME_BYTES_MAX
             ) from error
         except kafka.errors.AuthorizationError as error:
             self._throw_away(producer)
-            raise self._no_answer(f"this user may not write to {topic}", error) from error
+            raise BrokerUnavailableError(right_needed(self._settings, topic, "write")) from error
         except kafka.errors.KafkaError as error:
             self._throw_away(producer)
             text = f"no answer to an append to {topic}"
@@ -104,58 +104,29 @@ class KafkaPythonDriver:
                 asker = self._current_asker()
                 ask = asker.end_offsets if is_end else asker.beginning_offsets
                 return int(ask([partition], timeout_ms=self._timeout_ms)[partition])
+            except kafka.errors.TopicAuthorizationFailedError as error:
+                raise BrokerUnavailableError(right_needed(self._settings, topic, "describe")) from error
             except kafka.errors.KafkaError as error:
                 raise self._no_answer(f"no answer to where {topic} {'ends' if is_end else 'begins'}", error) from error
 
     def truncate(self, topic: str, before: int) -> None:
         """Delete the records below an offset."""
         with self._administering:
-            try:
-                admin = self._current_admin()
-                admin.delete_records({kafka.TopicPartition(topic, PARTITION): before}, timeout_ms=self._timeout_ms)
-            except kafka.errors.KafkaError as error:
-                raise self._no_answer(f"{topic} cannot be cut", error, may_have_happened=True) from error
+            self._current_admin().truncate(topic, before)
 
     def topics(self) -> Sequence[str]:
-        """Return the names of all topics of the cluster."""
+        """Return the names of all topics of the cluster that this user may see."""
         with self._administering:
-            try:
-                return [str(name) for name in self._current_admin().list_topics()]
-            except kafka.errors.KafkaError as error:
-                raise self._no_answer("no answer to which topics there are", error) from error
+            return self._current_admin().topics()
 
     def ensure_topic(self, topic: str) -> None:
-        """Make the topic if it does not exist, and check what stands there.
-
-        Raises:
-            InvalidArgumentError: A setting of it would harm a journal; the message says which and how to mend it.
-            BrokerUnavailableError: No answer, or it may not be made.
-        """
+        """Make the topic if it does not exist, and check what stands there."""
         with self._administering:
-            try:
-                admin = self._current_admin()
-                self._make_topic(admin, topic)
-                (described,) = admin.describe_topics([topic])
-                resource = ConfigResource("topic", topic, dict.fromkeys(WANTED, ""))
-                configs = admin.describe_configs([resource], config_filter="all")["topic"][topic]
-            except kafka.errors.KafkaError as error:
-                raise self._no_answer(f"topic {topic} cannot be made or described", error) from error
-        found: Mapping[str, str | None] = {name: config["value"] for name, config in configs.items()}
-        if fault := fault_of(topic, self._settings.bootstrap[0], len(described["partitions"]), found):
-            raise InvalidArgumentError(fault)
+            ensure_topic(self._current_admin(), self._settings, topic)
 
-    def _make_topic(self, admin: Any, topic: str) -> None:
-        factor = self._settings.replication_factor
-        configs = {**WANTED, **(WANTED_IF_REPLICATED if factor > 1 else {})}
-        request = {topic: {"num_partitions": 1, "replication_factor": factor, "configs": configs}}
-        try:
-            admin.create_topics(request, timeout_ms=self._timeout_ms, wait_for_metadata=True)
-        except kafka.errors.TopicAlreadyExistsError:
-            pass
-        except (
-            ValueError
-        ) as error:  # A broker answered with a source of settings that the library does not know; the topic is made.
-            logging.getLogger("asynq_compat").debug("answer to a topic's creation not understood: %s", error)
+    def fetcher(self, topic: str) -> KafkaPythonFetcher:
+        """Return a consumer of the topic, connected by its first use."""
+        return KafkaPythonFetcher(self._settings, topic)
 
     def close(self) -> None:
         """Close the connections, those that are being made too. Legal twice."""
@@ -169,7 +140,7 @@ class KafkaPythonDriver:
             producer.client.close(timeout=self._settings.request_timeout_s)
             producer.network.wait_until_closed(_END_S)
         with self._administering:
-            clients, self._admin, self._asker = (self._admin, self._asker), None, None
+            clients, self._admin_client, self._asker = (self._admin_client, self._asker), None, None
         for client in clients:
             if client is not None:
                 client.close()
@@ -205,11 +176,11 @@ class KafkaPythonDriver:
         producer.client.close(timeout=0)
         producer.network.wait_until_closed(_END_S)
 
-    def _current_admin(self) -> Any:
+    def _current_admin(self) -> KafkaPythonAdmin:
         self._check_open()
-        if self._admin is None:
-            self._admin = self._connector.connect(KafkaAdminClient).client
-        return self._admin
+        if self._admin_client is None:
+            self._admin_client = self._connector.connect(KafkaAdminClient).client
+        return KafkaPythonAdmin(self._settings, self._connector, self._admin_client)
 
     def _current_asker(self) -> Any:
         self._check_open()

@@ -1,0 +1,121 @@
+"""How does confluent-kafka look after topics?
+
+Contract: as `TopicAdmin`; also lists topics and deletes records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from asynq_compat.errors import BrokerUnavailableError, UnsupportedByBroker
+from asynq_compat.journals.kafka.confluent.connecting import Connector
+from asynq_compat.journals.kafka.driver import PARTITION
+from asynq_compat.journals.kafka.ensuring import Described
+from asynq_compat.journals.kafka.settings import KafkaSettings
+from asynq_compat.journals.kafka.unreachable import right_needed, too_old
+
+_NOT_ALLOWED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
+
+
+class ConfluentAdmin:
+    """The topics of a cluster, over one client."""
+
+    def __init__(self, settings: KafkaSettings, connector: Connector, client: AdminClient) -> None:
+        self._settings = settings
+        self._connector = connector
+        self._client = client
+        self._timeout_s = settings.request_timeout_s
+
+    def topics(self) -> list[str]:
+        """Return the names of all topics that this user may see."""
+        try:
+            return list(self._client.list_topics(timeout=self._timeout_s).topics)
+        except KafkaException as error:
+            raise self._no_answer("no answer to which topics there are", error) from error
+
+    def describe(self, topic: str) -> Described | None:
+        """Return what there is; None if there is no such topic, or it has no leader yet."""
+        asked = self._client.describe_topics(TopicCollection([topic]), request_timeout=self._timeout_s)
+        try:
+            found = self._result(asked[topic], topic, "describe")
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            raise self._no_answer(f"topic {topic} cannot be described", error) from error
+        if not found.partitions or any(one.leader is None or one.leader.id < 0 for one in found.partitions):
+            return None
+        return Described(len(found.partitions), len(found.partitions[0].replicas))
+
+    def configs(self, topic: str) -> Mapping[str, str | None]:
+        """Return its settings."""
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        asked = self._client.describe_configs([resource], request_timeout=self._timeout_s)
+        try:
+            found = self._result(asked[resource], topic, "describe_configs")
+        except KafkaException as error:
+            raise self._no_answer(f"the settings of topic {topic} cannot be read", error) from error
+        return {name: entry.value for name, entry in found.items()}
+
+    def create(self, topic: str, replication_factor: int, configs: Mapping[str, str]) -> None:
+        """Make it with one partition; nothing happens if it exists."""
+        wanted = NewTopic(topic, num_partitions=1, replication_factor=replication_factor, config=dict(configs))
+        asked = self._client.create_topics([wanted], request_timeout=self._timeout_s)
+        try:
+            self._result(asked[topic], topic, "create")
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise self._no_answer(f"topic {topic} cannot be made", error) from error
+
+    def alter(self, topic: str, configs: Mapping[str, str]) -> None:
+        """Change these settings and leave the others."""
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in configs.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        asked = self._client.incremental_alter_configs([resource], request_timeout=self._timeout_s)
+        try:
+            self._result(asked[resource], topic, "alter_configs")
+        except KafkaException as error:
+            raise self._no_answer(f"topic {topic} cannot be altered", error) from error
+
+    def truncate(self, topic: str, before: int) -> None:
+        """Delete the records below an offset."""
+        partition = TopicPartition(topic, PARTITION, before)
+        asked = self._client.delete_records([partition], request_timeout=self._timeout_s)
+        try:
+            self._result(asked[partition], topic, "delete")
+        except KafkaException as error:
+            raise self._no_answer(f"{topic} cannot be cut", error, may_have_happened=True) from error
+
+    def _result(self, future: Future[Any], topic: str, operation: str) -> Any:
+        try:
+            return future.result(self._timeout_s + 1)
+        except FutureTimeoutError as error:
+            raise BrokerUnavailableError(
+                f"no answer about topic {topic} ({self._settings.address}){self._connector.heard()}"
+            ) from error
+        except KafkaException as error:
+            if error.args[0].code() in _NOT_ALLOWED:
+                raise BrokerUnavailableError(right_needed(self._settings, topic, operation)) from error
+            raise
+
+    def _no_answer(self, text: str, error: KafkaException, *, may_have_happened: bool = False) -> Exception:
+        if error.args[0].code() == KafkaError._UNSUPPORTED_FEATURE:  # noqa: SLF001 - the library's names of its own errors begin so
+            return UnsupportedByBroker(too_old(self._settings, error.args[0].str()))
+        return BrokerUnavailableError(
+            f"{text} ({self._settings.address}): {error.args[0].str()[:200]}{self._connector.heard()}",
+            may_have_happened=may_have_happened,
+        )

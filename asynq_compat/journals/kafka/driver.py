@@ -1,0 +1,116 @@
+"""What must a Kafka client library do for a journal?
+
+Contract: implementations are thread-safe but for `Reader`, which one thread at a time reads; they translate the errors of their library,
+and every wait has a limit. Which one is used is said by the settings; nothing is chosen by what happens to be installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.journals.journal import Entry
+from asynq_compat.journals.kafka.settings import KafkaSettings
+
+PARTITION = 0
+
+
+class Fetcher(Protocol):
+    """A consumer of one topic."""
+
+    @property
+    def next(self) -> int:
+        """The offset that is fetched next. Not the last record's + 1: control records take offsets too."""
+
+    def connect(self) -> None:
+        """Connect, if that has not been done.
+
+        Raises:
+            BrokerUnavailableError: No broker answered in time, or `give_up` was called meanwhile.
+        """
+
+    def seek(self, offset: int) -> None:
+        """Go on at this offset."""
+
+    def fetch(self, timeout_ms: int, max_count: int) -> list[Entry]:
+        """Return records, after at most about `timeout_ms` if there are none; what came is complete and in order.
+
+        Raises:
+            NotInJournalError: The offset is not in the topic.
+            CorruptDataError: What stands there cannot be read.
+            BrokerUnavailableError: It cannot be read now.
+        """
+
+    def give_up(self) -> None:
+        """Let a connection that is being made fail now."""
+
+    def set_aside(self) -> None:
+        """Leave what a forked child inherited to its parent: it is neither used nor freed."""
+
+    def close(self) -> None:
+        """Close the connection. Nobody may be reading. Legal twice."""
+
+
+class Driver(Protocol):
+    """The connections of one process to one cluster. Offsets are of partition 0."""
+
+    def connect_ahead(self) -> None:
+        """Connect what appends beside whatever else is being done; a failure shows at the first append."""
+
+    def append(self, topic: str, frame: bytes) -> int:
+        """Store a frame; return its offset.
+
+        Raises:
+            PayloadTooLargeError: The topic does not take it.
+            BrokerUnavailableError: No answer; says whether it may have been stored.
+        """
+
+    def end(self, topic: str) -> int:
+        """Return the offset of the last record, -1 if there is none."""
+
+    def first(self, topic: str) -> int:
+        """Return the offset from which on nothing was deleted."""
+
+    def truncate(self, topic: str, before: int) -> None:
+        """Delete the records below an offset."""
+
+    def topics(self) -> Sequence[str]:
+        """Return the names of all topics of the cluster that this user may see."""
+
+    def ensure_topic(self, topic: str) -> None:
+        """Make the topic if it does not exist, and check what stands there.
+
+        Raises:
+            InvalidArgumentError: A setting of it would harm a journal; the message says which and how to mend it.
+            BrokerUnavailableError: No answer, or it may not be made.
+        """
+
+    def fetcher(self, topic: str) -> Fetcher:
+        """Return a consumer of the topic, connected by its first use."""
+
+    def after_fork(self) -> None:
+        """Start anew in a forked child; what was inherited is its parent's."""
+
+    def close(self) -> None:
+        """Close the connections, those that are being made too. Legal twice."""
+
+
+def open_driver(settings: KafkaSettings) -> Driver:
+    """Return the driver that the settings name.
+
+    Raises:
+        InvalidArgumentError: Its library is not installed; the message says how to install it. Or a file of the certificates is wrong.
+    """
+    if settings.driver == "confluent":
+        try:
+            from asynq_compat.journals.kafka.confluent.driver import ConfluentDriver
+        except ImportError as error:
+            raise InvalidArgumentError(
+                f"driver confluent needs the package confluent-kafka ({error}); pip install 'asynq-compat[fast]', "
+                "or leave driver out for kafka-python"
+            ) from None
+        return ConfluentDriver(settings)
+    from asynq_compat.journals.kafka.kafka_python.driver import KafkaPythonDriver
+
+    return KafkaPythonDriver(settings)

@@ -1,0 +1,109 @@
+"""Do the rights that docs/operations.md lists suffice for each role, and is a missing one named?"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import asynq_compat as asynq
+from asynq_compat.journals.kafka.settings import DRIVERS
+from tests.services.kafka_secure import USERS, SecureKafka
+
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+ACTIONS = {
+    "describe": "DESCRIBE",
+    "describe_configs": "DESCRIBE_CONFIGS",
+    "read": "READ",
+    "write": "WRITE",
+    "create": "CREATE",
+    "alter_configs": "ALTER_CONFIGS",
+    "delete": "DELETE",
+}
+
+
+def rights_of(role: str) -> list[str]:
+    """Return what the page says that a role needs."""
+    (row,) = re.findall(rf"^\| {role} \|.*$", PAGE.read_text(), re.MULTILINE)
+    return [ACTIONS[name] for name in re.findall(r"`(\w+)`", row.split("|")[2])]
+
+
+@pytest.fixture(params=DRIVERS)
+def url_of(secure_kafka: SecureKafka, kafka_namespace: str, request: pytest.FixtureRequest) -> Callable[[str], str]:
+    def url(user: str) -> str:
+        return f"kafka://{user}:{USERS[user]}@{secure_kafka.sasl}/{kafka_namespace}?driver={request.param}"
+
+    return url
+
+
+def enqueue(url: str) -> None:
+    with asynq.Client(url) as client:
+        client.enqueue(asynq.Task("email"))
+
+
+def test_a_producer_and_a_worker_do_with_the_rights_of_their_roles(
+    secure_kafka: SecureKafka, kafka_namespace: str, url_of: Callable[[str], str]
+) -> None:
+    enqueue(url_of("admin"))
+    secure_kafka.allow("alice", kafka_namespace, *rights_of("producer"))
+    secure_kafka.allow("bob", kafka_namespace, *rights_of("worker"))
+    is_handled = threading.Event()
+    mux = asynq.ServeMux()
+
+    @mux.on("email")
+    async def handle(ctx: asynq.Context, task: asynq.Task) -> None:
+        is_handled.set()
+
+    server = asynq.Server(url_of("bob"), asynq.Config(concurrency=2))
+    server.start(mux)
+    enqueue(url_of("alice"))
+    assert is_handled.wait(30)
+    server.shutdown()
+    with asynq.Inspector(url_of("bob")) as inspector:
+        assert inspector.get_queue_info("default").processed_total == 2
+
+
+def test_a_new_queue_is_made_by_who_may(
+    secure_kafka: SecureKafka, kafka_namespace: str, url_of: Callable[[str], str]
+) -> None:
+    secure_kafka.allow("bob", kafka_namespace, *rights_of("producer"))
+
+    with pytest.raises(
+        asynq.BrokerUnavailableError, match=rf"user bob may not create topic {kafka_namespace}\."
+    ) as caught:
+        enqueue(url_of("bob"))
+
+    assert USERS["bob"] not in str(caught.value)
+    secure_kafka.allow("bob", kafka_namespace, *rights_of("first use of a queue"))
+    enqueue(url_of("bob"))
+
+
+def test_a_topic_without_any_right_is_named_with_the_command_that_gives_it(
+    secure_kafka: SecureKafka, kafka_namespace: str, url_of: Callable[[str], str]
+) -> None:
+    enqueue(url_of("admin"))
+
+    with pytest.raises(asynq.BrokerUnavailableError) as caught:
+        enqueue(url_of("alice"))
+
+    said = str(caught.value)
+    assert f"user alice may not describe topic {kafka_namespace}." in said
+    assert (
+        f"rpk security acl create --allow-principal User:alice --operation describe --topic {kafka_namespace}." in said
+    )
+    assert f"kafka-acls.sh --bootstrap-server {secure_kafka.sasl} --add --allow-principal User:alice" in said
+    assert USERS["alice"] not in said
+
+
+@pytest.mark.parametrize(("given", "missing"), [("READ", "describe configs"), ("DESCRIBE_CONFIGS READ", "write")])
+def test_each_right_that_is_missing_is_named(
+    secure_kafka: SecureKafka, kafka_namespace: str, url_of: Callable[[str], str], given: str, missing: str
+) -> None:
+    enqueue(url_of("admin"))
+    secure_kafka.allow("alice", kafka_namespace, *given.split())
+
+    with pytest.raises(asynq.BrokerUnavailableError, match=f"user alice may not {missing} topic {kafka_namespace}"):
+        enqueue(url_of("alice"))
