@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         InvalidArgumentError,
         InvalidPatternError,
         LeaseExpiredError,
+        NewerReleaseError,
         NotFoundError,
         PanicError,
         PayloadTooLargeError,
@@ -212,7 +213,7 @@ __all__ = [
     "DuplicateTaskError", "TaskIDConflictError", "TaskStateError", "QueueStateError", "QueueNotEmptyError",
     "LeaseExpiredError", "ServerStateError", "ServerClosedError", "NotFoundError", "QueueNotFoundError",
     "TaskNotFoundError", "HandlerNotFoundError", "UnsupportedByBroker", "BrokerUnavailableError",
-    "CorruptDataError", "PanicError", "ContextError", "ContextCanceledError", "ContextDeadlineError", "SkipRetry",
+    "CorruptDataError", "NewerReleaseError", "PanicError", "ContextError", "ContextCanceledError", "ContextDeadlineError", "SkipRetry",
     "RevokeTask",
     # server
     "Server", "new_server",
@@ -267,7 +268,7 @@ _HOMES = {
         "AsynqError InvalidArgumentError PayloadTooLargeError InvalidPatternError ConflictError "
         "DuplicateTaskError TaskIDConflictError TaskStateError QueueStateError QueueNotEmptyError "
         "LeaseExpiredError ServerStateError ServerClosedError NotFoundError QueueNotFoundError "
-        "TaskNotFoundError HandlerNotFoundError UnsupportedByBroker BrokerUnavailableError CorruptDataError "
+        "TaskNotFoundError HandlerNotFoundError UnsupportedByBroker BrokerUnavailableError CorruptDataError NewerReleaseError "
         "PanicError ContextError ContextCanceledError ContextDeadlineError SkipRetry RevokeTask"
     ),
     "server": "Server new_server",

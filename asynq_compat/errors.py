@@ -22,6 +22,7 @@
     ├── UnsupportedByBroker                  this broker cannot; says which can     → choose another
     ├── BrokerUnavailableError               outage; says if it may have happened   → try again
     ├── CorruptDataError                     bytes we cannot read; says where       → report
+    │   └── NewerReleaseError                a later release wrote them             → upgrade this process
     ├── PanicError                           the outcome of a handler that panicked
     ├── ContextError                         a handler's context is over
     │   ├── ContextCanceledError             cancelled by id, or its worker ended    (Go: context.Canceled)
@@ -145,6 +146,10 @@ class BrokerUnavailableError(AsynqError):
 
 class CorruptDataError(AsynqError):
     """Stored bytes cannot be read; the message says where they stand."""
+
+
+class NewerReleaseError(CorruptDataError):
+    """What a later release wrote cannot be read by this one. Upgrade this process."""
 
 
 class PanicError(AsynqError):

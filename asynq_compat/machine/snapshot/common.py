@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from asynq_compat.errors import NewerReleaseError
 from asynq_compat.machine.applied import Marker, Outcome
 from asynq_compat.machine.clocks import Clocks
 from asynq_compat.machine.markers import Markers
@@ -31,14 +32,18 @@ def head(body: s.Body, kind: str, versions: Collection[int]) -> tuple[int, int]:
     if len(body) < 3 or body[0] != s.HEAD:
         raise f.corrupt("it does not begin with its head")
     if body[1] != s.FORMAT:
-        raise f.corrupt(f"its format is {body[1]}, this release reads format {s.FORMAT}; upgrade this process")
+        raise _newer(f"format {body[1]!r:.40}, this release reads format {s.FORMAT}")
     if body[2] != kind:
         raise f.corrupt(f"it belongs to a {body[2]!r:.40} journal, not to a {kind} journal")
     _, _, _, version, position = f.array(body, 5)
     number = f.integer(version)
     if number not in versions:
-        raise f.corrupt(f"its machine version is {number}, which this release does not know; upgrade this process")
+        raise _newer(f"machine version {number}, which this release does not know")
     return number, f.integer(position)
+
+
+def _newer(what: str) -> NewerReleaseError:
+    return NewerReleaseError(f"a snapshot has {what}; upgrade this process")
 
 
 def clock_items(clocks: Clocks) -> list[object]:

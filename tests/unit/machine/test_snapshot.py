@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asynq_compat.errors import CorruptDataError
+from asynq_compat.errors import CorruptDataError, NewerReleaseError
 from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.snapshot import restore, snapshot_sections
 from asynq_compat.wire import command as c
@@ -249,7 +249,7 @@ def test_a_section_stays_below_its_size() -> None:
 def test_a_snapshot_of_another_format_or_journal_is_refused() -> None:
     told = bodies(Machine("q"))
 
-    with pytest.raises(CorruptDataError, match="format is 2, this release reads format 1; upgrade"):
+    with pytest.raises(NewerReleaseError, match="format 2, this release reads format 1; upgrade"):
         restore("q", s.seal([put(told[0], (1,), 2), *told[1:]]))
     with pytest.raises(CorruptDataError, match="belongs to a 'control' journal"):
         restore("q", s.seal([put(told[0], (2,), "control"), *told[1:]]))

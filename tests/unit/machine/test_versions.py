@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asynq_compat.errors import CorruptDataError
+from asynq_compat.errors import NewerReleaseError
 from asynq_compat.machine import admin
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.machine.machine import VERSIONS, Machine
@@ -124,7 +124,7 @@ def test_an_older_release_does_not_load_a_newer_snapshot() -> None:
     log.frame(c.activate(2))
     sections = list(snapshot_sections(log.machine))
 
-    with pytest.raises(CorruptDataError, match="machine version is 2, which this release does not know; upgrade"):
+    with pytest.raises(NewerReleaseError, match="machine version 2, which this release does not know; upgrade"):
         restore("q", sections)
     assert restore("q", sections, versions=NEXT_RELEASE).digest() == log.machine.digest()
 

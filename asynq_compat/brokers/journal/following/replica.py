@@ -5,7 +5,7 @@ to `listeners` by that thread, outside the lock, in the order of the log. `sync`
 has been applied (linearizable reads).
 Not obvious: it begins with the newest checkpoint, if there is one, and again when what it has not read was cut away. After a reconnect the
 entry at our own position is read again. If it is another, or the log ends below us, it is not the log that we followed: everything folded
-is thrown away and read anew, and that is said.
+is thrown away and read anew, and that is said. Where a machine version begins that this release does not know, it stops for good.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from asynq_compat.brokers.journal.keeping.tail import Keeping, Tail
 from asynq_compat.brokers.journal.reply import Replier
 from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.brokers.journal.writer import Writer
-from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError, ServerStateError
+from asynq_compat.errors import (
+    AsynqError,
+    BrokerUnavailableError,
+    CorruptDataError,
+    NewerReleaseError,
+    ServerStateError,
+)
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, Journal, NotInJournalError
 from asynq_compat.machine.applied import Applied, Marker, Verdict
 from asynq_compat.machine.control import ControlApplied, ControlMachine
@@ -173,6 +179,9 @@ class Replica(Generic[_F]):
                 continue
             except _DivergedError as divergence:
                 self._rebuild(DIVERGED, divergence)
+            except NewerReleaseError as failure:
+                progress.failed(failure)
+                return  # Whatever comes may mean something else than we think.
             except AsynqError as failure:
                 is_connected = not isinstance(failure, BrokerUnavailableError)
                 progress.failed(failure)
@@ -213,6 +222,7 @@ class Replica(Generic[_F]):
             with self.lock:
                 applied = apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data, entry.headers)
                 self.last = entry
+                version = self._version()
             if applied.notes:
                 self._notes.tell(entry.position, applied.notes, now_s)
             if applied.writer_id is not None:
@@ -222,10 +232,12 @@ class Replica(Generic[_F]):
                     self._writer.on_refused(applied.writer_id, applied.sequence)
             for listener in self._listeners:
                 listener.on_applied(applied, now_s)
+            if version is not None:
+                what = f"from position {entry.position} on {self._journal.name} uses machine version {version}"
+                raise NewerReleaseError(f"{what}, which this release does not know; upgrade this process")
         self.tail.read(entries)
         self._timer.observe(entries[-1].timestamp_ms, now_s)
         with self.lock:
-            version = self._version()
             due = self._due()
             marker = self.fold.marker
             divergence = self.fold.divergence()
@@ -236,10 +248,6 @@ class Replica(Generic[_F]):
             raise _DivergedError(divergence)
         if due is not None:
             self._timer.settle_due(due[0])
-        if version is not None:
-            raise CorruptDataError(
-                f"{self._journal.name} uses machine version {version}, which this release does not know; upgrade this process"
-            )
 
     # --- ticks -------------------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from asynq_compat.brokers.journal.keeping.loading import candidates, sections
-from asynq_compat.errors import CorruptDataError
+from asynq_compat.errors import CorruptDataError, NewerReleaseError
 from asynq_compat.journals.journal import Entry, Journal, JournalStore, NotInJournalError, state_journal_name
 from asynq_compat.wire.checkpoint import Confirmed
 
@@ -93,7 +93,7 @@ class Checkpoints(Generic[_F]):
         for found in candidates(journal, state):
             try:
                 fold = self._restore(sections(state, found.confirmed, hear))
-            except NotInJournalError:
+            except (NotInJournalError, NewerReleaseError):
                 raise
             except CorruptDataError as error:
                 _LOG.error("a checkpoint of %s is passed over: %s", journal.name, error)

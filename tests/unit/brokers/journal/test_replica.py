@@ -10,7 +10,7 @@ import pytest
 from asynq_compat.brokers.journal.following.followed import Partition
 from asynq_compat.brokers.journal.keeping.tail import Keeping
 from asynq_compat.brokers.journal.open import open_journal
-from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
+from asynq_compat.errors import BrokerUnavailableError, NewerReleaseError
 from asynq_compat.journals.journal import queue_journal_name
 from asynq_compat.journals.memory import MemoryJournalStore
 from asynq_compat.ports.broker import Broker
@@ -82,8 +82,28 @@ def test_a_journal_of_a_later_version_is_not_guessed_at(store: FaultyStore, brok
     store.store.open(_NAME).append(encode_frame(bytes(16), 1, [later]))
     enqueue(broker)
 
-    with pytest.raises(CorruptDataError, match="upgrade this process"):
+    with pytest.raises(NewerReleaseError, match="upgrade this process"):
         pending(broker)
+
+
+def test_a_replica_stops_for_good_where_a_later_release_has_taken_over(store: FaultyStore, broker: Broker) -> None:
+    """What comes behind may mean something else: none of it is applied, and no task given out."""
+    partition = Partition("default", store, SystemClock(), idle_s=5.0, keeping=Keeping())
+    partition.commit([command.genesis(bytes(16), 0, 1)], size_bytes=64, needs_outcomes=True)
+    told = [command.open_session("newer", 1, 1, 99), command.activate(99), command.enqueue(["a"], [b"m"])]
+    taken_over = store.store.open(_NAME).append(encode_frame(b"newer".ljust(16), 1, told))
+    for sequence in range(2, 5):
+        store.store.open(_NAME).append(encode_frame(b"newer".ljust(16), sequence, [command.pause()]))
+
+    with pytest.raises(
+        NewerReleaseError, match=f"position {taken_over} on .* machine version 99, .* upgrade this process"
+    ):
+        partition.replica.sync(timeout_s=30.0)
+    wait_until(lambda: not partition.replica._thread.is_alive(), "the replica's thread to end")
+    assert partition.replica.fold.position == taken_over
+    with pytest.raises(NewerReleaseError):
+        partition.replica.sync(timeout_s=30.0)
+    partition.close()
 
 
 def test_a_silent_journal_is_told_within_the_timeout(store: FaultyStore) -> None:
