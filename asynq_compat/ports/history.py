@@ -1,6 +1,6 @@
 """What does a broker remember of what happened?
 
-Contract: reads change nothing and need no server. Only a broker that keeps a log of everything has this port. An answer reaches as far
+Contract: but for `checkpoint` nothing is changed, and no server is needed. Only a broker that keeps a log of everything has this port. An answer reaches as far
 back as the log; `cut_before` says where it begins when older entries are gone.
 Not obvious: positions grow but need not be contiguous. The state at a time is what the last entry written by then left behind: what
 became due since, without an entry, is not in it.
@@ -204,6 +204,15 @@ class Verification:
     problem_count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A queue's state, written down: whoever begins to follow the log begins there."""
+
+    queue: str
+    position: int
+    size_bytes: int
+
+
 class History(Protocol):
     """What an operator asks of a broker's log. One caller at a time.
 
@@ -228,3 +237,6 @@ class History(Protocol):
 
     def verify(self, queue: str, progress: Progress) -> Verification:
         """Read a queue's log twice and say whether all is as it should be."""
+
+    def checkpoint(self, queue: str) -> Checkpoint | None:
+        """Write down a queue's state; None if there is none, or another's checkpoint was newer. Cuts nothing."""

@@ -187,3 +187,17 @@ def test_a_journal_that_was_cut_without_a_checkpoint_says_so(ask: Ask, tmp_path:
     assert described.code == 1
     assert f"cut before position {first}" in described.err
     assert tailed.out.startswith(f"{first} ")
+
+
+def test_a_checkpoint_is_written_and_changes_nothing_else(ask: Ask, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/tasks.db"
+    with asynq.Client(url) as client:
+        client.enqueue_many([asynq.Task("ok")] * 3)
+    before = ask("--broker", url, "journal", "describe", "default", "--json").json()
+
+    written = ask("--broker", url, "journal", "checkpoint", "default", "--json").json()
+    after = ask("--broker", url, "journal", "describe", "default", "--json").json()
+
+    assert (written["position"], written["size_bytes"] > 0) == (before["position"], True)
+    assert (after["counts"], after["cut_before"], after["notes"]) == (before["counts"], None, [])
+    assert ask("--broker", url, "journal", "verify", "default").code == 0

@@ -14,9 +14,11 @@ from asynq_compat.brokers.journal.history.servers import ServerNames
 from asynq_compat.brokers.journal.history.snapshots import Fold, TaskStates, task_differences
 from asynq_compat.brokers.journal.history.tracing import TracingMachine
 from asynq_compat.brokers.journal.history.verifying import verify
+from asynq_compat.brokers.journal.keeping.apart import write_one
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.journals.journal import JournalStore, queue_journal_name
 from asynq_compat.ports.history import (
+    Checkpoint,
     LogEntry,
     Moment,
     Progress,
@@ -90,3 +92,11 @@ class JournalHistory:
         """Read a queue's log twice and say whether all is as it should be."""
         with Past(self._store, queue) as past:
             return verify(past, progress)
+
+    def checkpoint(self, queue: str) -> Checkpoint | None:
+        """Write down a queue's state."""
+        with Past(self._store, queue) as past:
+            confirmed = write_one(self._store, queue_journal_name(past.queue), stays_from=0)
+        if confirmed is None:
+            return None
+        return Checkpoint(queue=queue, position=confirmed.position, size_bytes=confirmed.size_bytes)
