@@ -7,6 +7,8 @@ group says so among the records, which is passed over. `consume(n, t)` would wai
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any, cast
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Message, TopicPartition
@@ -142,9 +144,14 @@ def _entry(message: Message[Any, Any]) -> Entry:
     )
 
 
+# For a name that is not UTF-8 confluent-kafka 2.16 sets an error and gives a list with a hole in it all the same: to touch it ends the process.
+# Called like this Python always sees the error (SystemError); the bytecode of a method call does not look once it is hot.
+_ask_headers: Callable[[Message[Any, Any]], object] = operator.methodcaller("headers")
+
+
 def _headers(message: Message[Any, Any]) -> Headers:
     try:
-        given = message.headers()
-    except UnicodeDecodeError:
+        given = _ask_headers(message)
+    except (SystemError, UnicodeDecodeError):
         return HEADERS_UNREADABLE
     return headers_of(cast("list[tuple[str, bytes | None]]", given)) if given else ()
