@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from asynq_compat.brokers.journal.consuming import JournalIntake
+from asynq_compat.brokers.journal.following.followed import Partition
+from asynq_compat.brokers.journal.keeping.keeper import checkpoint
 from asynq_compat.brokers.journal.open import open_journal
 from asynq_compat.brokers.journal.producing import JournalProducing
 from asynq_compat.brokers.journal.reply import OWED_S_MAX, RANK_S, Replier
 from asynq_compat.errors import BrokerUnavailableError
-from asynq_compat.journals.journal import BEFORE_THE_FIRST, queue_journal_name
+from asynq_compat.journals.journal import BEFORE_THE_FIRST, queue_journal_name, state_journal_name
 from asynq_compat.journals.memory import MemoryJournalStore
 from asynq_compat.machine.applied import Applied, Reply, Verdict
 from asynq_compat.ports.broker import Broker
@@ -38,8 +40,8 @@ def place() -> str:
 
 @pytest.fixture
 def server(place: str) -> Iterator[Broker]:
-    """A process that serves the queue; it can take no task but says that it lives."""
-    opened = open_journal(MemoryJournalStore(place))
+    """A process that may serve the queue."""
+    opened = open_journal(MemoryJournalStore(place), replica=True)
     yield opened
     opened.close()
 
@@ -56,9 +58,13 @@ def client(store: FaultyStore) -> Iterator[Broker]:
     opened.close()
 
 
-def has_folded(broker: Broker) -> bool:
+def partition_of(broker: Broker) -> Partition:
     assert isinstance(broker.producing, JournalProducing)
-    return broker.producing._partitions.queue("default").has_replica
+    return broker.producing._partitions.queue("default")
+
+
+def has_folded(broker: Broker) -> bool:
+    return partition_of(broker).has_replica
 
 
 def enqueue(broker: Broker, *requests: EnqueueRequest) -> list[EnqueueOutcome]:
@@ -193,8 +199,7 @@ def test_without_a_server_the_client_folds(place: str, store: FaultyStore, caplo
 def test_who_begins_to_follow_meanwhile_waits_no_longer_for_a_reply(client: Broker) -> None:
     told: list[EnqueueOutcome] = []
     thread = threading.Thread(target=lambda: told.extend(enqueue(client, request(unique_key="k"))))
-    assert isinstance(client.producing, JournalProducing)
-    partition = client.producing._partitions.queue("default")
+    partition = partition_of(client)
 
     thread.start()
     wait_until(lambda: bool(partition.writer.awaited.asking()), "the question to stand in the log")
@@ -204,10 +209,28 @@ def test_who_begins_to_follow_meanwhile_waits_no_longer_for_a_reply(client: Brok
     assert told == [ENQUEUED]
 
 
+def test_a_client_that_folds_from_a_checkpoint_behind_its_frame_finds_its_answer(
+    server: Broker, client: Broker, store: FaultyStore
+) -> None:
+    enqueue(server, request(task_id="a"))
+    told: list[EnqueueOutcome] = []
+    thread = threading.Thread(target=lambda: told.extend(enqueue(client, request(task_id="a"), request(task_id="b"))))
+    asking, keeping = partition_of(client), partition_of(server)
+
+    thread.start()
+    wait_until(lambda: bool(asking.writer.awaited.asking()), "the question to stand in the log")
+    keeping.replica.sync(timeout_s=PATIENT_S)
+    assert checkpoint(keeping, store.store.open(state_journal_name(NAME))) is not None
+    assert asking.replica is not None
+    thread.join(PATIENT_S / 2)
+
+    assert told == [CONFLICT, ENQUEUED]
+    assert asking.replica.checkpoint is not None
+
+
 def test_who_is_closed_while_nobody_replies_says_that_it_may_be_stored(client: Broker) -> None:
     failures: list[BrokerUnavailableError] = []
-    assert isinstance(client.producing, JournalProducing)
-    partition = client.producing._partitions.queue("default")
+    partition = partition_of(client)
 
     def ask() -> None:
         with pytest.raises(BrokerUnavailableError) as failed:
