@@ -18,6 +18,7 @@ from asynq_compat.machine.state import Assignment, Session, State
 from asynq_compat.machine.step import Step
 from asynq_compat.machine.writer import Turn, Writers
 from asynq_compat.wire import command as c
+from tests.simulator.snapshot_mutants import SNAPSHOT_MUTANTS
 
 Mutant = Callable[[], AbstractContextManager[object]]
 _take = Writers.take
@@ -125,6 +126,7 @@ def _hear_once(self: Replier, applied: Applied, now_s: float) -> None:
 
 
 MUTANTS: dict[str, Mutant] = {
+    **SNAPSHOT_MUTANTS,
     "a duplicate frame is applied again": lambda: patch.object(Writers, "take", _take_twice),
     "writers are forgotten at once": lambda: patch.object(writer, "FORGOTTEN_AFTER_MS", 500),
     "a settled task can be settled again": lambda: patch.object(State, "release", _release_leaves_live),
