@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from time import monotonic, time_ns
 
-from tests.simulator.history import run
+from tests.simulator.history import KILL_POINTS, run
+
+# In so many each point is reached.
+ENOUGH_HISTORIES = 200
 
 
 def main() -> int:
@@ -23,14 +27,22 @@ def main() -> int:
     seeds: Iterator[int] = iter([options.seed]) if options.seed is not None else count(time_ns() // 1_000_000)
     began_s = monotonic()
     histories = entries = tasks = 0
+    kills: Counter[str] = Counter()
     for seed in seeds:
         report = run(seed)
         histories += 1
         entries += report.entry_count
         tasks += report.task_count
+        kills.update(report.kills)
         if monotonic() - began_s > options.seconds:
             break
-    print(f"{histories} histories, {entries} entries, {tasks} tasks: every promise kept")
+    per_minute = 60 * histories / (monotonic() - began_s)
+    print(f"{histories} histories ({per_minute:.0f} a minute), {entries} entries, {tasks} tasks: every promise kept")
+    print("died behind: " + ", ".join(f"{point} {kills[point]}" for point in KILL_POINTS))
+    never = [point for point in KILL_POINTS if not kills[point]]
+    if never and histories >= ENOUGH_HISTORIES:
+        print(f"nobody died behind: {', '.join(never)}; the histories prove nothing there")
+        return 1
     return 0
 
 

@@ -8,16 +8,15 @@ may stand before it.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from asynq_compat.machine.applied import Outcome
-from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.reply import read_reply
 from asynq_compat.machine.snapshot import restore, snapshot_sections
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import Frame, decode_frame, encode_frame
 from tests.simulator.client import message
+from tests.simulator.keeper import load
 from tests.simulator.observer import promise
 from tests.simulator.world import World
 
@@ -55,6 +54,14 @@ class Asker:
     _sent_count: int = 0
     _sent_ms: int = 0
     _answered_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.world.on_another_log.append(self._lose)
+
+    def _lose(self) -> None:
+        """What was acknowledged went with the log; a process that meets another log is another writer."""
+        self._begin_anew()
+        self.acknowledged &= self.world.observer.books.keys()
 
     @property
     def is_waiting(self) -> bool:
@@ -131,8 +138,7 @@ class Asker:
             self._hear(self._folded())
 
     def _replied(self, position: int) -> list[Outcome] | None:
-        entries = self.world.entries
-        for entry in entries[bisect_right(entries, position, key=lambda one: one[0]) :]:
+        for entry in self.world.log.behind(position):
             frame = decode_frame(entry[3]) if self._writer_id() in entry[3] else ""
             for command in frame.commands if isinstance(frame, Frame) else []:
                 reply = read_reply(command) if command[0] == c.REPLY else None
@@ -144,8 +150,8 @@ class Asker:
         if self.world.rng.random() < 0.5:
             machine = restore("q", snapshot_sections(self.world.observer.machine, 2_000))
         else:
-            machine = Machine("q")
-            for entry in self.world.entries:
+            machine, _ = load(self.world)
+            for entry in self.world.log.behind(machine.position):
                 machine.apply(*entry)
         return machine.answer(self._writer_id(), self._sequence)
 

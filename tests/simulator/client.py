@@ -41,6 +41,18 @@ class Client:
     _generation: int = 0
     _in_flight: int = 0
 
+    def __post_init__(self) -> None:
+        self.world.on_another_log.append(self._lose)
+
+    def _lose(self) -> None:
+        """What was acknowledged went with the log; a process that meets another log is another writer."""
+        self._begin_anew()
+        self.acknowledged &= self.world.observer.books.keys()
+
+    def _begin_anew(self) -> None:
+        self._generation += 1
+        self._sequence = self._in_flight = 0
+
     def loop(self) -> None:
         """Send something, if nothing is on its way; come back."""
         if self.is_active and not self._in_flight:
@@ -52,8 +64,13 @@ class Client:
         if self.is_active and self.world.chance(BARE_RECORDS):
             self._made_count += 1
             task_id = self._id(self._made_count)
-            self.world.append(message(task_id), lambda _: self.acknowledged.add(task_id))
+            epoch = self.world.epoch
+            self.world.append(message(task_id), lambda _: self._heard(epoch, task_id))
         self.world.after(self.world.rng.randint(200, 2_500), self.loop)
+
+    def _heard(self, epoch: int, task_id: str) -> None:
+        if epoch == self.world.epoch:
+            self.acknowledged.add(task_id)
 
     def _writer_id(self) -> bytes:
         return f"{self.name}{self._generation}".encode().ljust(16, b".")
@@ -62,8 +79,7 @@ class Client:
         if generation != self._generation or not self._in_flight:
             return
         if tries > TRIES_MAX:
-            self._generation += 1
-            self._sequence = self._in_flight = 0
+            self._begin_anew()
             return
         sequence = self._in_flight
         self.world.append(data, lambda _: self._answered(generation, sequence, ids))

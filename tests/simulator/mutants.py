@@ -18,6 +18,7 @@ from asynq_compat.machine.state import Assignment, Session, State
 from asynq_compat.machine.step import Step
 from asynq_compat.machine.writer import Turn, Writers
 from asynq_compat.wire import command as c
+from tests.simulator.keeping_mutants import KEEPING_MUTANTS
 from tests.simulator.snapshot_mutants import SNAPSHOT_MUTANTS
 
 Mutant = Callable[[], AbstractContextManager[object]]
@@ -150,6 +151,7 @@ MUTANTS: dict[str, Mutant] = {
     "a reply tells success": lambda: patch.object(c, "reply", _reply_success),
     "a frame that was replied to is never replied to again": lambda: patch.object(Replier, "on_applied", _hear_once),
     "an expired session settles": lambda: patch.object(session, "_own", _own_forever),
+    **KEEPING_MUTANTS,
 }
 
 

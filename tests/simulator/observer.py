@@ -80,6 +80,13 @@ class Observer:
     arrivals: int = 0
     clock_max_s: int = 0
 
+    def of_what_is_left(self, entries: list[tuple[int, tuple[int, int, bool, bytes]]]) -> Observer:
+        """Return an observer that has seen these entries and no others; what was started was started all the same."""
+        other = Observer(self.rng, started=self.started, clock_steps=self.clock_steps)
+        for seen_ms, entry in entries:
+            other.see(seen_ms, entry)
+        return other
+
     def see(self, now_ms: int, entry: tuple[int, int, bool, bytes]) -> None:
         """Check one entry."""
         clock_ms = self.machine.clock_ms
@@ -172,7 +179,7 @@ class Observer:
                     reply is not None and self.answers.get((reply.writer_id, reply.sequence)) == reply.outcomes,
                     "a reply does not say what happened, or nobody asked",
                 )
-            elif code != c.ASK:
+            elif code not in (c.ASK, c.CHECKPOINTED):
                 self._see_settle(session, command, outcome)
 
     def _see_enqueue(self, command: c.Command, outcome: object) -> None:

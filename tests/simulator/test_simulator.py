@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulator.history import Report, run
+from tests.simulator.history import Report, run, unhit
 from tests.simulator.mutants import MUTANTS, planted
 from tests.simulator.observer import BrokenPromiseError
 
@@ -20,6 +20,9 @@ def test_every_history_keeps_every_promise() -> None:
     assert sum(report.recovered_count for report in reports) > HISTORY_COUNT
     assert sum(report.replied_count for report in reports) > 5 * HISTORY_COUNT
     assert sum(report.folded_count for report in reports) > HISTORY_COUNT / 10
+    assert sum(report.checkpoint_count for report in reports) > 5 * HISTORY_COUNT
+    never = unhit(reports)
+    assert not never, f"nobody ever died behind {never}"
 
 
 def test_a_seed_is_a_history() -> None:

@@ -1,20 +1,22 @@
 """In which world do simulated processes live?
 
 Contract: one thread, virtual time, every chance from one seed. The log orders what reaches it and tells nobody what happened to the rest.
+It may lose its end, or be made anew; who works with it is told by nothing but what stands there.
 Not obvious: `now_ms` is true time; the log's timestamps come from a clock that is wrong and steps.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from tests.simulator.log import Log
 from tests.simulator.observer import Observer
 
 START_MS = 1_700_000_000_000
-Entry = tuple[int, int, bool, bytes]
 
 
 @dataclass(slots=True)
@@ -29,26 +31,40 @@ class Faults:
     crash: float = 0.004
     stop: float = 0.006
     leave: float = 0.01
+    at_point: float = 0.06
+    go_back: float = 0.0004
+    made_anew: float = 0.0002
 
 
-HEALED = Faults(0, 0, 0, 0, 0, 0, 0, 0)
+HEALED = Faults(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass
 class World:
-    """Time, chance, the log and what watches it."""
+    """Time, chance, the log, that of its checkpoints, and what watches them.
+
+    Attributes:
+        epoch: How often the log was not what it had been.
+        kills, hangs: At which points somebody died, or was stopped, and how often.
+    """
 
     seed: int
     now_ms: int = 0
     faults: Faults = field(default_factory=Faults)
-    entries: list[Entry] = field(default_factory=list)
+    log: Log = field(default_factory=Log)
+    state: Log = field(default_factory=Log)
     offset_ms: int = START_MS
-    position: int = -1
+    epoch: int = 0
+    checkpoint_count: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    hangs: Counter[str] = field(default_factory=Counter)
     story: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rng = Random(self.seed)
         self.observer = Observer(self.rng)
+        self.on_another_log: list[Callable[[], None]] = []
+        self._seen_ms: list[int] = []
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._event_count = 0
 
@@ -89,10 +105,27 @@ class World:
             self.offset_ms += step_ms
             self.observer.clock_steps.append(self.now_ms)
             self.tell(f"the log's clock steps by {step_ms} ms")
-        self.position += self.rng.choice([1, 1, 1, 2])
-        entry = (self.position, self.offset_ms + self.now_ms, True, data)
-        self.entries.append(entry)
-        self.observer.see(self.now_ms, entry)
-        if not self.chance(self.faults.lost_answer):
-            position = self.position
+        position = self.log.add(self.offset_ms + self.now_ms, data, self.rng)
+        self._seen_ms.append(self.now_ms)
+        self.observer.see(self.now_ms, self.log.entries[-1])
+        if self.chance(self.faults.go_back):
+            self._go_back(self.rng.randint(1, 6), "lost its last entries")
+        elif self.chance(self.faults.made_anew):
+            if self.chance(0.5):
+                self.state = Log()
+            self._go_back(len(self.log.entries), "was made anew")
+        elif not self.chance(self.faults.lost_answer):
             self.after(self.rng.randint(1, 20), lambda: answer(position))
+
+    def _go_back(self, count: int, what: str) -> None:
+        """Let the log be another one; what the observer knew of what is gone is void."""
+        kept = len(self.log.entries) - count
+        if kept and self.log.positions[kept - 1] < self.log.first:
+            return  # Of what was cut nothing can be lost.
+        self.log.go_back(count)
+        del self._seen_ms[kept:]
+        self.epoch += 1
+        self.tell(f"the log {what}: it ends at {self.log.end}")
+        self.observer = self.observer.of_what_is_left(list(zip(self._seen_ms, self.log.entries, strict=True)))
+        for tell in self.on_another_log:
+            tell()
