@@ -37,13 +37,13 @@ _COLD = (
     "## A new process at a long backlog",
     "",
     "`python -m tests.bench.cold`: 1 000 000 tasks of about 200 bytes wait, one server lives, a new process makes a `Client` and enqueues a",
-    "unique task; medians of five processes. Measured while other work kept both cores busy (load 8 to 17), so most of the time is",
-    "waiting for a core; the process itself needs 0.4 s of CPU with SQLite and 0.7 s with Kafka, most of it imports.",
+    "unique task; medians of five processes. Measured while other work kept both cores busy (load 7 to 17), so most of the time is",
+    "waiting for a core; the process itself needs 0.4 s of CPU with SQLite and 0.6 s with Kafka, most of it imports.",
     "",
     "| journal | a server replies | of it the enqueue | no server: the client reads the journal |",
     "|---|---|---|---|",
-    "| sqlite | 0.8 to 1.2 s | 9 to 90 ms | 9 to 17 s |",
-    "| kafka | 1.2 to 1.6 s | 0.3 to 0.4 s (topics are looked at, connections made) | 5 to 8 s |",
+    "| sqlite | 0.8 to 1.2 s | 9 to 90 ms | 6 to 17 s |",
+    "| kafka | 0.8 to 1.6 s | 0.3 to 0.4 s (topics are looked at, connections made) | 5 to 8 s |",
     "",
 )
 
