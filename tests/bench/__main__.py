@@ -70,7 +70,8 @@ def round_of(places: dict[str, Target], scale: float, figures: Figures, waits: L
     def note(job: str, who: str, figure: Figure) -> None:
         figures.setdefault((job, who), []).append(figure)
         console.print(
-            f"{job:16} {who:8} {figure.rate:12,.0f}/s  own {figure.own_us:7.1f} us  broker {figure.broker_us:7.1f} us"
+            f"{job:16} {who:8} {figure.rate:12,.0f}/s  own {figure.own_us:7.1f} us  broker {figure.broker_us:7.1f} us  "
+            + " ".join(f"{duty} {us:.1f}" for duty, us in figure.stages_us.items() if us >= 0.1)
         )
 
     def n(count: int) -> int:
@@ -86,10 +87,10 @@ def round_of(places: dict[str, Target], scale: float, figures: Figures, waits: L
         count = n(100_000 if name == "redis" else 300_000)
         place.empty()
         note("enqueue one", name, ours("enqueue_one", place, n(3_000)))
-        for kind in ("async", "plain"):
+        for kind, part in (("async", 1), ("plain", 1), ("waiting", 5)):
             place.empty()
-            note(f"enqueue bulk {kind}", name, ours("enqueue_bulk", place, count))
-            note(f"process {kind}", name, ours(f"process_{kind}", place, count))
+            note(f"enqueue bulk {kind}", name, ours("enqueue_bulk", place, count // part))
+            note(f"process {kind}", name, ours(f"process_{kind}", place, count // part))
     ticks = max(30, int(110 * scale))
     for who, place in (("go", one), *places.items()):
         place.empty()

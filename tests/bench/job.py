@@ -6,12 +6,13 @@ of the job alone, without the interpreter's start. The jobs are those of tests/b
 
 from __future__ import annotations
 
+import asyncio
 import json
 import resource
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import asynq_compat as asynq
 
@@ -25,8 +26,18 @@ def _cpu_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _report(count: int, wall_s: float, cpu_s: float) -> None:
-    print(json.dumps({"n": count, "wall_s": wall_s, "cpu_s": cpu_s}), flush=True)
+def _report(count: int, wall_s: float, cpu_s: float, stages_s: Mapping[str, float] | None = None) -> None:
+    print(json.dumps({"n": count, "wall_s": wall_s, "cpu_s": cpu_s, "stages_s": stages_s or {}}), flush=True)
+
+
+def _stages_s() -> dict[str, float]:
+    """CPU seconds of each duty's threads so far: a server has one thread a duty, but for its workers."""
+    spent: dict[str, float] = {}
+    for thread in threading.enumerate():
+        if thread.ident is not None and thread is not threading.main_thread():
+            duty = "kafka" if not thread.name.startswith("asynq-") else thread.name.split("-")[1]
+            spent[duty] = spent.get(duty, 0.0) + time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
+    return spent
 
 
 def enqueue_one(url: str, count: int) -> None:
@@ -69,13 +80,14 @@ def _process(url: str, count: int, handler: Callable[[Callable[[], None]], objec
     while not is_over.wait(1):
         pass
     wall_s = time.perf_counter() - begin
+    stages_s = _stages_s()
     server.shutdown()
     cpu_s = _cpu_s() - cpu
     with asynq.Inspector(url) as inspector:
         left = inspector.get_queue_info("default")
         assert (left.pending, left.active) == (0, 0), f"not all settled: {left}"
         assert handled == count, f"{handled} runs of {count} tasks"
-    _report(count, wall_s, cpu_s)
+    _report(count, wall_s, cpu_s, stages_s)
 
 
 def process_async(url: str, count: int) -> None:
@@ -99,6 +111,19 @@ def process_plain(url: str, count: int) -> None:
         def handle(ctx: asynq.Context, task: asynq.Task) -> None:
             assert asynq.get_task_id(ctx)
             assert task.payload
+            note()
+
+        return handle
+
+    _process(url, count, make)
+
+
+def process_waiting(url: str, count: int) -> None:
+    """Run a coroutine per task that waits for a millisecond."""
+
+    def make(note: Callable[[], None]) -> object:
+        async def handle(ctx: asynq.Context, task: asynq.Task) -> None:
+            await asyncio.sleep(0.001)
             note()
 
         return handle
@@ -138,6 +163,7 @@ JOBS: dict[str, Callable[[str, int], None]] = {
     "enqueue_bulk": enqueue_bulk,
     "process_async": process_async,
     "process_plain": process_plain,
+    "process_waiting": process_waiting,
     "serve": serve,
     "ticks": ticks,
 }

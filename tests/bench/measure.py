@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +19,12 @@ from tests.services import golang
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measurement: tasks per second, and CPU microseconds per task of the measured process and of the broker."""
+    """One measurement: tasks per second, and CPU microseconds per task of the measured process, of its duties, and of the broker."""
 
     rate: float
     own_us: float
     broker_us: float
+    stages_us: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ def _run(command: Sequence[str | Path], broker_pid: int | None) -> Figure:
     answer = json.loads(ended.stdout.splitlines()[-1])
     broker = (cpu_s(broker_pid) if broker_pid else 0.0) - before
     count = answer["n"]
-    return Figure(count / answer["wall_s"], answer["cpu_s"] / count * 1e6, broker / count * 1e6)
+    stages_us = {duty: spent_s / count * 1e6 for duty, spent_s in answer.get("stages_s", {}).items()}
+    return Figure(count / answer["wall_s"], answer["cpu_s"] / count * 1e6, broker / count * 1e6, stages_us)
 
 
 def ours(job: str, target: Target, count: int) -> Figure:

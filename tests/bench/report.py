@@ -14,9 +14,12 @@ from tests.bench.measure import Figure
 FLOORS: dict[str, tuple[str, dict[str, float]]] = {
     "process async": ("process", {"redis": 2, "sqlite": 2.5, "kafka": 2.5}),
     "process plain": ("process", {"redis": 2, "sqlite": 2.5, "kafka": 2.5}),
+    "process waiting": ("process", {}),
     "enqueue bulk": ("enqueue one", {"redis": 4, "sqlite": 10, "kafka": 10}),
     "enqueue one": ("enqueue one", {}),
 }
+# A server's threads, in the order in which a task meets them: replica folds, loop and workers start and run, settler settles.
+_STAGES = ("replica", "processor", "loop", "worker", "settler", "writer", "kafka")
 P50_MS_MAX, P99_MS_MAX = 10.0, 40.0
 _INTRODUCTION = (
     "# Benchmarks",
@@ -24,7 +27,8 @@ _INTRODUCTION = (
     "Made by `make bench`: Go Asynq v0.26.0 on Redis and `asynq_compat` on Redis, on a SQLite file (`synchronous=FULL`) and on",
     "Apache Kafka 4.3.1 (kafka-python), in turns within each round; medians over the rounds. Each measurement is one process",
     "with its default settings, concurrency 100, handlers that look at their context and task, messages of about 110 bytes, a",
-    "preloaded backlog (Go 20 000 tasks, ours 100 000 on Redis and 300 000 on the journals), connect and settling included.",
+    "preloaded backlog (Go 20 000 tasks, ours 100 000 on Redis and 300 000 on the journals), connect and settling included. The job",
+    "`process waiting` has a fifth of them, and handlers that sleep for a millisecond.",
     "Client, server and broker share the machine's cores.",
     "",
     "One task at a time, Go's rate and ours hang on how quickly an idle core of the machine wakes up. Where two idle-priority loops keep",
@@ -78,6 +82,24 @@ def _total_us(values: Sequence[Figure]) -> float:
     return statistics.median(value.own_us + value.broker_us for value in values)
 
 
+def _stage_rows(figures: Mapping[tuple[str, str], Sequence[Figure]]) -> list[str]:
+    rows = [
+        "## Where a task's time goes",
+        "",
+        "CPU microseconds per task of each of the server's threads: the replica reads and folds, loop and workers start handlers and run",
+        "them, the settler settles; the rest is imports, connecting and the shutdown.",
+        "",
+        f"| job | broker | {' | '.join(_STAGES)} | rest |",
+        f"|---|---|{'---|' * (len(_STAGES) + 1)}",
+    ]
+    for (job, who), values in figures.items():
+        if job.startswith("process") and who != "go":
+            spent = [statistics.median(value.stages_us.get(stage, 0.0) for value in values) for stage in _STAGES]
+            rest = _median(values, "own_us") - sum(spent)
+            rows.append(f"| {job} | {who} | {' | '.join(f'{us:.1f}' for us in (*spent, rest))} |")
+    return [*rows, ""]
+
+
 def _go_rows(figures: Mapping[tuple[str, str], Sequence[Figure]]) -> list[str]:
     return [
         f"| {job} | {_median(values, 'rate'):,.0f} | {_median(values, 'own_us'):.1f} + {_median(values, 'broker_us'):.1f} |"
@@ -121,6 +143,7 @@ def page(
             "|---|---|---|",
             *_go_rows(merged),
             "",
+            *_stage_rows(merged),
             "## Idle latency",
             "",
             "From just before the enqueue call to the first line of the handler, one task every 50 ms, another process producing.",
