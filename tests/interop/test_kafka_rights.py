@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 import asynq_compat as asynq
 from asynq_compat.journals.kafka.settings import DRIVERS
 from tests.services.kafka_secure import USERS, SecureKafka
+from tests.services.waiting import wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 ACTIONS = {
@@ -50,17 +50,17 @@ def test_a_producer_and_a_worker_do_with_the_rights_of_their_roles(
     enqueue(url_of("admin"))
     secure_kafka.allow("alice", kafka_namespace, *rights_of("producer"))
     secure_kafka.allow("bob", kafka_namespace, *rights_of("worker"))
-    is_handled = threading.Event()
+    handled: list[str] = []
     mux = asynq.ServeMux()
 
     @mux.on("email")
     async def handle(ctx: asynq.Context, task: asynq.Task) -> None:
-        is_handled.set()
+        handled.append(task.type)
 
     server = asynq.Server(url_of("bob"), asynq.Config(concurrency=2))
     server.start(mux)
     enqueue(url_of("alice"))
-    assert is_handled.wait(30)
+    wait_until(lambda: len(handled) == 2, "both tasks to be handled", 30)
     server.shutdown()
     with asynq.Inspector(url_of("bob")) as inspector:
         assert inspector.get_queue_info("default").processed_total == 2

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.services.installing import need_tool, run
 from tests.services.kafka import KafkaCluster
 from tests.services.ports import HOST, free_ports
+from tests.services.waiting import wait_until
 
 _LISTENERS = {"SASL": "SASL_PLAINTEXT", "SASLTLS": "SASL_SSL", "TLS": "SSL", "MTLS": "SSL"}
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
@@ -62,7 +63,10 @@ class SecureKafka(KafkaCluster):
     def __init__(self) -> None:
         broker, controller, *others = free_ports(2 + len(_LISTENERS))
         self.sasl, self.sasl_tls, self.tls, self.mtls = (f"{HOST}:{port}" for port in others)
-        super().__init__(self._properties(broker, controller, others), ports=(broker, controller), starts=False)
+        requests_too = "-Dorg.slf4j.simpleLogger.log.kafka.request.logger=debug"  # With the client id of each.
+        super().__init__(
+            self._properties(broker, controller, others), ports=(broker, controller), jvm=(requests_too,), starts=False
+        )
         self.certificates = Certificates(self.folder / "tls")
         self.start()
         self._add_users()
@@ -125,7 +129,8 @@ class SecureKafka(KafkaCluster):
 
         pattern = ResourcePattern(ResourceType.TOPIC, topic_prefix, ACLResourcePatternType.PREFIXED)
         admin = KafkaAdminClient(bootstrap_servers=[self.bootstrap])
-        admin.create_acls(
-            [ACL(f"User:{user}", "*", ACLOperation[name], ACLPermissionType.ALLOW, pattern) for name in operations]
-        )
+        wanted = [ACL(f"User:{user}", "*", ACLOperation[name], ACLPermissionType.ALLOW, pattern) for name in operations]
+        admin.create_acls(wanted)
+        # The controller has them; the broker that decides hears of them a little later.
+        wait_until(lambda: all(admin.describe_acls(acl)[0] for acl in wanted), f"the rights of {user}", 30)
         admin.close()

@@ -17,8 +17,10 @@ from typing import Protocol
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import WANTED, WANTED_IF_REPLICATED, fault_of
+from asynq_compat.journals.kafka.unreachable import right_needed
 
 _LOOK_AGAIN_S = 0.02
+_TOLD_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class TopicAdmin(Protocol):
         """Return what there is; None if there is no such topic, or it has no leader yet."""
 
     def configs(self, topic: str) -> Mapping[str, str | None]:
-        """Return its settings, at least those that are wanted."""
+        """Return its settings, at least those that are wanted; nothing if this user may not see them or the broker does not know it yet."""
 
     def create(self, topic: str, replication_factor: int, configs: Mapping[str, str]) -> None:
         """Make it with one partition; nothing happens if it exists."""
@@ -59,11 +61,20 @@ def ensure_topic(admin: TopicAdmin, settings: KafkaSettings, topic: str) -> None
         described = _appeared(admin, settings, topic)
         if factor == -1 and described.replica_count > 1:
             admin.alter(topic, WANTED_IF_REPLICATED)
-    fault = fault_of(
-        topic, settings.bootstrap[0], described.partition_count, admin.configs(topic), described.replica_count
-    )
-    if fault:
+    found = _configs(admin, settings, topic)
+    if fault := fault_of(topic, settings.bootstrap[0], described.partition_count, found, described.replica_count):
         raise InvalidArgumentError(fault)
+
+
+def _configs(admin: TopicAdmin, settings: KafkaSettings, topic: str) -> Mapping[str, str | None]:
+    """Wait until a broker tells the settings: one that has not heard of a new topic yet tells none."""
+    deadline = time.monotonic() + min(_TOLD_WITHIN_S, settings.request_timeout_s)
+    pause = threading.Event()
+    while not (found := admin.configs(topic)):
+        if time.monotonic() > deadline:
+            raise BrokerUnavailableError(right_needed(settings, topic, "describe_configs"))
+        pause.wait(_LOOK_AGAIN_S)
+    return found
 
 
 def _appeared(admin: TopicAdmin, settings: KafkaSettings, topic: str) -> Described:

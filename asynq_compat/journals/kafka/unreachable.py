@@ -17,6 +17,7 @@ WARN_AFTER_S = 3.0
 NO_LOGIN = "it expects no login there; is this its port for SASL?"
 _PROBE_TIMEOUT_S = 1.0
 _SAID_MAX = 200
+_CODEC_PACKAGES = {"snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
 
 
 def why_unreachable(addresses: Sequence[str], heard: Mapping[str, str] | None = None) -> str:
@@ -63,6 +64,19 @@ def too_old(settings: KafkaSettings, said: str) -> str:
     return (
         f"the brokers at {','.join(settings.bootstrap)} lack a feature that a journal needs ({said[:_SAID_MAX]}); "
         "use Apache Kafka 2.4 or later, or Redpanda 23.2 or later"
+    )
+
+
+def codec_missing(codec: str) -> str:
+    """Return what is said where the library of a codec is not installed."""
+    return f"the library for {codec} is missing; pip install {_CODEC_PACKAGES.get(codec, codec)}"
+
+
+def too_few_brokers(settings: KafkaSettings, said: str) -> str:
+    """Return what is said of a topic that cannot be made as often as was asked for."""
+    return (
+        f"replication_factor {settings.replication_factor} cannot be had: {said[:_SAID_MAX]}; "
+        "ask for at most as many as there are brokers, or leave it out"
     )
 
 

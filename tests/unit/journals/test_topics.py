@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.journals.journal import CONTROL, queue_journal_name, state_journal_name
 from asynq_compat.journals.kafka.settings import KafkaSettings
-from asynq_compat.journals.kafka.topics import WANTED, fault_of, journal_name_of, topic_name
+from asynq_compat.journals.kafka.topics import WANTED, WANTED_IF_REPLICATED, fault_of, journal_name_of, topic_name
 
 ADDRESS = "localhost:9092"
 queues = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
@@ -78,8 +78,27 @@ def test_a_harmful_setting_is_named_with_the_command_that_mends_it(setting: str,
     assert f"--bootstrap-server {ADDRESS}" in fault
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"), [("min.insync.replicas", "1"), ("unclean.leader.election.enable", "true")]
+)
+def test_what_harms_a_replicated_topic_alone_is_named_where_it_is_replicated(setting: str, value: str) -> None:
+    found = {**WANTED, **WANTED_IF_REPLICATED, setting: value}
+
+    assert fault_of("t", ADDRESS, 1, found, replica_count=1) is None
+    assert f"--set {setting}={WANTED_IF_REPLICATED[setting]}" in (fault_of("t", ADDRESS, 1, found, 3) or "")
+
+
+def test_a_broker_that_always_needs_a_majority_has_no_such_settings() -> None:
+    assert fault_of("t", ADDRESS, 1, WANTED, replica_count=3) is None
+    assert fault_of("t", ADDRESS, 1, {**WANTED, "min.insync.replicas": "3"}, replica_count=3) is None
+
+
 def test_more_than_one_partition_is_refused() -> None:
-    assert "has 3 partitions" in (fault_of("t", ADDRESS, 3, WANTED) or "")
+    fault = fault_of("t", ADDRESS, 3, WANTED) or ""
+
+    assert "has 3 partitions" in fault
+    assert "rpk topic delete t" in fault
+    assert f"kafka-topics.sh --bootstrap-server {ADDRESS} --delete --topic t" in fault
 
 
 @pytest.mark.parametrize("bootstrap", [(), ("localhost",), ("localhost:",), ("",)])

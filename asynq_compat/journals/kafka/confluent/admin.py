@@ -20,12 +20,12 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from asynq_compat.errors import BrokerUnavailableError, UnsupportedByBroker
+from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, UnsupportedByBroker
 from asynq_compat.journals.kafka.confluent.connecting import Connector
 from asynq_compat.journals.kafka.driver import PARTITION
 from asynq_compat.journals.kafka.ensuring import Described
 from asynq_compat.journals.kafka.settings import KafkaSettings
-from asynq_compat.journals.kafka.unreachable import right_needed, too_old
+from asynq_compat.journals.kafka.unreachable import right_needed, too_few_brokers, too_old
 
 _NOT_ALLOWED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
 
@@ -60,12 +60,14 @@ class ConfluentAdmin:
         return Described(len(found.partitions), len(found.partitions[0].replicas))
 
     def configs(self, topic: str) -> Mapping[str, str | None]:
-        """Return its settings."""
+        """Return its settings; nothing if the broker does not know it yet."""
         resource = ConfigResource(ResourceType.TOPIC, topic)
         asked = self._client.describe_configs([resource], request_timeout=self._timeout_s)
         try:
             found = self._result(asked[resource], topic, "describe_configs")
         except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return {}
             raise self._no_answer(f"the settings of topic {topic} cannot be read", error) from error
         return {name: entry.value for name, entry in found.items()}
 
@@ -76,6 +78,8 @@ class ConfluentAdmin:
         try:
             self._result(asked[topic], topic, "create")
         except KafkaException as error:
+            if error.args[0].code() == KafkaError.INVALID_REPLICATION_FACTOR:
+                raise InvalidArgumentError(too_few_brokers(self._settings, error.args[0].str())) from error
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise self._no_answer(f"topic {topic} cannot be made", error) from error
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,13 +15,13 @@ import kafka
 import kafka.errors
 from kafka.admin import ConfigResource
 
-from asynq_compat.errors import BrokerUnavailableError, UnsupportedByBroker
+from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, UnsupportedByBroker
 from asynq_compat.journals.kafka.driver import PARTITION
 from asynq_compat.journals.kafka.ensuring import Described
 from asynq_compat.journals.kafka.kafka_python.connecting import Connector
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import WANTED, WANTED_IF_REPLICATED
-from asynq_compat.journals.kafka.unreachable import right_needed, too_old
+from asynq_compat.journals.kafka.unreachable import right_needed, too_few_brokers, too_old
 
 
 class KafkaPythonAdmin:
@@ -72,12 +73,10 @@ class KafkaPythonAdmin:
         return Described(len(partitions), len(partitions[0]["replica_nodes"]))
 
     def configs(self, topic: str) -> Mapping[str, str | None]:
-        """Return its settings that are wanted."""
+        """Return its settings that are wanted; nothing if it was not told, since the library leaves out why."""
         resource = ConfigResource("topic", topic, dict.fromkeys((*WANTED, *WANTED_IF_REPLICATED), ""))
         with self._translating(f"the settings of topic {topic} cannot be read", right=(topic, "describe_configs")):
             found = self._client.describe_configs([resource], config_filter="all")["topic"][topic]
-        if not found:  # The library leaves the broker's refusal out.
-            raise BrokerUnavailableError(right_needed(self._settings, topic, "describe_configs"))
         return {name: config["value"] for name, config in found.items()}
 
     def create(self, topic: str, replication_factor: int, configs: Mapping[str, str]) -> None:
@@ -88,6 +87,8 @@ class KafkaPythonAdmin:
                 self._client.create_topics(request, timeout_ms=self._timeout_ms)
             except kafka.errors.TopicAlreadyExistsError:
                 pass
+            except kafka.errors.InvalidReplicationFactorError as error:
+                raise InvalidArgumentError(too_few_brokers(self._settings, _said(error))) from error
             except ValueError as error:  # A source of settings that the library does not know; the topic is made.
                 logging.getLogger("asynq_compat").debug("answer to a topic's creation not understood: %s", error)
 
@@ -100,3 +101,9 @@ class KafkaPythonAdmin:
         """Delete the records below an offset."""
         with self._translating(f"{topic} cannot be cut", right=(topic, "delete")):
             self._client.delete_records({kafka.TopicPartition(topic, PARTITION): before}, timeout_ms=self._timeout_ms)
+
+
+def _said(error: Exception) -> str:
+    """Return the broker's own words, which the library leaves inside the answer that it prints."""
+    found = re.search(r"error_message='([^']*)'", str(error))
+    return found[1] if found else str(error)

@@ -14,10 +14,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import kafka
+import kafka.codec
 import kafka.errors
 from kafka.admin import KafkaAdminClient
 
-from asynq_compat.errors import BrokerUnavailableError, PayloadTooLargeError, ServerStateError
+from asynq_compat.errors import (
+    AsynqError,
+    BrokerUnavailableError,
+    InvalidArgumentError,
+    PayloadTooLargeError,
+    ServerStateError,
+)
 from asynq_compat.journals.journal import FRAME_BYTES_MAX
 from asynq_compat.journals.kafka.driver import PARTITION
 from asynq_compat.journals.kafka.ensuring import ensure_topic
@@ -26,7 +33,7 @@ from asynq_compat.journals.kafka.kafka_python.connecting import METADATA_THROTTL
 from asynq_compat.journals.kafka.kafka_python.fetcher import KafkaPythonFetcher
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
-from asynq_compat.journals.kafka.unreachable import frame_too_large, right_needed
+from asynq_compat.journals.kafka.unreachable import codec_missing, frame_too_large, right_needed
 
 # How long the thread of a producer that is thrown away may take to end.
 _END_S = 1.0
@@ -64,7 +71,7 @@ class KafkaPythonDriver:
     def _try_to_connect(self) -> None:
         try:
             self._current_producer()
-        except (BrokerUnavailableError, ServerStateError):
+        except AsynqError:
             logging.getLogger("asynq_compat").debug("kafka producer not connected ahead", exc_info=True)
 
     def append(self, topic: str, frame: bytes) -> int:
@@ -158,6 +165,8 @@ class KafkaPythonDriver:
             return self._producer
 
     def _make_producer(self, **options: Any) -> Any:
+        if self._settings.compression != "none" and not getattr(kafka.codec, f"has_{self._settings.compression}")():
+            raise InvalidArgumentError(codec_missing(self._settings.compression))
         return kafka.KafkaProducer(
             **{**options, "request_timeout_ms": max(self._timeout_ms // 2, 1)},
             acks="all",

@@ -15,13 +15,13 @@ from asynq_compat.journals.journal import READ_BYTES_MAX, Entry, NotInJournalErr
 from asynq_compat.journals.kafka.driver import PARTITION
 from asynq_compat.journals.kafka.kafka_python.connecting import METADATA_THROTTLE_MS, Connector
 from asynq_compat.journals.kafka.kafka_python.headers import install, read_headers
-from asynq_compat.journals.kafka.settings import KafkaSettings
+from asynq_compat.journals.kafka.settings import CODECS, KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
+from asynq_compat.journals.kafka.unreachable import codec_missing
 
 _FETCH_WAIT_MS = 5_000
 _LOG_APPEND_TIME = 1
 install()
-_CODEC_PACKAGES = {"snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
 
 
 _set_aside: list[Any] = []
@@ -83,11 +83,9 @@ class KafkaPythonFetcher:
         except kafka.errors.OffsetOutOfRangeError as error:
             raise NotInJournalError(self._topic, self._next - 1) from error
         except kafka.errors.UnsupportedCodecError as error:
-            package = next(
-                (package for codec, package in _CODEC_PACKAGES.items() if codec in str(error)), "its library"
-            )
+            codec = next((codec for codec in CODECS if codec in str(error).lower()), "its codec")
             raise CorruptDataError(
-                f"the record at {self._next} of topic {self._topic} is compressed: {error}; pip install {package}"
+                f"the record at {self._next} of topic {self._topic} cannot be read: {codec_missing(codec)}"
             ) from error
         except (kafka.errors.CorruptRecordError, kafka.errors.LogTruncationError) as error:
             raise CorruptDataError(
