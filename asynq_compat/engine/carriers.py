@@ -153,7 +153,7 @@ class Carriers:
             self._loop.call_soon(self._ask)
 
     def _has_found_more(self) -> bool:
-        self._context.run(self._run_out)
+        self._context.copy().run(self._run_out)  # What a middleware sets while it builds a chain stays there.
         return bool(self._todo)
 
     def _ask(self) -> None:

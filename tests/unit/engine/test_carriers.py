@@ -26,12 +26,12 @@ Handler = Callable[[], Awaitable[object]]
 class Ground:
     """Carriers on a loop, and how the attempts ended."""
 
-    def __init__(self, context: contextvars.Context) -> None:
+    def __init__(self, context: contextvars.Context, run_out: Callable[[], object] = lambda: None) -> None:
         self.running: set[Run] = set()
         self.ended: dict[str, BaseException | None] = {}
         self.all_ended = asyncio.Event()
         self.carriers = Carriers(
-            asyncio.get_running_loop(), context, self.running, lambda run: self._end(run, None), self._end, lambda: None
+            asyncio.get_running_loop(), context, self.running, lambda run: self._end(run, None), self._end, run_out
         )
 
     def _end(self, run: Run, error: BaseException | None) -> None:
@@ -266,3 +266,31 @@ def test_an_attempt_that_was_ended_before_does_not_begin_and_a_waiting_one_can_b
         assert isinstance(ground.ended["waits"], asyncio.CancelledError)
 
     asyncio.run(whole())
+
+
+@pytest.mark.parametrize("pause_s", [None, 0.001])
+def test_what_is_brought_when_all_is_done_runs_too_and_finds_nothing_of_who_brought_it(pause_s: float | None) -> None:
+    async def whole() -> list[object]:
+        seen: list[object] = []
+
+        async def handle() -> None:
+            seen.append(TRACE.get())
+            if pause_s is not None:
+                await asyncio.sleep(pause_s)
+
+        def bring() -> None:
+            if len(seen) < 20:
+                ground.carriers.submit([ground.run(f"{len(seen)}-{n}", handle) for n in range(2)])
+            TRACE.set("of who brought it")
+
+        ground = Ground(contextvars.Context(), bring)
+        ground.carriers.submit([ground.run("first", handle)])
+        deadline = asyncio.get_running_loop().time() + 30
+        while len(seen) < 21 and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.001)
+        return seen
+
+    seen = asyncio.run(whole())
+
+    assert len(seen) >= 21
+    assert set(seen) == {"none"}

@@ -116,3 +116,24 @@ def test_while_a_thread_is_lent_another_stands_in(make: Callable[[int], Pool[Ite
     pool.submit([outer])
 
     assert outer_done.wait(10)
+
+
+def test_a_thread_that_runs_out_of_items_asks_for_more_before_it_waits() -> None:
+    left = list(range(50))
+    is_over = threading.Event()
+
+    def bring() -> None:
+        if left:
+            left.pop()
+            pool.submit([item])
+        else:
+            is_over.set()
+
+    def item() -> bool:
+        return True
+
+    pool: Pool[Item] = Pool(1, lambda each: each(), bring)
+    pool.submit([item])
+
+    assert is_over.wait(30)
+    pool.stop()
