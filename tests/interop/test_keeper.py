@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kafka.admin import KafkaAdminClient
 
 from asynq_compat.brokers.journal.keeping.checkpointing import CHUNK, CONFIRMED, MARKED, READ_BACK
 from asynq_compat.brokers.journal.keeping.cutting import JOURNAL_CUT, STATE_CUT
 from asynq_compat.journals.journal import CONTROL, queue_journal_name, state_journal_name
 from tests.interop.keeper_story import SOON, broker_at, keep, store_of
+from tests.services.kafka import KafkaCluster
 from tests.services.waiting import wait_until
 from tests.unit.brokers.journal.workplace import enqueue, open_intake, settle, take
 
@@ -53,6 +55,33 @@ def test_keepers_may_be_killed_behind_any_step(url: str) -> None:
     with broker_at(url) as broker:
         intake = open_intake(broker, capacity=left)
         assert {outcome.value for outcome in settle(intake, take(intake, left))} == {"settled"}
+
+
+@pytest.mark.kafka
+def test_a_topic_that_was_made_anew_is_noticed_by_who_follows_it(
+    kafka_cluster: KafkaCluster, kafka_namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when it is longer than it was by the time that anybody looks."""
+    url = f"kafka://{kafka_cluster.bootstrap}/{kafka_namespace}"
+    with broker_at(url) as follower:
+        for _ in range(5):
+            enqueue(follower)
+        stats = follower.inspecting.queue_stats("default")
+        assert stats is not None
+        assert stats.pending == 5
+
+        admin = KafkaAdminClient(bootstrap_servers=[kafka_cluster.bootstrap])
+        admin.delete_topics([f"{kafka_namespace}.queue.default"])
+        wait_until(lambda: f"{kafka_namespace}.queue.default" not in admin.list_topics(), "the topic to be gone")
+        admin.close()
+        with broker_at(url) as other:
+            for _ in range(40):
+                enqueue(other)
+
+        wait_until(lambda: "is not the journal it was" in caplog.text, "it to be noticed", timeout_s=_PATIENCE_S)
+        stats = follower.inspecting.queue_stats("default")
+        assert stats is not None
+        assert stats.pending == 40
 
 
 def test_a_journal_stays_short_while_tasks_come_and_go(url: str) -> None:

@@ -3,9 +3,8 @@
 Contract: one thread reads the journal and applies every entry to a fold; under `lock` the fold may be asked. What an entry did is told
 to `listeners` by that thread, outside the lock, in the order of the log. `sync` returns once everything that was durable at its call
 has been applied (linearizable reads).
-Not obvious: it begins with the newest checkpoint, if there is one, and again when what it has not read was cut away. After a reconnect the
-entry at our own position is read again. If it is another, or the log ends below us, it is not the log that we followed: everything folded
-is thrown away and read anew, and that is said. Where a machine version begins that this release does not know, it stops for good.
+Not obvious: it begins with the newest checkpoint, if there is one, and again when what it has not read was cut away. After any failure the
+entry at our own position is read again; if it is another, or gone, all is folded anew, and that is said. Where a machine version begins that this release does not know, it stops for good.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.brokers.journal.writer import Writer
 from asynq_compat.errors import (
     AsynqError,
-    BrokerUnavailableError,
     CorruptDataError,
     NewerReleaseError,
     ServerStateError,
@@ -183,7 +181,7 @@ class Replica(Generic[_F]):
                 progress.failed(failure)
                 return  # Whatever comes may mean something else than we think.
             except AsynqError as failure:
-                is_connected = not isinstance(failure, BrokerUnavailableError)
+                is_connected = False
                 progress.failed(failure)
             except Exception:  # noqa: BLE001 - the top of a thread
                 _LOG.exception("the replica of %s failed", self._journal.name)
@@ -280,11 +278,14 @@ class Replica(Generic[_F]):
             self._rebuild(ANOTHER, self.last.position)
 
     def _lose_place(self, failure: NotInJournalError) -> None:
-        """What is to be read is not there: it was cut, or the log went back."""
-        if self.last is not None:
-            is_gone = self._journal.end() < self.last.position
+        """What is to be read is not there: it was cut, or the log is another one."""
+        last = self.last
+        try:
+            self._verify()
+        except NotInJournalError:
+            is_gone = last is not None and self._journal.end() < last.position
             self._rebuild(ANOTHER if is_gone else CUT, failure.after)
-        self._has_begun = False
+        self._has_begun = self._has_begun and self.last is not None
 
     def _rebuild(self, why: str, what: object) -> None:
         _LOG.error(why, self._journal.name, what)

@@ -80,14 +80,14 @@ class KafkaPythonFetcher:
         """Return records, after at most about `timeout_ms` if there are none."""
         try:
             records = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_count).get(self._partition, ())
-        except kafka.errors.OffsetOutOfRangeError as error:
+        except (kafka.errors.OffsetOutOfRangeError, kafka.errors.LogTruncationError) as error:
             raise NotInJournalError(self._topic, self._next - 1) from error
         except kafka.errors.UnsupportedCodecError as error:
             codec = next((codec for codec in CODECS if codec in str(error).lower()), "its codec")
             raise CorruptDataError(
                 f"the record at {self._next} of topic {self._topic} cannot be read: {codec_missing(codec)}"
             ) from error
-        except (kafka.errors.CorruptRecordError, kafka.errors.LogTruncationError) as error:
+        except kafka.errors.CorruptRecordError as error:
             raise CorruptDataError(
                 f"topic {self._topic} cannot be read behind position {self._next - 1}: {error}"
             ) from error
