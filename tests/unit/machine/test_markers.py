@@ -62,6 +62,7 @@ def test_a_chunk_that_may_have_been_cut_does_not_count() -> None:
     assert log.say(c.checkpointed(5, DIGEST, 4, TRAIL)) == [c.BEHIND]
     assert log.say(c.checkpointed(6, DIGEST, 20, TRAIL)) == 0
     assert log.say(c.checkpointed(7, DIGEST, 6, TRAIL)) == [c.BEHIND]
+    assert log.say(c.checkpointed(7, DIGEST, 8, TRAIL)) == 0
 
 
 @settings(max_examples=40, deadline=None)
