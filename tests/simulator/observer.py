@@ -77,6 +77,7 @@ class Observer:
     kept: dict[str, int] = field(default_factory=dict)
     answers: dict[tuple[bytes, int], list[Outcome]] = field(default_factory=dict)
     is_paused: bool = False
+    markers: list[tuple[int, int]] = field(default_factory=list)
     arrivals: int = 0
     clock_max_s: int = 0
 
@@ -179,8 +180,18 @@ class Observer:
                     reply is not None and self.answers.get((reply.writer_id, reply.sequence)) == reply.outcomes,
                     "a reply does not say what happened, or nobody asked",
                 )
-            elif code not in (c.ASK, c.CHECKPOINTED):
+            elif code == c.CHECKPOINTED:
+                self._see_marker(applied.position, command, outcome)
+            elif code != c.ASK:
                 self._see_settle(session, command, outcome)
+
+    def _see_marker(self, at: int, command: c.Command, outcome: object) -> None:
+        position, chunk = int(str(command[1])), int(str(command[3]))
+        is_late = position >= at or any(position <= before for before, _ in self.markers)
+        is_cut = len(self.markers) > 1 and chunk < min(first for _, first in self.markers[-2:])
+        promise((outcome == 0) != (is_late or is_cut), f"a marker at {position} with chunk {chunk} gave {outcome}")
+        if outcome == 0:
+            self.markers.append((position, chunk))
 
     def _see_enqueue(self, command: c.Command, outcome: object) -> None:
         ids = _strings(command[1])

@@ -1,6 +1,7 @@
 """Would the simulator notice a snapshot that is not the whole state?
 
-Contract: as `mutants`: small wrong changes, here to how a state is saved and restored. The observer's twin has to do otherwise.
+Contract: as `mutants`: small wrong changes, here to how a state is saved and restored, and to which markers count. The observer's twin does
+otherwise then, or its books.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
+from asynq_compat.machine.applied import Marker
 from asynq_compat.machine.indexes import Part, Segment
+from asynq_compat.machine.markers import Markers
 from asynq_compat.machine.snapshot import loading, saving
 from asynq_compat.machine.snapshot.columns import Sized
 from asynq_compat.machine.snapshot.common import read_writers
 from asynq_compat.machine.state import State
 from asynq_compat.machine.writer import Writers
 from asynq_compat.wire import snapshot as s
+from asynq_compat.wire.command import BEHIND, OK
 
+_take = Markers.take
 _work_out = loading._work_out
 _segment = loading._segment
 _read_writers = read_writers
@@ -73,7 +78,20 @@ def _writers_by_id(writers: Writers, body: s.Body) -> None:
         writers.known.move_to_end(writer_id)
 
 
+def _take_late(self: Markers, marker: Marker, now_at: int) -> int:
+    if self.last is not None and marker.position <= self.last.position:
+        self.before, self.last = self.last, marker
+        return OK
+    return _take(self, marker, now_at)
+
+
+def _refuse_the_third(self: Markers, marker: Marker, now_at: int) -> int:
+    return BEHIND if self.before is not None else _take(self, marker, now_at)
+
+
 SNAPSHOT_MUTANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
+    "a marker that comes late is accepted": lambda: patch.object(Markers, "take", _take_late),
+    "only two markers are ever accepted": lambda: patch.object(Markers, "take", _refuse_the_third),
     "a snapshot forgets the locks": lambda: patch.object(saving, "_lock_rows", lambda _state: iter(())),
     "a snapshot forgets results": lambda: _with("_extra_rows", _put(2, None)),
     "a snapshot forgets what was started": lambda: _with("_session_rows", _put(8, [0, 0])),
