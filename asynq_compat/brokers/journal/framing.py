@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 
 from asynq_compat.brokers.journal.ticket import Frame, Ticket
+from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.rules.clock import Clock
 from asynq_compat.wire.command import Command
 from asynq_compat.wire.frame import encode_frame
@@ -16,6 +17,9 @@ from asynq_compat.wire.frame import encode_frame
 # The machine forgets a writer an hour after its last frame (lease clock).
 SILENCE_S_MAX = 30 * 60
 FRAME_AGE_S_MAX = 10 * 60
+_WENT_BACK = (
+    "the journal has lost what was written to it before, or was made anew; nothing was stored now, send it again"
+)
 
 
 class Framing:
@@ -30,6 +34,13 @@ class Framing:
         self._writer_id = os.urandom(16)
         self._sequence = 0
         self._last_made_at_s = self._clock.monotonic_s()
+        self._position = -1
+
+    def refusal(self, position: int) -> BrokerUnavailableError | None:
+        """Note where a frame stands; return why the machine refuses it: the log has lost this writer's frame before it."""
+        is_back = position <= self._position
+        self._position = position
+        return BrokerUnavailableError(_WENT_BACK) if is_back else None
 
     def make(self, tickets: list[Ticket], commands: Sequence[Command]) -> Frame:
         """Return the next frame.

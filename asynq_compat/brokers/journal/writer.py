@@ -157,8 +157,6 @@ class Writer:
         if thread is not None and thread is not threading.current_thread():
             thread.join(max(0.1, deadline - time.monotonic() + 1.0))
 
-    # --- waiting for the turn --------------------------------------------------------------------------------------------------
-
     def _await_turn(self, ticket: Ticket, deadline: float, sends: bool) -> Frame | None:  # noqa: FBT001 - as `wait`
         """Return a frame to send, or None when the ticket is settled. Called with the lock held."""
         while not ticket.is_settled:
@@ -240,7 +238,10 @@ class Writer:
         told: list[Ticket] = []
         with self._changed:
             self._is_sending = False
-            if position is not None:
+            refusal = None if position is None or self._has_replica else self._framing.refusal(position)
+            if refusal is not None:
+                self._give_up(frame, refusal)
+            elif position is not None:
                 if self._in_doubt is frame:
                     self._in_doubt = None
                 told = frame.mark_appended(position)

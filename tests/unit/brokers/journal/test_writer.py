@@ -273,3 +273,19 @@ def room_is_left(writer: Writer) -> bool:
     except BrokerUnavailableError:
         return False
     return True
+
+
+def test_a_log_that_went_back_is_told_and_written_to_under_another_name(writer: Writer, journal: FaultyJournal) -> None:
+    """A machine refuses the fourth frame of a writer that it does not know: whoever does not fold would never hear of it."""
+    for name in ("a", "b", "c"):
+        writer.commit(ticket(name), timeout_s=5)
+    journal.switch_to(MemoryJournalStore(uuid.uuid4().hex).open("queue.test"))
+
+    with pytest.raises(BrokerUnavailableError, match="was made anew") as caught:
+        writer.commit(ticket("d"), timeout_s=5)
+    assert not caught.value.may_have_happened
+    writer.commit(ticket("d"), timeout_s=5)
+
+    refused, taken = frames(journal)
+    assert (refused.sequence, taken.sequence) == (4, 1)
+    assert refused.writer_id != taken.writer_id
