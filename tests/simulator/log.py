@@ -51,4 +51,4 @@ class Log:
         """Lose the last entries."""
         left = max(len(self.entries) - count, 0)
         del self.entries[left:], self.positions[left:]
-        self.first = min(self.first, self.end + 1)
+        self.first = min(self.first, self.end + 1) if left else 0
