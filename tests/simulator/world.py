@@ -119,6 +119,7 @@ class World:
 
     def _go_back(self, count: int, what: str) -> None:
         """Let the log be another one; what the observer knew of what is gone is void."""
+        count = min(count, len(self.log.entries))
         kept = len(self.log.entries) - count
         if kept and self.log.positions[kept - 1] < self.log.first:
             return  # Of what was cut nothing can be lost.
