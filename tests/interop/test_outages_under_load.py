@@ -22,7 +22,9 @@ from tests.services.waiting import wait_until
 BATCH = 10
 BATCHES = 120
 AWAY_S = 10.0
-DONE_WITHIN_S = 60.0
+# On Redis a batch whose answer was lost with the connection is active until its lease has been over for 30 s, and until the recoverer's
+# next look, as in Go.
+DONE_WITHIN_S = 150
 # A logger of its own: the level of the package's would stay for the tests that follow.
 QUIET = logging.getLogger("outages")
 
@@ -83,7 +85,7 @@ def service(request: pytest.FixtureRequest) -> Iterator[tuple[Process, str]]:
     running.stop()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_broker_that_was_killed_and_came_back_under_load_cost_no_task(service: tuple[Process, str]) -> None:
     broker, url = service
     runs: Counter[str] = Counter()
