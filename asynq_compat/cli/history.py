@@ -19,7 +19,7 @@ from asynq_compat.rules.go_text import go_quoted
 @json_option
 @click.pass_obj
 def history(session: Session, *, task_id: str, queue: str | None, as_json: bool) -> None:
-    r"""Tell what happened to a task: who enqueued it, which servers had it, how each attempt ended.
+    """Tell what happened to a task: who enqueued it, which servers had it, how each attempt ended.
 
     Also of tasks that are finished and gone, as far back as the journal reaches.
 

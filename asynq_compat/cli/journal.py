@@ -28,7 +28,7 @@ def journal() -> None:
 @json_option
 @click.pass_obj
 def describe(session: Session, *, queue: str, at: int | datetime | None, as_json: bool) -> None:
-    r"""Show a queue's tasks by state, its servers, its keeper, its digest, and what is worth reporting.
+    """Show a queue's tasks by state, its servers, its keeper, its digest, and what is worth reporting.
 
     \b
     Examples:
@@ -58,7 +58,7 @@ def diff(
     after: int | datetime,
     as_json: bool,
 ) -> None:
-    r"""Show what changed in a queue between two moments: counts, and which tasks came, went or changed their state.
+    """Show what changed in a queue between two moments: counts, and which tasks came, went or changed their state.
 
     \b
     Examples:
@@ -89,7 +89,7 @@ def tail(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    r"""Show a queue's entries in words, one line each.
+    """Show a queue's entries in words, one line each.
 
     \b
     Examples:
@@ -110,7 +110,7 @@ def tail(
 @json_option
 @click.pass_context
 def verify(context: click.Context, *, queue: str, as_json: bool) -> None:
-    r"""Read a queue's journal twice and compare; exit code 1 if anything is wrong.
+    """Read a queue's journal twice and compare; exit code 1 if anything is wrong.
 
     Wrong are frames out of their writer's order, entries that cannot be read, rejected commands, timestamps that the
     log did not give, and two readings that differ.
@@ -135,7 +135,7 @@ def verify(context: click.Context, *, queue: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def checkpoint(session: Session, *, queue: str, as_json: bool) -> None:
-    r"""Write down a queue's state now, so that what starts next need not read the journal from its beginning.
+    """Write down a queue's state now, so that what starts next need not read the journal from its beginning.
 
     Servers do so by themselves when the journal has grown; this cuts nothing off.
 

@@ -29,7 +29,7 @@ from asynq_compat.errors import AsynqError, InvalidArgumentError
 @click.version_option(asynq_compat.__version__, prog_name="asynq-compat")
 @click.pass_context
 def cli(context: click.Context, *, broker: str | None) -> None:
-    r"""Look at queues, and at what happened to their tasks.
+    """Look at queues, and at what happened to their tasks.
 
     \b
     Examples:

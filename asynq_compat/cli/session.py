@@ -5,6 +5,7 @@ Contract: the broker is opened at the first question and closed with the command
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from asynq_compat.connect import open_broker
-from asynq_compat.errors import UnsupportedByBroker
+from asynq_compat.connect.opening import choose, default_path
+from asynq_compat.errors import InvalidArgumentError, UnsupportedByBroker
 from asynq_compat.ports import history as port
+from asynq_compat.targets import EmbeddedOpt
 
 
 class Session:
@@ -28,11 +31,15 @@ class Session:
         """Open the broker; give its history.
 
         Raises:
+            InvalidArgumentError: The file does not exist.
             UnsupportedByBroker: It keeps none.
             AsynqError: It cannot be opened.
         """
         # What is said at the command line wins over the environment.
-        broker = open_broker(self._url, environment={}) if self._url else open_broker()
+        target, _ = choose(self._url or None, {} if self._url else os.environ)
+        if isinstance(target, EmbeddedOpt):
+            _refuse_a_missing_file(target)
+        broker = open_broker(target, environment={})
         try:
             if broker.history is None:
                 raise UnsupportedByBroker(
@@ -52,6 +59,13 @@ class Session:
         with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
             task = shown.add_task(what, total=None)
             yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+def _refuse_a_missing_file(target: EmbeddedOpt) -> None:
+    """A program makes the file that it is told; who only looks has mistyped it."""
+    path = os.fspath(target.path) or default_path(os.environ)
+    if not os.path.exists(path):
+        raise InvalidArgumentError(f"{path} does not exist; name the file that your programs use")
 
 
 def _nobody_looks(done: int, total: int) -> None:

@@ -245,6 +245,7 @@ class SqliteJournal:
 
     def _select_anew(self, after: int, max_count: int, max_bytes: int) -> list[Entry]:
         """Nothing was found: make sure that there is nothing to find."""
+        self._file.check_is_there()
         end = self.end()
         entries = self._select(after, max_count, max_bytes) if end > after else []
         if end < after or (end > after and not entries):

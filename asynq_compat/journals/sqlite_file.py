@@ -49,21 +49,45 @@ class JournalFile:
             raise self._not_writable(error.strerror or str(error)) from error
         self._is_closed = False
         self._writer: sqlite3.Connection | None = None  # Guarded by `_lock`.
+        self._identity: tuple[int, int] | None = None  # Device and inode, once the file is known to be there.
         try:
             with self._lock.held(LOCK_TIMEOUT_S), self.translated():
                 self._writer = self.connect()
                 self._make_or_check(self._writer)
+            self._identity = self._seen()
         except AsynqError:
             self.close()
             raise
 
     def connect(self) -> sqlite3.Connection:
         """Return a connection of its own, in autocommit mode, usable by any one thread at a time."""
+        if self._identity is not None:
+            self.check_is_there()
         connection = sqlite3.connect(
             self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=16
         )
         connection.execute("PRAGMA synchronous = FULL")
         return connection
+
+    def check_is_there(self) -> None:
+        """Make sure that the path still leads to what was opened: nobody would look for tasks in a file that was removed.
+
+        Raises:
+            BrokerUnavailableError: It was removed, or something else stands there.
+        """
+        seen = self._seen()
+        if seen != self._identity:
+            what = "was removed" if seen is None else "was replaced by another"
+            raise BrokerUnavailableError(
+                f"the journal file {self.path} {what} while it was open; put it back, or restart what uses it"
+            )
+
+    def _seen(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     @contextlib.contextmanager
     def transaction(self, *, slot: int | None = None) -> Iterator[sqlite3.Connection]:
@@ -76,6 +100,7 @@ class JournalFile:
             BrokerUnavailableError: It cannot be written now; `may_have_happened` if the commit failed and its fate is unknown.
         """
         with self._lock.held(LOCK_TIMEOUT_S):
+            self.check_is_there()
             with self.translated():
                 if self._writer is None:
                     self._writer = self.connect()

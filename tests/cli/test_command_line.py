@@ -34,9 +34,17 @@ def test_a_command_has_help_with_an_example_and_stands_in_the_documents(
     answer = ask(*name.split(), "--help")
 
     assert answer.code == 0
-    assert f"asynq-compat {name} " in answer.out
+    assert f"\n    asynq-compat {name} " in answer.out, "examples stand on lines of their own"
     assert f"asynq-compat {name}" in (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
     assert all(option.help for option in command.params if isinstance(option, click.Option))
+
+
+def test_a_look_makes_no_file(ask: Ask, tmp_path: Path) -> None:
+    answer = ask("--broker", f"sqlite:///{tmp_path}/mistyped.db", "journal", "describe", "default")
+
+    assert answer.code == 2
+    assert answer.err == f"asynq-compat: {tmp_path}/mistyped.db does not exist; name the file that your programs use\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_redis_has_no_history_and_says_which_has(ask: Ask) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from asynq_compat.errors import CorruptDataError, InvalidArgumentError
+from asynq_compat.errors import BrokerUnavailableError, CorruptDataError, InvalidArgumentError
 from asynq_compat.journals import file_signal
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL, JournalStore, NotInJournalError
 from asynq_compat.journals.sqlite import SqliteJournalStore
@@ -227,6 +227,23 @@ def test_a_damaged_file_says_so(path: Path) -> None:
 
     with pytest.raises((CorruptDataError, InvalidArgumentError), match=str(path)):
         SqliteJournalStore(str(path))
+
+
+@pytest.mark.parametrize(("is_replaced", "what"), [(False, "was removed"), (True, "was replaced by another")])
+def test_nothing_more_is_written_to_a_file_that_nobody_will_find(path: Path, is_replaced: bool, what: str) -> None:
+    store = SqliteJournalStore(str(path))
+    journal = store.open(CONTROL)
+    journal.append(b"x")
+    for one in path.parent.glob("asynq.db*"):
+        one.rename(one.with_name(f"old-{one.name}"))
+    if is_replaced:
+        SqliteJournalStore(str(path)).close()
+
+    with pytest.raises(BrokerUnavailableError, match=what):
+        journal.append(b"y")
+    with pytest.raises(BrokerUnavailableError, match=what):
+        journal.read(journal.end(), wait_s=0)
+    store.close()
 
 
 def test_a_file_that_may_not_be_written_is_refused() -> None:
