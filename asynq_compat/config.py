@@ -2,7 +2,7 @@
 
 Contract: a `Config` is checked when it is made and not changed afterwards. Its fields are Go's in snake_case; what is left out, or
 is zero as in Go, has Asynq's default. Durations are seconds or `timedelta` going in and seconds coming out.
-Not obvious: a negative interval is refused (in Go that duty spins); a negative shutdown timeout hands running tasks back at once.
+Not obvious: a negative interval is refused (in Go that duty spins, or it is the default); a negative shutdown timeout hands running tasks back at once.
 Source: asynq v0.26.0 `Config`; docs/semantics.md, "config".
 """
 
@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 from asynq_compat.context import Context, background
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.go_text import go_quoted
-from asynq_compat.rules.keywords import suggesting_fields
+from asynq_compat.rules.keywords import check_truth, suggesting_fields
 from asynq_compat.rules.limits import DURATION_NS_MAX, NS_PER_S, is_blank, shown
 from asynq_compat.rules.retry import JITTER_END, default_retry_delay_s
 from asynq_compat.task import Task
@@ -180,7 +180,7 @@ class Config:
         cpu_count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.concurrency = max(_integer("concurrency", concurrency), 0) or cpu_count
         self.queues: Mapping[str, int] = _queues(queues)
-        self.strict_priority = bool(strict_priority)
+        self.strict_priority = check_truth("strict_priority", strict_priority)
         self.log_level = _log_level(log_level)
         self.logger = logger
 
@@ -191,7 +191,7 @@ class Config:
         self.error_handler = _error_handler(error_handler)
         self.group_aggregator = _group_aggregator(group_aggregator)
 
-        self.task_check_interval = max(_seconds("task_check_interval", task_check_interval), 0.0) or 1.0
+        self.task_check_interval = _interval("task_check_interval", task_check_interval) or 1.0
         self.shutdown_timeout = _seconds("shutdown_timeout", shutdown_timeout) or 8.0
         self.health_check_interval = _interval("health_check_interval", health_check_interval) or 15.0
         self.delayed_task_check_interval = _interval("delayed_task_check_interval", delayed_task_check_interval) or 5.0

@@ -21,7 +21,7 @@ from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 from asynq_compat.context import Context
 from asynq_compat.errors import HandlerNotFoundError, InvalidPatternError
 from asynq_compat.rules.go_text import go_quoted
-from asynq_compat.rules.limits import is_blank
+from asynq_compat.rules.limits import is_blank, shown
 from asynq_compat.task import Task
 
 # What it returns is not looked at, unless it is an awaitable: that is awaited. It fails by raising.
@@ -123,7 +123,15 @@ class ServeMux:
         self.handle(pattern, function)
 
     def on(self, pattern: str) -> Callable[[_F], _F]:
-        """Decorate a function: `handle_func` written above it."""
+        """Decorate a function: `handle_func` written above it.
+
+        Raises:
+            InvalidPatternError: As for `handle`, at once where the pattern is no text: ``@mux.on`` lacks its pattern.
+        """
+        if not isinstance(pattern, str):
+            raise InvalidPatternError(
+                f'asynq: invalid pattern {shown(pattern)}; write @mux.on("type") above the handler'
+            )
 
         def register(function: _F) -> _F:
             self.handle_func(pattern, function)

@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 
 from asynq_compat.config import Config
-from asynq_compat.connect import open_broker
+from asynq_compat.connect import check_kind, open_broker
 from asynq_compat.engine.engine import Engine
 from asynq_compat.engine.logs import server_logger
 from asynq_compat.engine.service import THREAD_PREFIX
@@ -60,8 +60,9 @@ class Server:
             clock: Tells the time; tests give one.
 
         Raises:
-            InvalidArgumentError: `config` is none.
+            InvalidArgumentError: `opt` stands for no broker, or `config` is none.
         """
+        check_kind(opt)
         if config is not None and not isinstance(config, Config):
             raise InvalidArgumentError(f"config must be a Config, got {shown(config)}; write Config(concurrency=10)")
         self._opt = opt

@@ -38,6 +38,7 @@ def describe(session: Session, *, queue: str, at: int | datetime | None, as_json
     """
     with session.history() as past, session.progress("reading") as progress:
         snapshot = past.describe(queue, at, progress)
+    _tell_of_the_end(at, snapshot)
     if as_json:
         print_json(snapshot)
     else:
@@ -67,6 +68,8 @@ def diff(
     """
     with session.history() as past, session.progress("reading") as progress:
         difference = past.difference(queue, before, after, progress)
+    for asked, got in ((before, difference.before), (after, difference.after)):
+        _tell_of_the_end(asked, got)
     if as_json:
         print_json(difference)
     else:
@@ -152,6 +155,13 @@ def checkpoint(session: Session, *, queue: str, as_json: bool) -> None:
         print_text(f"queue {queue}: nothing to write, or a newer checkpoint is there")
     else:
         print_text(f"queue {queue}: checkpoint at position {written.position}, {written.size_bytes} bytes")
+
+
+def _tell_of_the_end(asked: int | datetime | None, got: QueueSnapshot) -> None:
+    """Say on stderr that a position lies beyond the journal's end; a queue is always as at its end after that."""
+    if isinstance(asked, int) and asked > got.end:
+        where = f"ends at {got.end}, earlier than {asked}; it is shown as of {got.position}"
+        click.echo(f"the journal of queue {got.queue} {where}", err=True)
 
 
 def _print_snapshot(one: QueueSnapshot) -> None:

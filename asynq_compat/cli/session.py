@@ -14,10 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from asynq_compat.connect import open_broker
+from asynq_compat.connect.checks import checked_path
 from asynq_compat.connect.opening import choose, default_path
 from asynq_compat.errors import InvalidArgumentError, UnsupportedByBroker
 from asynq_compat.ports import history as port
 from asynq_compat.targets import EmbeddedOpt
+from asynq_compat.targets.local import DefaultFile
 
 
 class Session:
@@ -63,7 +65,8 @@ class Session:
 
 def _refuse_a_missing_file(target: EmbeddedOpt) -> None:
     """A program makes the file that it is told; who only looks has mistyped it."""
-    path = os.fspath(target.path) or default_path(os.environ)
+    is_default = target.path is DefaultFile.OF_THE_USER
+    path = default_path(os.environ) if is_default else checked_path(target.path)
     if not os.path.exists(path):
         raise InvalidArgumentError(f"{path} does not exist; name the file that your programs use")
 

@@ -3,7 +3,7 @@
 Contract: the only composition root: nothing else builds a broker or reads the environment.
 """
 
-from asynq_compat.connect.opening import VARIABLE, BrokerTarget, choose, default_path, open_broker
+from asynq_compat.connect.opening import VARIABLE, BrokerTarget, check_kind, choose, default_path, open_broker
 from asynq_compat.connect.redis import redis_settings
 
-__all__ = ["VARIABLE", "BrokerTarget", "choose", "default_path", "open_broker", "redis_settings"]
+__all__ = ["VARIABLE", "BrokerTarget", "check_kind", "choose", "default_path", "open_broker", "redis_settings"]

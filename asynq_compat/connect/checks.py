@@ -37,7 +37,7 @@ def timeout_s(name: str, timeout: Duration | None, default_s: float | None) -> f
 
 
 def checked_path(path: object) -> str:
-    """Return the path of a file as text; "" stays "".
+    """Return the path of a file as text.
 
     Raises:
         InvalidArgumentError: It cannot be a path.
@@ -47,6 +47,8 @@ def checked_path(path: object) -> str:
             f"path must be a str or os.PathLike, got {shown(path)}; for example EmbeddedOpt('tasks.db')"
         )
     text = os.fsdecode(path)
+    if not text.strip():
+        raise InvalidArgumentError(f"path is blank, got {shown(text)}; for example EmbeddedOpt('tasks.db')")
     if "\0" in text or not is_utf8(text) or len(text) > _PATH_LENGTH_MAX:
         raise InvalidArgumentError(f"{shown(text)} is no path of a file; for example EmbeddedOpt('tasks.db')")
     return text

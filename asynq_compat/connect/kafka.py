@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from asynq_compat.connect.checks import are_texts, check_fields, checked_path, timeout_s
 from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.options import duration_ns
 from asynq_compat.rules.limits import shown
 from asynq_compat.targets import RedpandaOpt, TLSConfig
+from asynq_compat.targets.redpanda import check_addresses
 
 if TYPE_CHECKING:
     from asynq_compat.journals.journal import JournalStore
@@ -41,6 +43,11 @@ def kafka_store(opt: RedpandaOpt) -> JournalStore:
     if not are_texts(opt.brokers):
         raise InvalidArgumentError(
             f"brokers must be a str or a sequence of them, got {shown(opt.brokers)}; for example RedpandaOpt('localhost:9092')"
+        )
+    check_addresses(opt.addresses, "RedpandaOpt('localhost:9092')")
+    if opt.request_timeout is not None and duration_ns("request_timeout", opt.request_timeout) <= 0:
+        raise InvalidArgumentError(
+            f"request_timeout must be above 0, got {shown(opt.request_timeout)}; leave it out for 30 seconds an answer"
         )
     within_s = timeout_s("request_timeout", opt.request_timeout, None)
     return KafkaJournalStore(

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, assert_never, cast
 
 from asynq_compat.connect.checks import checked_path
 from asynq_compat.connect.kafka import kafka_store
@@ -22,6 +22,7 @@ from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, Un
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
+from asynq_compat.rules.keywords import check_truth
 from asynq_compat.targets import (
     SCHEMES,
     EmbeddedOpt,
@@ -33,6 +34,7 @@ from asynq_compat.targets import (
     Target,
     parse_url,
 )
+from asynq_compat.targets.local import DefaultFile
 
 if TYPE_CHECKING:
     from asynq_compat.journals.journal import JournalStore
@@ -62,10 +64,11 @@ def open_broker(
         environment: Where the variable is looked for that wins over `target`; empty where `target` is the user's last word.
 
     Raises:
-        InvalidArgumentError: It stands for no broker.
+        InvalidArgumentError: It stands for no broker, or `replica` is no truth value.
         UnsupportedByBroker: This kind of broker cannot be opened yet.
         BrokerUnavailableError: It does not answer, or is not usable; the message says where and why.
     """
+    check_truth("replica", replica)
     if isinstance(target, Broker):
         return target
     chosen, chosen_by = choose(target, environment)
@@ -80,6 +83,7 @@ def choose(target: object, environment: Mapping[str, str]) -> tuple[Target, str]
     Raises:
         InvalidArgumentError: The environment's URL, or `target`, stands for no broker.
     """
+    check_kind(target)
     url = environment.get(VARIABLE, "")
     if url:
         try:
@@ -91,12 +95,20 @@ def choose(target: object, environment: Mapping[str, str]) -> tuple[Target, str]
         return EmbeddedOpt(), f"default, since neither the code nor {VARIABLE} says which"
     if isinstance(target, str):
         return parse_url(target), "a URL in the code"
-    if isinstance(target, _TARGETS):
-        return target, f"{type(target).__name__} in the code"
-    raise InvalidArgumentError(
-        f"a broker is given as a URL, RedisClientOpt, RedpandaOpt or EmbeddedOpt, got {type(target).__name__}; "
-        f"URLs begin with {SCHEMES}"
-    )
+    return cast("Target", target), f"{type(target).__name__} in the code"
+
+
+def check_kind(target: object) -> None:
+    """Refuse what cannot stand for a broker whatever it says; nothing is read and nothing opened.
+
+    Raises:
+        InvalidArgumentError: It is neither a URL, an option object, a `Broker` nor None.
+    """
+    if target is not None and not isinstance(target, (str, Broker, *_TARGETS)):
+        raise InvalidArgumentError(
+            f"a broker is given as a URL, RedisClientOpt, RedpandaOpt or EmbeddedOpt, got {type(target).__name__}; "
+            f"URLs begin with {SCHEMES}"
+        )
 
 
 def _warn_once(path: Path) -> None:
@@ -174,7 +186,8 @@ def _store(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock) -> Journ
         case EmbeddedOpt():
             from asynq_compat.journals.sqlite import SqliteJournalStore
 
-            return SqliteJournalStore(checked_path(target.path) or str(_made_default_path()), now_ms=now_ms)
+            path = str(_made_default_path()) if target.path is DefaultFile.OF_THE_USER else checked_path(target.path)
+            return SqliteJournalStore(path, now_ms=now_ms)
         case RedpandaOpt():
             return kafka_store(target)
         case _:

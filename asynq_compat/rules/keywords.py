@@ -1,4 +1,4 @@
-"""Which keyword did a caller mean?
+"""Which keyword did a caller mean, and is it a truth value that has to be one?
 
 Contract: an unknown keyword is an error of our tree that suggests the nearest one. A call that is right pays for one more call and
 nothing else: names are compared when it was refused.
@@ -31,6 +31,17 @@ def unknown_keyword(name: str, known: Iterable[str], *, kind: str = "keyword", o
     advice = f"did you mean {near[0]}=?" if near else f"use one of {', '.join(names)}"
     where = f" of {of}" if of else ""
     return InvalidArgumentError(f"unknown {kind} {shown(name)}{where}; {advice}")
+
+
+def check_truth(name: str, value: object) -> bool:
+    """Return `value`; `name` is what an error calls it.
+
+    Raises:
+        InvalidArgumentError: It is not True or False: "no" would count as true.
+    """
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(f"{name} must be True or False, got {shown(value)}")
+    return value
 
 
 def suggesting(function: Callable[_P, _R]) -> Callable[_P, _R]:

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from enum import Enum
 
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.go_url import GoURL
 from asynq_compat.rules.keywords import suggesting_fields
 
 
+class DefaultFile(Enum):
+    """What a path that was left out means. Not None or "": those come from a setting that is missing, and are refused."""
+
+    OF_THE_USER = "the default file of this user"
+
+
 @suggesting_fields
 @dataclass(frozen=True, slots=True)
 class EmbeddedOpt:
-    """A SQLite file that processes of one machine share; needs no server. `path` "" is the default file of this user."""
+    """A SQLite file that processes of one machine share; needs no server. Without a `path` it is the default file of this user."""
 
-    path: str | os.PathLike[str] = ""
+    path: str | os.PathLike[str] | DefaultFile = DefaultFile.OF_THE_USER
 
 
 @suggesting_fields

@@ -62,7 +62,7 @@ class RedpandaOpt:
         """The brokers one by one, each with its port."""
         given = self.brokers.split(",") if isinstance(self.brokers, str) else self.brokers
         return tuple(
-            address if re.search(r":\d+$", address) else f"{address}:9092" for address in map(str.strip, given)
+            address if re.search(r":[^:\]]*$", address) else f"{address}:9092" for address in map(str.strip, given)
         )
 
 
@@ -85,12 +85,30 @@ def parse_redpanda(url: GoURL) -> RedpandaOpt:
     read: dict[str, Any] = {name: _PARAMETERS[name](name, text) for name, text in parameters.items()}
     read |= {"tls_config": _tls_config(tls), "username": url.username, "password": url.password or ""}
     target = RedpandaOpt(tuple(url.host.split(",")), **read)
-    for address in target.addresses:
-        if not 0 < int(address.rpartition(":")[2]) <= _PORT_MAX:
-            raise InvalidArgumentError(
-                f"a broker's port must be 1 to {_PORT_MAX}, got {address}; write {url.scheme}://host:9092"
-            )
+    check_addresses(target.addresses, f"{url.scheme}://host:9092")
     return target
+
+
+def check_addresses(addresses: Sequence[str], example: str) -> None:
+    """Refuse what is no list of brokers. An address with a scheme or a login is not shown: it may hold a password.
+
+    Raises:
+        InvalidArgumentError: There is none, or one is no host and port; the message says to write `example`.
+    """
+    if not addresses:
+        raise InvalidArgumentError(f"brokers must be one address at least, got none; write {example}")
+    for address in addresses:
+        if re.search(r"[/@]", address):
+            raise InvalidArgumentError(
+                f"brokers must be addresses alone, one has a scheme, a login or a path; write {example}"
+            )
+        host, _, port = address.rpartition(":")
+        if not re.fullmatch(r"\S+", host):
+            raise InvalidArgumentError(f"brokers must be addresses, got {shown(address)}; write {example}")
+        if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) <= _PORT_MAX:
+            raise InvalidArgumentError(
+                f"the port of an address in brokers must be 1 to {_PORT_MAX}, got {shown(address)}; write {example}"
+            )
 
 
 def _parameters(url: GoURL) -> dict[str, str]:
@@ -146,9 +164,9 @@ def _seconds(name: str, text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not math.isfinite(seconds):
+    if not (math.isfinite(seconds) and seconds > 0):
         raise InvalidArgumentError(
-            f"parameter {name} must be a number of seconds, got {shown(text)}; for example {name}=5"
+            f"parameter {name} must be a number of seconds above 0, got {shown(text)}; for example {name}=5"
         )
     return seconds
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from examples.demo.plan import QUEUES, Ledger
 WORKERS = ("anna", "ben")
 GO_MAILS = 60
 DEADLINE_S = 300
+MADE = ("tasks.db*", "plan*.jsonl", "worker-*.jsonl", "refused.jsonl", "documents/*.gz", "log", "ended")
 console = Console()
 
 
@@ -104,14 +104,24 @@ def follow(evening: Evening, state: Path, inspector: asynq.Inspector) -> None:
 
 
 def begin(state: Path) -> None:
-    """Prepare the folder: go on with an interrupted evening, or begin a new one."""
-    if (state / "ended").exists():
-        shutil.rmtree(state)
+    """Prepare the folder: go on with an interrupted evening, or begin a new one where it has ended or is not whole."""
     state.mkdir(parents=True, exist_ok=True)
-    if (state / "run").exists():
+    run = state / "run"
+    if run.exists() and run.read_text() and not (state / "ended").exists() and _has_its_tasks(state):
         console.print(f"going on with the evening in {state}")
-    else:
-        (state / "run").write_text(uuid.uuid4().hex[:6])
+        return
+    # Without `run` a folder begins anew, so that an interruption on the way is no harm. What is not the evening's stays.
+    run.unlink(missing_ok=True)
+    for pattern in MADE:
+        for path in state.glob(pattern):
+            path.unlink(missing_ok=True)
+    run.write_text(uuid.uuid4().hex[:6])
+
+
+def _has_its_tasks(state: Path) -> bool:
+    """Return False where the SQLite file is gone that the notes tell of."""
+    is_elsewhere = bool(os.environ.get("ASYNQ_COMPAT_BROKER"))
+    return is_elsewhere or (state / "tasks.db").exists() or not any(state.glob("*.jsonl"))
 
 
 def start(evening: Evening, state: Path, go: Path | None, bare: Path | None) -> None:

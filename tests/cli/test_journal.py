@@ -63,6 +63,19 @@ def test_what_changed_between_two_positions(ask: Ask, lived: str) -> None:
     assert "gone" in for_people
 
 
+def test_a_position_beyond_the_end_is_answered_with_the_end_and_says_so(ask: Ask, lived: str) -> None:
+    now = ask("--broker", lived, "journal", "describe", "default", "--json")
+    end = now.json()["end"]
+    at_end = ask("--broker", lived, "journal", "describe", "default", "--at", str(end), "--json")
+    described = ask("--broker", lived, "journal", "describe", "default", "--at", "99999", "--json")
+    changed = ask("--broker", lived, "journal", "diff", "default", "2", "99999", "--json")
+
+    said = f"the journal of queue default ends at {end}, earlier than 99999; it is shown as of {end}\n"
+    assert (described.code, described.err, described.json()["digest"]) == (0, said, now.json()["digest"])
+    assert (changed.code, changed.err, changed.json()["after"]["position"]) == (0, said, end)
+    assert (now.err, at_end.err) == ("", "")
+
+
 def test_moments_in_the_wrong_order_are_wrong_usage(ask: Ask, lived: str) -> None:
     answer = ask("--broker", lived, "journal", "diff", "default", "3", "2")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from examples.demo.__main__ import begin
 from tests.services.kafka import KafkaCluster
 from tests.services.redis import RedisServer
 from tests.services.waiting import wait_until
@@ -50,6 +51,31 @@ def test_an_interrupted_demo_goes_on_and_loses_nothing(tmp_path: Path) -> None:
 
     assert first.returncode == 130, output
     _assert_whole(_demo(state, ""))
+
+
+@pytest.mark.parametrize(
+    ("run", "left", "goes_on"),
+    [
+        ("abc", ("plan.jsonl", "tasks.db"), True),
+        ("abc", (), True),
+        ("abc", ("plan.jsonl", "tasks.db", "ended"), False),
+        ("abc", ("plan.jsonl", "worker-ben.jsonl"), False),
+        ("", ("plan.jsonl", "tasks.db"), False),
+    ],
+)
+def test_a_folder_that_is_over_or_not_whole_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: str, left: tuple[str, ...], goes_on: bool
+) -> None:
+    monkeypatch.delenv("ASYNQ_COMPAT_BROKER", raising=False)
+    (tmp_path / "run").write_text(run)
+    for name in (*left, "of-the-user.txt"):
+        (tmp_path / name).touch()
+
+    begin(tmp_path)
+
+    assert ((tmp_path / "run").read_text() == run) == goes_on
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert kept == {"run", "of-the-user.txt", *(left if goes_on else ())}
 
 
 @pytest.mark.redis

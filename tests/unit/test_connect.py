@@ -6,14 +6,17 @@ import logging
 import ssl
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from asynq_compat import errors
 from asynq_compat.client import Client
+from asynq_compat.config import Config
 from asynq_compat.connect import VARIABLE, choose, default_path, open_broker, opening, redis_settings
 from asynq_compat.inspector import Inspector
 from asynq_compat.options import Duration
+from asynq_compat.server import Server
 from asynq_compat.targets import (
     EmbeddedOpt,
     MemoryOpt,
@@ -55,6 +58,24 @@ def test_what_stands_for_no_broker_is_refused(target: object) -> None:
         errors.InvalidArgumentError, match="a broker is given as a URL, RedisClientOpt, RedpandaOpt or Embedded"
     ):
         choose(target, {})
+
+
+@pytest.mark.parametrize("target", [5, Config()])
+def test_a_server_refuses_what_stands_for_no_broker_when_it_is_made(target: object) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match=r"a broker is given as a URL, .*, got (int|Config)"):
+        Server(target)
+
+
+@pytest.mark.parametrize("path", ["", " "])
+def test_a_blank_path_is_no_file(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(errors.InvalidArgumentError, match="path is blank"):
+        open_broker(EmbeddedOpt(path))
+
+
+def test_whether_a_client_is_a_replica_is_true_or_false() -> None:
+    with pytest.raises(errors.InvalidArgumentError, match="replica must be True or False, got 'yes'"):
+        Client("memory://", replica=cast("bool", "yes"))
 
 
 def test_with_nothing_configured_it_is_the_users_file_and_one_warning(

@@ -104,6 +104,13 @@ def test_wrong_registrations_are_refused_with_gos_words() -> None:
         mux.handle("a", lambda ctx, task: None)
 
 
+def test_on_without_its_pattern_is_refused_and_says_what_to_write() -> None:
+    mux = ServeMux()
+
+    with pytest.raises(InvalidPatternError, match=r'invalid pattern <function .*; write @mux.on\("type"\)'):
+        mux.on(cast("Any", lambda ctx, task: None))
+
+
 def test_on_decorates_and_leaves_the_function_alone() -> None:
     mux = ServeMux()
 
