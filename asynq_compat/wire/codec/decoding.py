@@ -191,7 +191,7 @@ def _rest(tail: bytes) -> TaskMessage | None:
         rest = parse_message(tail)
     except CorruptDataError:
         return None  # the parser says where, counted from the start of the message
-    if encode_message(rest) != tail:
+    if rest.type or rest.payload or rest.id or encode_message(rest) != tail:
         return None
     if len(tail) <= _CACHED_TAIL_BYTES_MAX:
         if len(_rests) >= _CACHE_SIZE_MAX:

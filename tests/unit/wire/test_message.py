@@ -193,3 +193,13 @@ def test_a_tail_that_overrides_the_head_is_not_taken_from_the_cache() -> None:
 )
 def test_text_that_utf8_cannot_express_is_made_valid(text: str, expected: str) -> None:
     assert valid_text(text) == expected
+
+
+@pytest.mark.parametrize("again", [TaskMessage(type="u"), TaskMessage(payload=b"later"), TaskMessage(id="other")])
+def test_a_field_that_comes_again_behind_the_id_counts_every_time_it_is_read(again: TaskMessage) -> None:
+    encoded = encode_message(replace(USUAL, queue="", retry=0, timeout=0)) + encode_message(again)
+
+    first, second = decode_message(encoded), decode_message(encoded)
+
+    assert first == second == parse_message(encoded)
+    assert amend_message(encoded, retried=1) == encode_message(replace(first, retried=1))
