@@ -191,7 +191,7 @@ class Config:
         self.error_handler = _error_handler(error_handler)
         self.group_aggregator = _group_aggregator(group_aggregator)
 
-        self.task_check_interval = _interval("task_check_interval", task_check_interval) or 1.0
+        self.task_check_interval = max(_seconds("task_check_interval", task_check_interval), 0.0) or 1.0
         self.shutdown_timeout = _seconds("shutdown_timeout", shutdown_timeout) or 8.0
         self.health_check_interval = _interval("health_check_interval", health_check_interval) or 15.0
         self.delayed_task_check_interval = _interval("delayed_task_check_interval", delayed_task_check_interval) or 5.0

@@ -110,8 +110,8 @@ def test_python_recovers_what_a_killed_go_server_was_working_on(
 
     with WorkerProcess(redis_url) as worker:
         wait_until(lambda: is_gone(inspector, task_id), "Python to recover and finish the task", WAIT_S)
+        worker.stop()  # Then all that it told has been read.
         started = worker.told("start")
-        worker.stop()
 
     assert [(event["task_id"], event["retried"]) for event in started] == [(task_id, 1)]
     assert (inspector.get_queue_info("default").processed, inspector.get_queue_info("default").failed) == (2, 1)

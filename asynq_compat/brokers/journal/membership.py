@@ -13,7 +13,7 @@ from functools import partial
 
 from asynq_compat.brokers.journal.credit import CreditSharing
 from asynq_compat.brokers.journal.following.followed import Partition
-from asynq_compat.brokers.journal.following.replica import AnyApplied
+from asynq_compat.brokers.journal.following.listening import AnyApplied
 from asynq_compat.brokers.journal.pace import Pace
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.session import Session

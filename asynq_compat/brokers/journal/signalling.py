@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S, Control
-from asynq_compat.brokers.journal.following.replica import AnyApplied
+from asynq_compat.brokers.journal.following.listening import AnyApplied
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.machine.control import ControlApplied

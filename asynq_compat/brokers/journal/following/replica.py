@@ -3,8 +3,9 @@
 Contract: one thread reads the journal and applies every entry to a fold; under `lock` the fold may be asked. What an entry did is told
 to `listeners` by that thread, outside the lock, in the order of the log. `sync` returns once everything that was durable at its call
 has been applied (linearizable reads).
-Not obvious: it begins with the newest checkpoint, if there is one, and again when what it has not read was cut away. After any failure the
-entry at our own position is read again; if it is another, or gone, all is folded anew, and that is said. Where a machine version begins that this release does not know, it stops for good.
+Not obvious: it begins with the newest checkpoint, if there is one, and again when what it has not read was cut away. After any failure, and
+after a frame that was refused, the entry at our own position is read again; if it is another, or gone, all is folded anew, and that is
+said. Where a machine version begins that this release does not know, it stops for good.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
+from asynq_compat.brokers.journal.following.listening import Listener
 from asynq_compat.brokers.journal.following.notes import Notes
 from asynq_compat.brokers.journal.following.progress import Progress
 from asynq_compat.brokers.journal.following.same_log import ANOTHER, CUT, DIVERGED, check_is_whole, is_same_log
@@ -30,8 +32,8 @@ from asynq_compat.errors import (
     ServerStateError,
 )
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, Journal, NotInJournalError
-from asynq_compat.machine.applied import Applied, Marker, Verdict
-from asynq_compat.machine.control import ControlApplied, ControlMachine
+from asynq_compat.machine.applied import Marker, Verdict
+from asynq_compat.machine.control import ControlMachine
 from asynq_compat.machine.machine import Machine
 from asynq_compat.rules.clock import Clock
 from asynq_compat.wire import command
@@ -43,20 +45,7 @@ _RETRY_S = 0.2
 # The longest the thread waits in one read; a tick due earlier shortens it.
 IDLE_S = 5.0
 
-
-# What a journal is folded into, and what one entry did.
-AnyApplied = Applied | ControlApplied
 _F = TypeVar("_F", bound=Machine | ControlMachine)
-
-
-class Listener(Protocol):
-    """Who is told what an entry did. Called by the replica's thread."""
-
-    def on_applied(self, applied: AnyApplied, now_s: float) -> None:
-        """Hear of one entry."""
-
-    def on_rebuilt(self) -> None:
-        """Hear that the log is another one: whatever was known is void."""
 
 
 class _DivergedError(Exception):
@@ -205,15 +194,24 @@ class Replica(Generic[_F]):
 
     def _step(self) -> None:
         batch = self._journal.read(self._progress.upto, wait_s=self._wait_s())
-        if batch.entries:
-            self._apply(batch.entries)
+        before = self.last
+        if (
+            batch.entries
+            and self._apply(batch.entries)
+            and before is not None
+            and not is_same_log(self._journal, before)
+        ):
+            self._rebuild(ANOTHER, before.position)
+            return
         self._progress.reached(batch.upto)
         self._notes.pass_time(self._clock.monotonic_s())
         self._tick()
         for one in self._repliers:
             one.run(self._clock.monotonic_s())
 
-    def _apply(self, entries: Sequence[Entry]) -> None:
+    def _apply(self, entries: Sequence[Entry]) -> bool:
+        """Apply entries; return whether a frame was refused, as many are where another log goes on at our position."""
+        was_refused = False
         now_s = self._clock.monotonic_s()
         apply = self.fold.apply
         for entry in entries:
@@ -227,6 +225,7 @@ class Replica(Generic[_F]):
                 if applied.verdict is Verdict.APPLIED:
                     self._writer.on_applied(applied.writer_id, applied.sequence, applied.position, applied.outcomes)
                 elif applied.verdict is Verdict.REFUSED:
+                    was_refused = True
                     self._writer.on_refused(applied.writer_id, applied.sequence)
             for listener in self._listeners:
                 listener.on_applied(applied, now_s)
@@ -246,6 +245,7 @@ class Replica(Generic[_F]):
             raise _DivergedError(divergence)
         if due is not None:
             self._timer.settle_due(due[0])
+        return was_refused
 
     # --- ticks -------------------------------------------------------------------------------------------------------------------
 
