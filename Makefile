@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup services lint test unit simulate proto bench demo demo-go demo-redpanda docs lock clean
+.PHONY: help setup services lint test unit simulate chaos proto bench demo demo-go demo-redpanda docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -36,6 +36,9 @@ test: services  ## all tests, against real Redis, Kafka and Go
 
 simulate: setup  ## new simulated histories of the journal for SECONDS=60
 	@$(BIN)/python -m tests.simulator --seconds $(or $(SECONDS),60)
+
+chaos: services  ## kill producers, workers and the broker at random for SECONDS=60 on JOURNAL=sqlite (or kafka), then check every task
+	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),60) --journal $(or $(JOURNAL),sqlite)
 
 # protoc of grpcio-tools 1.76 writes code for protobuf 6.31 and later. Python's descriptors get a package of their own, so that a program
 # with generated code of its own for Asynq's messages can hold both.

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import asynq_compat as asynq
-from asynq_compat.journals.file_lock import FileLock
+from tests.interop.suspending import Suspender
 from tests.interop.worker_program import SLOTS
 from tests.services.installing import REPOSITORY
 from tests.services.waiting import wait_until
@@ -63,7 +63,7 @@ class _Workers:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.folder = folder
-        self._file_lock = FileLock(f"{url.removeprefix('sqlite:///')}-lock") if url.startswith("sqlite:") else None
+        self._suspender = Suspender(url)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         environment = {key: value for key, value in os.environ.items() if key != "ASYNQ_COMPAT_BROKER"}
         for name in (KILLED, STOPPED, STEADY):
@@ -81,22 +81,8 @@ class _Workers:
         self._running[name].send_signal(number)
 
     def suspend(self, name: str) -> None:
-        """Stop one, though not in the middle of writing to a file: until it goes on nobody could write."""
-        while True:
-            self.send(name, signal.SIGSTOP)
-            os.waitid(os.P_PID, self._running[name].pid, os.WSTOPPED)
-            if self._can_write():
-                return
-            self.send(name, signal.SIGCONT)
-
-    def _can_write(self) -> bool:
-        if self._file_lock is None:
-            return True
-        try:
-            with self._file_lock.held(1.0):
-                return True
-        except asynq.BrokerUnavailableError:
-            return False
+        """Stop one, though not in the middle of writing to a file."""
+        self._suspender.suspend(self._running[name])
 
     def end(self) -> dict[str, int]:
         """Ask all to end; return their exit codes."""
@@ -106,8 +92,7 @@ class _Workers:
 
     def close(self) -> None:
         """End them whatever happened."""
-        if self._file_lock is not None:
-            self._file_lock.retire(1.0)
+        self._suspender.close()
         for process in self._running.values():
             if process.poll() is None:
                 process.kill()
