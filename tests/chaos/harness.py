@@ -53,7 +53,7 @@ class Chaos:
             self._start(role)
         noted = self._folder.glob
         wait_until(
-            lambda: all(any(path.stat().st_size for path in noted(f"{role}.*l")) for role in self._running),
+            lambda: all(any(path.stat().st_size for path in noted(f"{role}.*.jsonl")) for role in self._running),
             "all at work",
             60,
         )
