@@ -41,11 +41,10 @@ class Worker:
 
     def events(self) -> list[str]:
         """Return what the handler noted."""
-        return (
-            [json.loads(line)["event"] for line in self._ledger.read_text().splitlines()]
-            if self._ledger.exists()
-            else []
-        )
+        if not self._ledger.exists():
+            return []
+        *whole, _being_written = self._ledger.read_text().split("\n")
+        return [json.loads(line)["event"] for line in whole]
 
     def log(self) -> str:
         """Return what the process logged."""

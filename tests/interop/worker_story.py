@@ -74,7 +74,11 @@ class _Workers:
     def lines(self) -> list[Line]:
         """Return the ledger so far."""
         path = self.folder / "ledger.jsonl"
-        return [Line(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+        if not path.exists():
+            return []
+        # A line that is being written may be seen in part (a write over a page's end is not seen at once): it counts when it ends.
+        *whole, _being_written = path.read_text().split("\n")
+        return [Line(**json.loads(line)) for line in whole]
 
     def send(self, name: str, number: int) -> None:
         """Send a signal to one of them."""
