@@ -119,9 +119,15 @@ def begin(state: Path) -> None:
 
 
 def _has_its_tasks(state: Path) -> bool:
-    """Return False where the SQLite file is gone that the notes tell of."""
-    is_elsewhere = bool(os.environ.get("ASYNQ_COMPAT_BROKER"))
-    return is_elsewhere or (state / "tasks.db").exists() or not any(state.glob("*.jsonl"))
+    """Return False where the broker knows nothing of what the notes tell: its file is gone, or it was wiped."""
+    if not any(state.glob("*.jsonl")):
+        return True
+    with _inspector(state) as inspector:
+        return not set(inspector.queues()).isdisjoint(QUEUES)
+
+
+def _inspector(state: Path) -> asynq.Inspector:
+    return asynq.Inspector(asynq.EmbeddedOpt(state / "tasks.db"))
 
 
 def start(evening: Evening, state: Path, go: Path | None, bare: Path | None) -> None:
@@ -147,12 +153,28 @@ def main() -> int:
     parser.add_argument("--bare", type=Path, help="the same program, to add bare records through the Kafka API")
     arguments = parser.parse_args()
     state: Path = arguments.state
-    begin(state)
     console.print(f"broker: {os.environ.get('ASYNQ_COMPAT_BROKER') or f'sqlite file {state}/tasks.db'}")
+    try:
+        return run(state, arguments.go, arguments.bare)
+    except (asynq.AsynqError, RuntimeError) as error:
+        console.print(f"error: {error}", markup=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def run(state: Path, go: Path | None, bare: Path | None) -> int:
+    """Run the evening of a folder; return the exit code.
+
+    Raises:
+        RuntimeError: A process failed, or it took too long.
+        AsynqError: The broker does not answer.
+    """
+    begin(state)
     evening = Evening(state)
-    with asynq.Inspector(asynq.EmbeddedOpt(state / "tasks.db")) as inspector:
+    with _inspector(state) as inspector:
         try:
-            start(evening, state, arguments.go, arguments.bare)
+            start(evening, state, go, bare)
             follow(evening, state, inspector)
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # The workers have heard it too and end within seconds.

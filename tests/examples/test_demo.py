@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import asynq_compat as asynq
 from examples.demo.__main__ import begin
+from examples.demo.plan import QUEUES
 from tests.services.kafka import KafkaCluster
 from tests.services.redis import RedisServer
 from tests.services.waiting import wait_until
@@ -70,12 +72,37 @@ def test_a_folder_that_is_over_or_not_whole_begins_anew(
     (tmp_path / "run").write_text(run)
     for name in (*left, "of-the-user.txt"):
         (tmp_path / name).touch()
+    if "tasks.db" in left:
+        with asynq.Client(asynq.EmbeddedOpt(tmp_path / "tasks.db")) as client:
+            client.enqueue(asynq.Task("mail"), queue=next(iter(QUEUES)))
 
     begin(tmp_path)
 
     assert ((tmp_path / "run").read_text() == run) == goes_on
-    kept = {path.name for path in tmp_path.iterdir()}
+    kept = {path.name for path in tmp_path.iterdir() if not path.name.startswith("tasks.db-")}
     assert kept == {"run", "of-the-user.txt", *(left if goes_on else ())}
+
+
+@pytest.mark.redis
+def test_an_evening_whose_redis_was_wiped_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str
+) -> None:
+    monkeypatch.setenv("ASYNQ_COMPAT_BROKER", redis_url)
+    (tmp_path / "run").write_text("abc")
+    (tmp_path / "plan.jsonl").touch()
+
+    begin(tmp_path)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
+    assert (tmp_path / "run").read_text() != "abc"
+
+
+def test_a_broker_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    demo = _demo(tmp_path, "redis://127.0.0.1:1")
+    output, _ = demo.communicate(timeout=60)
+
+    assert demo.returncode == 1
+    assert output.splitlines()[-1].startswith("error: redis at 127.0.0.1:1 cannot be reached")
 
 
 @pytest.mark.redis
