@@ -1,7 +1,7 @@
 """What do processes note that may be killed at any moment?
 
 Contract: one file for each process, JSON lines. A line is one write to a file opened for appending: a killed process has written it or
-not. `durable` lines are on the disk when `note` returns.
+not. `durable` lines are on the disk when `note` returns. A line counts when it has ended, since who reads may see half of a write.
 """
 
 from __future__ import annotations
@@ -33,4 +33,5 @@ class Ledger:
 def lines(folder: Path, pattern: str) -> Iterator[dict[str, str | int]]:
     """Yield what was noted in the files that match."""
     for path in sorted(folder.glob(pattern)):
-        yield from map(json.loads, path.read_text().splitlines())
+        ended, _, _ = path.read_bytes().rpartition(b"\n")
+        yield from map(json.loads, ended.splitlines())

@@ -1,16 +1,20 @@
 """How is a process on a journal stopped by SIGSTOP, so that the others can go on?
 
 Contract: not in the middle of writing to a file: until it goes on nobody could write.
+Not obvious: whoever holds the file's lock knows that the other does not. To stop a process first and look then is wrong: one that was in
+the middle of writing gets no further when it is let go on for a moment, and all others wait as long as that is tried.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 
-import asynq_compat as asynq
 from asynq_compat.journals.file_lock import FileLock
+
+_LOCK_WITHIN_S = 30.0
 
 
 class Suspender:
@@ -21,21 +25,9 @@ class Suspender:
 
     def suspend(self, process: subprocess.Popen[bytes]) -> None:
         """Stop a child of ours until it gets SIGCONT."""
-        while True:
+        with self._file_lock.held(_LOCK_WITHIN_S) if self._file_lock else contextlib.nullcontext():
             process.send_signal(signal.SIGSTOP)
             os.waitid(os.P_PID, process.pid, os.WSTOPPED)
-            if self._can_write():
-                return
-            process.send_signal(signal.SIGCONT)
-
-    def _can_write(self) -> bool:
-        if self._file_lock is None:
-            return True
-        try:
-            with self._file_lock.held(1.0):
-                return True
-        except asynq.BrokerUnavailableError:
-            return False
 
     def close(self) -> None:
         """Let go of the file's lock."""
