@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -291,6 +294,55 @@ def test_a_broker_that_stands_still_is_a_timeout_of_unknown_fate_and_leaves_no_t
     log = data_of(read_all(journal, journal.end() + 1))
     assert [frame for frame in log if frame != b"unknown"][:2] == [b"before", b"after"]
     store.close()
+
+
+_STOPPED = """
+import sys
+from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.journals.journal import CONTROL
+from asynq_compat.journals.kafka.journal import KafkaJournalStore
+from asynq_compat.journals.kafka.settings import KafkaSettings
+
+_, bootstrap, namespace, driver = sys.argv
+settings = KafkaSettings(bootstrap=(bootstrap,), namespace=namespace, request_timeout_s=1, driver=driver)
+journal = KafkaJournalStore(settings).open(CONTROL)
+for _ in sys.stdin:
+    print("appending", flush=True)
+    try:
+        journal.append(b"frame")
+    except BrokerUnavailableError:
+        pass
+    print("told", flush=True)
+"""
+
+
+def test_a_process_that_was_stopped_in_an_append_is_told_as_of_any_other_timeout(
+    own_cluster: KafkaCluster, kafka_namespace: str, driver: str
+) -> None:
+    """It wakes when both the library's time and ours are over, and either may be noticed first."""
+    command = [sys.executable, "-c", _STOPPED, own_cluster.bootstrap, kafka_namespace, driver]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        stdin, stdout = process.stdin, process.stdout
+        assert stdin is not None
+        assert stdout is not None
+
+        def ask() -> None:
+            print("append", file=stdin, flush=True)
+            assert stdout.readline() == "appending\n"
+
+        pause = threading.Event()
+        for _ in range(2):
+            ask()
+            assert stdout.readline() == "told\n"
+            own_cluster.pause()
+            ask()
+            pause.wait(0.2)  # It is on its way; nothing shows that from here.
+            process.send_signal(signal.SIGSTOP)
+            pause.wait(2.2)  # Longer than both may take.
+            own_cluster.resume()
+            process.send_signal(signal.SIGCONT)
+            assert stdout.readline() == "told\n"
+        stdin.close()
 
 
 def appends(journal: Journal, frame: bytes) -> bool:

@@ -14,6 +14,8 @@ from asynq_compat.wire.command import Command
 
 Outcomes = Sequence[Outcome]
 
+_BACKOFF_S_MIN, _BACKOFF_S_MAX = 0.02, 1.0
+
 
 @dataclass(slots=True)
 class Ticket:
@@ -64,6 +66,13 @@ class Frame:
     failure_count: int = 0
     retry_at_s: float = 0.0
     error: BrokerUnavailableError | None = field(default=None)
+
+    def doubted(self, failure: BrokerUnavailableError, now_s: float) -> None:
+        """Note an append that failed, and when the next one is due."""
+        self.failure_count += 1
+        self.error = failure
+        self.may_be_stored |= failure.may_have_happened
+        self.retry_at_s = now_s + min(_BACKOFF_S_MIN * 2**self.failure_count, _BACKOFF_S_MAX)
 
     @property
     def asks(self) -> bool:

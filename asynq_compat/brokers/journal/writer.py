@@ -9,6 +9,7 @@ That id is renewed after half an hour of silence, and when a frame's fate is giv
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
@@ -19,7 +20,7 @@ from asynq_compat.errors import AsynqError, BrokerUnavailableError, InvalidArgum
 from asynq_compat.journals.journal import Journal
 from asynq_compat.rules.clock import Clock
 
-_BACKOFF_S_MIN, _BACKOFF_S_MAX = 0.02, 1.0
+_LOG = logging.getLogger("asynq_compat.journal")
 
 
 class Writer:
@@ -224,12 +225,14 @@ class Writer:
 
     def _send(self, frame: Frame) -> None:
         """Append once. The turn is ours and ends here."""
-        position: int | None = None
+        position = None
         failure: AsynqError = BrokerUnavailableError("the append was interrupted", may_have_happened=True)
         try:
             position = self._journal.append(frame.data)
         except AsynqError as error:
             failure = error
+        except Exception:  # noqa: BLE001 - nobody foresaw it; what it means for the frame is not known
+            _LOG.exception("an append to %s failed", self._name)
         finally:
             self._sent(frame, position, failure)
 
@@ -256,10 +259,7 @@ class Writer:
         tell(told)
 
     def _doubt(self, frame: Frame, failure: BrokerUnavailableError) -> None:
-        frame.failure_count += 1
-        frame.error = failure
-        frame.may_be_stored |= failure.may_have_happened
-        frame.retry_at_s = time.monotonic() + min(_BACKOFF_S_MIN * 2**frame.failure_count, _BACKOFF_S_MAX)
+        frame.doubted(failure, time.monotonic())
         self._in_doubt = frame
         if not self._is_dropped(frame) and self._has_replica:
             self._start_thread()

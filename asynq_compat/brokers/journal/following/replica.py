@@ -25,12 +25,7 @@ from asynq_compat.brokers.journal.keeping.tail import Keeping, Tail
 from asynq_compat.brokers.journal.reply import Replier
 from asynq_compat.brokers.journal.ticket import Ticket
 from asynq_compat.brokers.journal.writer import Writer
-from asynq_compat.errors import (
-    AsynqError,
-    CorruptDataError,
-    NewerReleaseError,
-    ServerStateError,
-)
+from asynq_compat.errors import AsynqError, CorruptDataError, NewerReleaseError, ServerStateError
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, Journal, NotInJournalError
 from asynq_compat.machine.applied import Marker, Verdict
 from asynq_compat.machine.control import ControlMachine
@@ -100,6 +95,7 @@ class Replica(Generic[_F]):
         self.checkpoint: Confirmed | None = None  # The newest that was loaded or written here.
         self._marker: Marker | None = None  # The last one seen; owned by the thread, as the next.
         self._has_begun = False
+        self._begins_anew = False
         self._timer = TickTimer(clock.monotonic_s())  # Owned by the thread.
         self._notes = Notes(journal.name)  # Owned by the thread.
         self._thread = threading.Thread(target=self._run, name=f"asynq-replica-{journal.name}", daemon=True)
@@ -190,7 +186,9 @@ class Replica(Generic[_F]):
             self.checkpoint = restored.confirmed
             _LOG.info("%s begins at the checkpoint at position %d", self._journal.name, restored.entry.position)
             self._progress.reached(restored.entry.position)
-        self._has_begun = True
+            if self._begins_anew:  # What was sent since may stand before it, and would never be heard of.
+                self._writer.on_rebuilt()
+        self._has_begun, self._begins_anew = True, False
 
     def _step(self) -> None:
         batch = self._journal.read(self._progress.upto, wait_s=self._wait_s())
@@ -293,7 +291,7 @@ class Replica(Generic[_F]):
             self.fold = self._make_fold()
             self.last = None
         self.checkpoint = None
-        self._has_begun = False
+        self._has_begun, self._begins_anew = False, True
         self._progress.reached(BEFORE_THE_FIRST)
         self._writer.on_rebuilt()
         for listener in self._listeners:

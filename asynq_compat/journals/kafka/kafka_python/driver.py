@@ -8,6 +8,7 @@ away then; a long poll blocks its connection, so `end` has a client of its own; 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Sequence
@@ -144,8 +145,7 @@ class KafkaPythonDriver:
         with self._producing:
             producer, self._producer = self._producer, None
         if producer is not None:
-            producer.client.close(timeout=self._settings.request_timeout_s)
-            producer.network.wait_until_closed(_END_S)
+            _end(producer, self._settings.request_timeout_s)
         with self._administering:
             clients, self._admin_client, self._asker = (self._admin_client, self._asker), None, None
         for client in clients:
@@ -182,8 +182,7 @@ class KafkaPythonDriver:
         with self._producing:
             if self._producer is producer:
                 self._producer = None
-        producer.client.close(timeout=0)
-        producer.network.wait_until_closed(_END_S)
+        _end(producer, 0)
 
     def _current_admin(self) -> KafkaPythonAdmin:
         self._check_open()
@@ -210,3 +209,14 @@ class KafkaPythonDriver:
         return BrokerUnavailableError(
             f"{text} ({self._settings.address}): {cause}{self._connector.heard()}", may_have_happened=may_have_happened
         )
+
+
+def _end(producer: Connected, timeout_s: float) -> None:
+    """Close a producer, whether or not all that it was given was answered."""
+    try:
+        producer.client.close(timeout=timeout_s)
+    except kafka.errors.KafkaTimeoutError:
+        # A process that was stopped may find our time to be over before the producer has looked at its own: it does so now.
+        with contextlib.suppress(kafka.errors.KafkaTimeoutError):
+            producer.client.close(timeout=_END_S)
+    producer.network.wait_until_closed(_END_S)

@@ -18,6 +18,7 @@ class FaultyJournal:
     Attributes:
         refuse: Appends to refuse, storing nothing.
         lose: Appends to store and then fail all the same.
+        breaks: Appends to fail in a way that no journal should.
         is_unreadable: Whether reads fail.
         appended: Every frame that somebody tried to append.
     """
@@ -27,6 +28,7 @@ class FaultyJournal:
         self._first = first or self
         self.refuse = 0
         self.lose = 0
+        self.breaks = 0
         self.is_unreadable = False
         self.appended: list[bytes] = []
 
@@ -41,6 +43,9 @@ class FaultyJournal:
         if self.refuse:
             self.refuse -= 1
             raise BrokerUnavailableError("refused by the test")
+        if self.breaks:
+            self.breaks -= 1
+            raise RuntimeError("broken by the test")
         position = self._journal.append(frame)
         if self.lose:
             self.lose -= 1

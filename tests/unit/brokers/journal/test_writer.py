@@ -176,6 +176,21 @@ def test_the_fate_of_what_nobody_waits_for_is_told_once(writer: Writer, journal:
     assert one.position == 0
 
 
+def test_a_failure_that_nobody_foresaw_does_not_end_the_writers_thread(
+    writer: Writer, journal: FaultyJournal, caplog: pytest.LogCaptureFixture
+) -> None:
+    has_told = threading.Event()
+    writer.follow()  # As a server's: what is in doubt is tried again by the thread.
+    journal.breaks = 2
+
+    writer.submit(Ticket([command.tick()], on_fate=lambda _: has_told.set()))
+
+    assert has_told.wait(5)
+    assert len(set(journal.appended)) == 1
+    assert [frame.sequence for frame in frames(journal)] == [1]
+    assert "broken by the test" in caplog.text
+
+
 def test_a_writer_that_was_silent_for_long_takes_another_name(
     writer: Writer, journal: FaultyJournal, clock: VirtualClock
 ) -> None:

@@ -23,6 +23,8 @@ from asynq_compat.journals.memory import MemoryJournalStore
 from asynq_compat.journals.sqlite import SqliteJournalStore
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Intake
+from asynq_compat.wire import command
+from asynq_compat.wire.frame import decode_frame
 from asynq_compat.wire.server_info import ServerInfo
 from tests.unit.brokers.journal.faulty import FaultyStore
 from tests.unit.brokers.journal.workplace import enqueue, open_intake, settle, take, wait_until
@@ -117,6 +119,47 @@ def test_who_slept_through_a_cut_goes_on_from_the_checkpoint(
     assert {outcome.value for outcome in settle(intake, take(intake, 3))} == {"settled"}
     sleeper.close()
     broker.close()
+
+
+def test_who_joins_again_before_it_has_read_the_newest_checkpoint_is_served(
+    store: JournalStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its first session after the sleep stands before that checkpoint: it never hears of it, and joins once more."""
+    sleeping = FaultyStore(again(store))
+    sleeper = open_journal(sleeping)
+    slept = open_intake(sleeper, capacity=1)
+    enqueue(sleeper)
+    (held,) = take(slept, 1)
+    sleeping.open(state_journal_name(_NAME)).close()  # To be opened again, which can be made to wait.
+    journal = sleeping.journals[_NAME]
+    journal.is_unreadable = True
+    journal.interrupt()
+    wait_until(lambda: "cannot follow" in caplog.text, "the sleep")
+    broker = open_journal(again(store), keeping=SOON)
+    assert broker.history is not None
+    intake = open_intake(broker, capacity=10)
+    work_until(broker, intake, store.open(_NAME), 50)
+
+    sleeping.lets_in.clear()
+    asked_before = len(journal.appended)
+    journal.is_unreadable = False
+    wait_until(lambda: any(map(_opens, journal.appended[asked_before:])), "it to join again")
+    assert broker.history.checkpoint("default") is not None
+    sleeping.lets_in.set()
+    intake.stop()
+    intake.close()
+
+    assert not held.term.is_valid()
+    slept.settle([], 1)  # The handler of what was held is dropped.
+    enqueue(broker)
+    assert {outcome.value for outcome in settle(slept, take(slept, 1))} == {"settled"}
+    sleeper.close()
+    broker.close()
+
+
+def _opens(frame: bytes) -> bool:
+    decoded = decode_frame(frame)
+    return not isinstance(decoded, str) and decoded.commands[0][0] == command.OPEN
 
 
 def test_the_control_journal_is_kept_by_the_first_of_its_servers(store: JournalStore) -> None:
