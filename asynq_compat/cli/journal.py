@@ -12,7 +12,7 @@ import click
 from asynq_compat.cli.moments import MOMENT
 from asynq_compat.cli.output import json_option, print_json, print_table, print_text, span, when
 from asynq_compat.cli.session import Session
-from asynq_compat.ports.history import LogEntry, QueueDifference, QueueSnapshot, Verification
+from asynq_compat.ports.history import LogEntry, PublishedQueue, QueueDifference, QueueSnapshot, Verification
 
 _TASKS_SHOWN_MAX = 100
 
@@ -20,6 +20,27 @@ _TASKS_SHOWN_MAX = 100
 @click.group()
 def journal() -> None:
     """Look into the journal of a queue (redpanda://, sqlite:///)."""
+
+
+@journal.command()
+@json_option
+@click.pass_obj
+def queues(session: Session, *, as_json: bool) -> None:
+    """Show all queues with what their servers told last, and how long ago; no queue is read for it.
+
+    Servers tell every two seconds what has changed, and every half minute that they still look.
+
+    \b
+    Examples:
+      asynq-compat journal queues
+      asynq-compat journal queues --json
+    """
+    with session.history() as past:
+        told = past.queues()
+    if as_json:
+        print_json(told)
+    else:
+        _print_queues(told)
 
 
 @journal.command()
@@ -155,6 +176,26 @@ def checkpoint(session: Session, *, queue: str, as_json: bool) -> None:
         print_text(f"queue {queue}: nothing to write, or a newer checkpoint is there")
     else:
         print_text(f"queue {queue}: checkpoint at position {written.position}, {written.size_bytes} bytes")
+
+
+def _print_queues(told: Sequence[PublishedQueue]) -> None:
+    if not told:
+        print_text("no queues")
+        return
+    counted = ("pending", "active", "scheduled", "retry", "archived", "completed", "orphaned", "credit", "sessions")
+    print_table(
+        ("queue", *counted, "latency", "age", ""),
+        [
+            (
+                one.queue,
+                *(str(one.counts.get(name, "-")) for name in counted),
+                span(one.latency if one.counts else None),
+                span(one.age),
+                "paused" if one.is_paused else "",
+            )
+            for one in told
+        ],
+    )
 
 
 def _tell_of_the_end(asked: int | datetime | None, got: QueueSnapshot) -> None:

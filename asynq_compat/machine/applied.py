@@ -148,7 +148,9 @@ class QueueCounts:
     """Counts of a queue partition; `processed` and `failed` are of the clock's UTC day, processed includes failed.
 
     Attributes:
+        orphaned: Of the active ones, those whose session has ended.
         unreadable: Entries that were skipped, ever, because they could not be read.
+        credit, sessions: Credit of all sessions that waits for tasks, and how many sessions there are.
     """
 
     pending: int
@@ -159,6 +161,7 @@ class QueueCounts:
     completed: int
     aggregating: int
     groups: int
+    orphaned: int
     processed: int
     failed: int
     processed_total: int
@@ -167,3 +170,5 @@ class QueueCounts:
     unreadable: int
     oldest_pending_since_ms: int | None
     memory_usage_bytes: int
+    credit: int
+    sessions: int

@@ -1,7 +1,7 @@
 """What is known about all queues and servers together?
 
-Contract: pure, total, deterministic, as `Machine`, over the control journal: which queues exist, what servers tell about themselves,
-whose work is to be cancelled.
+Contract: pure, total, deterministic, as `Machine`, over the control journal: which queues exist, what servers tell about themselves and
+about the queues that they follow, whose work is to be cancelled.
 Not obvious: nothing ticks here. What has run out is forgotten with the next entry; until then whoever asks says what time it is.
 """
 
@@ -15,6 +15,7 @@ from asynq_compat.machine.applied import Marker, Outcome, Verdict
 from asynq_compat.machine.clocks import Clocks
 from asynq_compat.machine.journal import read_marker
 from asynq_compat.machine.markers import Footprints, Markers, check_of, trail_after
+from asynq_compat.machine.published import PublishedCounts, read_counts
 from asynq_compat.machine.step import is_int, is_text_column
 from asynq_compat.machine.writer import Turn, Writers
 from asynq_compat.wire import command as c
@@ -64,6 +65,7 @@ class ControlState:
     writers: Writers = field(default_factory=Writers)
     queues: dict[str, int] = field(default_factory=dict)
     servers: dict[str, PublishedServer] = field(default_factory=dict)
+    counts: dict[tuple[str, int], PublishedCounts] = field(default_factory=dict)
     trail: bytes = bytes(c.TRAIL_BYTES)
     markers: Markers = field(default_factory=Markers)
 
@@ -172,6 +174,14 @@ class ControlMachine:
         applied.cancelled.append(str(command[1]))
         return 0
 
+    def _counts(self, _: ControlApplied, command: c.Command) -> Outcome | None:
+        told = read_counts(command, self._state.clocks.clock_ms)
+        if told is None:
+            return None
+        self._state.counts[told.queue, told.partition] = told
+        # A release that does not know this command rejects it; all have to say the same, or their trails would part.
+        return [c.REJECTED]
+
     def _checkpointed(self, applied: ControlApplied, command: c.Command) -> Outcome | None:
         marker = read_marker(command)
         if marker is None:
@@ -188,6 +198,7 @@ class ControlMachine:
         c.SERVER: _server,
         c.SERVER_GONE: _server_gone,
         c.CANCEL: _cancel,
+        c.COUNTS: _counts,
         c.CHECKPOINTED: _checkpointed,
     }
 
@@ -238,6 +249,10 @@ class ControlMachine:
         """Return the servers whose word still holds at `now_ms` (Unix ms), by key."""
         held = (server for server in self._state.servers.values() if server.expires_ms > now_ms)
         return sorted(held, key=lambda server: server.key)
+
+    def counts(self) -> list[PublishedCounts]:
+        """Return the last that was told of each partition of each queue, by queue and partition."""
+        return [one for _, one in sorted(self._state.counts.items())]
 
     def digest(self) -> bytes:
         """Return 16 bytes that are equal for equal states; see `Machine.digest`."""

@@ -98,6 +98,7 @@ def counts(state: State) -> QueueCounts:
         completed=timed[TaskState.COMPLETED].count,
         aggregating=0,
         groups=0,
+        orphaned=sum(assignment.live_count for assignment in state.orphans.values()),
         processed=processed,
         failed=failed,
         processed_total=state.counters.processed_total,
@@ -106,6 +107,8 @@ def counts(state: State) -> QueueCounts:
         unreadable=state.skipped.unreadable,
         oldest_pending_since_ms=first[0].since_ms(first[1]) if first is not None else None,
         memory_usage_bytes=_memory_usage_bytes(state),
+        credit=sum(session.credit for session in state.sessions.values()),
+        sessions=len(state.sessions),
     )
 
 

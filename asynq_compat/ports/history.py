@@ -213,11 +213,54 @@ class Checkpoint:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPartition:
+    """What one partition of a queue looked like when one of its servers told it.
+
+    Attributes:
+        position, at: Its last entry that counts, and the queue's own clock there.
+        told_at, age: When it was told, and how long ago that is.
+        latency: How long the task that was next had waited at `at`; zero when there was none or it is not known.
+    """
+
+    partition: int
+    position: int
+    at: datetime
+    told_at: datetime
+    age: timedelta
+    is_paused: bool
+    latency: timedelta
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedQueue:
+    """What a queue looked like when its servers told it last.
+
+    Attributes:
+        partition_count: How many it has; `partitions` lacks those of which nobody has told.
+        age: Of the oldest word on one of its partitions; None when nobody has told of any.
+        latency: The longest of its partitions'.
+        counts: Tasks by state, credit and sessions in sum; empty when nobody has told.
+    """
+
+    queue: str
+    partition_count: int
+    age: timedelta | None
+    is_paused: bool
+    latency: timedelta
+    counts: Mapping[str, int]
+    partitions: Sequence[PublishedPartition]
+
+
 class History(Protocol):
     """What an operator asks of a broker's log. One caller at a time.
 
     All raise QueueNotFoundError where there is no such queue, and BrokerUnavailableError.
     """
+
+    def queues(self) -> Sequence[PublishedQueue]:
+        """Return what servers told last of each queue, by name; no queue's log is read."""
 
     def history(self, task_id: str, queue: str | None, progress: Progress) -> Sequence[TaskHistory]:
         """Return what happened to a task, for each queue that knows it; in `queue` alone unless None."""

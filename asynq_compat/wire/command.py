@@ -54,6 +54,7 @@ QUEUE: Final = 48
 SERVER: Final = 49
 SERVER_GONE: Final = 50
 CANCEL: Final = 51
+COUNTS: Final = 52
 
 # Outcome codes.
 OK: Final = 0
@@ -73,6 +74,27 @@ UNKNOWN_VERSION: Final = 12
 # Sizes of what CHECKPOINTED carries.
 DIGEST_BYTES: Final = 32
 TRAIL_BYTES: Final = 16
+
+# What COUNTS counts, in this order; a later release may append to it.
+COUNTED: Final = (
+    "pending",
+    "active",
+    "scheduled",
+    "retry",
+    "archived",
+    "completed",
+    "aggregating",
+    "groups",
+    "orphaned",
+    "processed",
+    "failed",
+    "processed_total",
+    "failed_total",
+    "unreadable",
+    "memory_usage_bytes",
+    "credit",
+    "sessions",
+)
 
 # The machine version that this release writes and knows.
 MACHINE_VERSION: Final = 1
@@ -248,3 +270,17 @@ def server_gone(key: str) -> Command:
 def cancel(task_id: str) -> Command:
     """Control: ask whoever runs the task to stop."""
     return [CANCEL, task_id]
+
+
+def counts(
+    queue: str,
+    partition: int,
+    position: int,
+    clock_ms: int,
+    numbers: Sequence[int],
+    *,
+    is_paused: bool,
+    oldest_pending_since_ms: int | None,
+) -> Command:
+    """Control: what a queue's partition looked like behind `position`, at `clock_ms` of its own clock; `numbers` as in `COUNTED`."""
+    return [COUNTS, queue, partition, position, clock_ms, is_paused, oldest_pending_since_ms, numbers]

@@ -35,6 +35,7 @@ EXTRAS: Final = 8
 LOCKS: Final = 9
 QUEUES: Final = 16
 SERVERS: Final = 17
+COUNTS: Final = 18
 END: Final = 31
 
 # What a section holds: its code, then the items that docs/journal.md lists for it.

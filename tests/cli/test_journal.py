@@ -23,6 +23,27 @@ def test_the_queue_now(ask: Ask, lived: str) -> None:
     assert (now["sessions"], now["notes"]) == ([], [])
 
 
+def test_all_queues_at_a_glance(ask: Ask, lived: str) -> None:
+    (told,) = ask("--broker", lived, "journal", "queues", "--json").json()
+    for_people = ask("--broker", lived, "journal", "queues").out.splitlines()
+
+    now = ask("--broker", lived, "journal", "describe", "default", "--json").json()
+    assert {name: told["counts"][name] for name in now["counts"]} == now["counts"]
+    assert (told["queue"], told["partition_count"], told["is_paused"], told["latency"]) == ("default", 1, False, 0.0)
+    assert told["partitions"][0]["position"] <= now["position"]
+    assert told["age"] >= 0
+    assert [line.split()[0] for line in for_people] == ["queue", "default"]
+
+
+def test_a_place_without_queues(ask: Ask, tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    with asynq.Inspector(f"sqlite:///{path}") as inspector:
+        assert inspector.queues() == []
+
+    answer = ask("--broker", f"sqlite:///{path}", "journal", "queues")
+    assert (answer.code, answer.out) == (0, "no queues\n")
+
+
 def test_the_queue_as_of_a_position_and_of_its_time_are_the_same(ask: Ask, lived: str) -> None:
     at_position = ask("--broker", lived, "journal", "describe", "default", "--at", "2", "--json").json()
     at_time = ask("--broker", lived, "journal", "describe", "default", "--at", at_position["at"], "--json").json()

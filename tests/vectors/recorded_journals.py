@@ -97,7 +97,11 @@ def state_of(machine: Machine) -> dict[str, object]:
 def control_state_of(machine: ControlMachine) -> dict[str, object]:
     """The same of the control journal."""
     servers = machine.servers(machine.clock_ms)
-    return {
+    counts = [
+        [o.queue, o.partition, o.position, o.clock_ms, o.is_paused, o.oldest_pending_since_ms, o.numbers, o.told_ms]
+        for o in machine.counts()
+    ]
+    return ({"counts": counts} if counts else {}) | {
         "position": machine.position,
         "clock_ms": machine.clock_ms,
         "queues": machine.queues(),

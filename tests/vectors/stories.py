@@ -113,10 +113,29 @@ def control() -> list[Entry]:
     ]
 
 
+def told_control() -> list[Entry]:
+    """The control journal, with what servers tell of their queues."""
+    numbers = list(range(1, len(c.COUNTED) + 1))
+    frames: list[list[c.Command]] = [
+        [
+            c.queue("default", 1),
+            c.counts("default", 0, 7, START_MS, numbers, is_paused=False, oldest_pending_since_ms=None),
+        ],
+        [c.counts("low", 3, 9, START_MS, [*numbers, 99], is_paused=True, oldest_pending_since_ms=START_MS - 1)],
+        [c.counts("default", 0, 8, START_MS + 1, numbers[::-1], is_paused=False, oldest_pending_since_ms=START_MS)],
+        [c.counts("default", 0, 9, START_MS + 2, numbers[1:], is_paused=False, oldest_pending_since_ms=None)],
+    ]
+    return [
+        (position, START_MS + 2_000 * position, True, encode_frame(b"w" * 16, position + 1, commands), ())
+        for position, commands in enumerate(frames)
+    ]
+
+
 # Of queues, and of control.
 STORIES: dict[str, Callable[[], list[Entry]]] = {
     "work": work,
     "keeping": keeping,
     "activated": activated,
     "control": control,
+    "told-control": told_control,
 }

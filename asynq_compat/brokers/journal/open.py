@@ -79,7 +79,7 @@ def open_journal(
         administering=JournalAdministering(partitions),
         duties=frozenset({Duty.RECOVER}),
         recovery_interval_s=_RECOVERY_INTERVAL_S,
-        history=JournalHistory(store),
+        history=JournalHistory(store, partitions.clock),
         ping=store.ping,
         close=close,
     )

@@ -15,6 +15,7 @@ from asynq_compat.brokers.journal.following.followed import Control, Partition
 from asynq_compat.brokers.journal.following.replica import IDLE_S
 from asynq_compat.brokers.journal.keeping.keeper import Keeper
 from asynq_compat.brokers.journal.keeping.tail import Keeping
+from asynq_compat.brokers.journal.publishing import Publisher
 from asynq_compat.brokers.journal.reply import REPLY_S
 from asynq_compat.errors import ServerStateError
 from asynq_compat.journals.journal import CONTROL, JournalStore
@@ -54,6 +55,7 @@ class Partitions:
         self._controls: dict[str, Control] = {}  # At most the one.
         self._is_closed = False
         self._keeper = Keeper(self.followed, self._keeping)
+        self._publisher = Publisher(self._served, lambda: self.control, self.clock.monotonic_s)
 
     def _check(self) -> None:
         if os.getpid() != self._pid:
@@ -130,15 +132,20 @@ class Partitions:
             every: list[Control | Partition] = [*self._queues.values(), *self._controls.values()]
         return [one for one in every if one.has_replica]
 
+    def _served(self) -> list[Partition]:
+        return [one for one in self.followed() if isinstance(one, Partition)]
+
     def look_after(self) -> None:
-        """Let this process take its turn as keeper, from now on."""
+        """Let this process take its turn as keeper, and tell of the queues that it serves, from now on."""
         self._keeper.start()
+        self._publisher.start()
 
     def close(self) -> None:
         """Close everything. Legal twice."""
         if os.getpid() != self._pid:
             self._begin()
         self._keeper.end()
+        self._publisher.stop()
         with self._lock:
             self._is_closed = True
             followed: list[Control | Partition] = [*self._queues.values(), *self._controls.values()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from asynq_compat.machine.control import ControlMachine, ControlState, PublishedServer
+from asynq_compat.machine.published import PublishedCounts, are_numbers
 from asynq_compat.machine.snapshot import fields as f
 from asynq_compat.machine.snapshot.columns import Sized, batches, size_of
 from asynq_compat.machine.snapshot.common import (
@@ -39,6 +40,7 @@ def _bodies(state: ControlState, size_bytes_max: int) -> Iterator[s.Body]:
         (s.WRITERS, writer_rows(state.writers)),
         (s.QUEUES, _queue_rows(state)),
         (s.SERVERS, _server_rows(state)),
+        (s.COUNTS, _counts_rows(state)),
     ):
         for batch in batches(rows, size_bytes_max):
             yield [code, batch]
@@ -56,6 +58,21 @@ def _server_rows(state: ControlState) -> Iterator[Sized]:
             [pair[0] for pair in told.workers], [pair[1] for pair in told.workers]
         )
         yield [key, told.info, workers, told.expires_ms], ROW_BYTES + size
+
+
+def _counts_rows(state: ControlState) -> Iterator[Sized]:
+    for _, one in sorted(state.counts.items()):
+        row = [
+            one.queue,
+            one.partition,
+            one.position,
+            one.clock_ms,
+            one.is_paused,
+            one.oldest_pending_since_ms,
+            one.numbers,
+            one.told_ms,
+        ]
+        yield row, ROW_BYTES + size_of([one.queue], []) + 9 * len(one.numbers)
 
 
 def restore_control(sections: Iterable[bytes], *, accepts_issuer_time: bool = False) -> ControlMachine:
@@ -76,6 +93,8 @@ def restore_control(sections: Iterable[bytes], *, accepts_issuer_time: bool = Fa
                 state.queues[f.text(name)] = f.integer(partition_count)
         elif body[0] == s.SERVERS:
             _read_servers(state, body)
+        elif body[0] == s.COUNTS:
+            _read_counts(state, body)
         else:
             raise f.corrupt(f"a section with code {body[0]}")
     return ControlMachine(accepts_issuer_time=accepts_issuer_time, state=state)
@@ -87,3 +106,20 @@ def _read_servers(state: ControlState, body: s.Body) -> None:
             (f.text(task_id), f.blob(worker)) for task_id, worker in (f.array(pair, 2) for pair in f.array(pairs))
         ]
         state.servers[f.text(key)] = PublishedServer(f.text(key), f.blob(info), workers, f.integer(expires_ms))
+
+
+def _read_counts(state: ControlState, body: s.Body) -> None:
+    for queue, partition, position, clock_ms, is_paused, since_ms, numbers, told_ms in f.rows(body, 8):
+        if not are_numbers(numbers):
+            raise f.corrupt("counts that hold something else than numbers")
+        one = PublishedCounts(
+            f.text(queue),
+            f.count(partition),
+            f.integer(position),
+            f.integer(clock_ms),
+            f.flag(is_paused),
+            f.integer_or_none(since_ms),
+            numbers,
+            f.integer(told_ms),
+        )
+        state.counts[one.queue, one.partition] = one

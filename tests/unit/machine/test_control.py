@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
 from asynq_compat.machine.applied import Verdict
@@ -62,6 +64,64 @@ def test_a_cancellation_is_told_by_the_entry_that_brings_it() -> None:
 
     assert control.say(c.cancel("a"), c.cancel("b")).cancelled == ["a", "b"]
     assert control.say(c.queue("q", 1)).cancelled == []
+
+
+NUMBERS = list(range(100, 100 + len(c.COUNTED)))
+
+
+def told(queue: str, partition: int, position: int = 7, numbers: list[int] = NUMBERS) -> c.Command:
+    return c.counts(queue, partition, position, START_MS - 5, numbers, is_paused=True, oldest_pending_since_ms=START_MS)
+
+
+def test_the_last_word_on_each_partition_counts_and_has_its_time() -> None:
+    control = Control()
+    control.say(told("q", 1), told("q", 0), told("a", 0, 9))
+    control.now_ms += 5_000
+    control.say(told("q", 0, 3, [*NUMBERS, 1, 2]))
+
+    first, second, third = control.machine.counts()
+    assert (first.queue, first.partition, first.position, first.told_ms) == ("a", 0, 9, START_MS)
+    assert (second.queue, second.partition, second.position, second.told_ms) == ("q", 0, 3, START_MS + 5_000)
+    assert (third.clock_ms, third.is_paused, third.oldest_pending_since_ms) == (START_MS - 5, True, START_MS)
+    assert second.by_name() == third.by_name() == dict(zip(c.COUNTED, NUMBERS, strict=True))
+    assert second.numbers[-2:] == [1, 2]  # What a later release counts is passed on.
+
+
+class OlderMachine(ControlMachine):
+    """As released before COUNTS."""
+
+    _TRANSITIONS: ClassVar = {
+        code: function for code, function in ControlMachine._TRANSITIONS.items() if code != c.COUNTS
+    }
+
+
+def test_a_release_that_does_not_know_counts_stays_on_the_same_trail() -> None:
+    control, older = Control(), OlderMachine()
+    frames = [[c.queue("q", 1)], [told("q", 0)], [told("q", 0, 8), c.cancel("t")]]
+
+    for position, commands in enumerate(frames):
+        applied = control.say(*commands)
+        same = older.apply(position, START_MS, True, encode_frame(WRITER, position + 1, commands))
+        assert same.outcomes == applied.outcomes
+
+    assert older.trail == control.machine.trail
+    assert (older.counts(), applied.notes) == ([], [])
+    assert control.machine.counts()
+
+
+def test_malformed_counts_leave_the_word_before() -> None:
+    control = Control()
+    control.say(told("q", 0))
+    before = control.machine.counts()
+    for number, wrong in enumerate(["", -1, "7", None, 1, "then", NUMBERS[1:]], 1):
+        command: c.Command = [*told("q", 0, 8)]
+        command[number] = wrong
+        applied = control.say(command)
+        assert (applied.outcomes, len(applied.notes)) == ([[c.REJECTED]], 1), command
+    control.say(told("q", 0)[:-1])
+    control.say(told("q", 0, 8, [*NUMBERS[1:], -1]))
+
+    assert control.machine.counts() == before
 
 
 @pytest.mark.parametrize(

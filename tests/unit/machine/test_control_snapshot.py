@@ -17,6 +17,14 @@ from tests.unit.machine.picture import picture
 from tests.unit.machine.test_snapshot import ANY, OTHER, get, leaves, paths, put
 
 NAME = st.sampled_from(["a", "b", "c"])
+
+
+def counts(name: str, partition: int, position: int) -> c.Command:
+    numbers = list(range(1, len(c.COUNTED) + 1))
+    since_ms = START_MS + position if position % 2 else None
+    return c.counts(name, partition, position, START_MS, numbers, is_paused=True, oldest_pending_since_ms=since_ms)
+
+
 COMMAND = st.one_of(
     st.builds(c.queue, NAME, st.integers(0, 3)),
     st.builds(
@@ -24,6 +32,7 @@ COMMAND = st.one_of(
     ),
     st.builds(c.server_gone, NAME),
     st.builds(c.cancel, NAME),
+    st.builds(counts, NAME, st.integers(-1, 2), st.integers(0, 9)),
     st.builds(lambda at, chunk: c.checkpointed(at, b"d" * 32, chunk, b"t" * 16), st.integers(0, 9), st.integers(0, 3)),
 )
 
@@ -34,7 +43,7 @@ def rich() -> ControlMachine:
     frames = [
         [c.queue("a", 1), c.queue("b", 2)],
         [c.server("s0", b"2", [("t", b"w"), ("u", b"x")], 90)],
-        [c.server("s1", b"1", [], 80)],
+        [c.server("s1", b"1", [], 80), counts("b", 1, 5), counts("b", 2, 7)],
         [c.checkpointed(1, b"d" * 32, 17, b"t" * 16), c.checkpointed(2, b"e" * 32, 16, b"u" * 16)],
     ]
     for position, commands in enumerate(frames):
@@ -86,7 +95,7 @@ def test_a_rich_state_has_something_of_everything_and_comes_back() -> None:
 def test_no_item_of_a_snapshot_is_there_in_vain() -> None:
     machine = rich()
     told = bodies(machine)
-    assert {body[0] for body in told} == {s.HEAD, s.STATE, s.WRITERS, s.QUEUES, s.SERVERS}
+    assert {body[0] for body in told} == {s.HEAD, s.STATE, s.WRITERS, s.QUEUES, s.SERVERS, s.COUNTS}
     for number, body in enumerate(told):
         for path in paths(body):
             value = get(body, path)

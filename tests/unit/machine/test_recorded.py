@@ -17,6 +17,8 @@ from tests.vectors.recorded_journals import FOLDER, QUEUE, follows, machine_of, 
 from tests.vectors.stories import STORIES
 
 RECORDED = sorted(FOLDER.glob("*.bin"))
+# Whoever knows them says what those say that do not.
+REJECTED_BY_ALL = {c.COUNTS}
 CONTROL_COMMANDS = {c.QUEUE, c.SERVER, c.SERVER_GONE, c.CANCEL}
 
 
@@ -60,6 +62,7 @@ def again(machine: Machine | ControlMachine) -> Machine | ControlMachine:
 def test_every_command_and_every_outcome_is_recorded() -> None:
     """Whoever adds one adds a story, or the next release may read it otherwise unnoticed."""
     commands: set[object] = set()
+    rejected: set[object] = set()
     outcomes: set[int] = set()
     for path in RECORDED:
         machine = machine_of(path.stem)
@@ -70,10 +73,12 @@ def test_every_command_and_every_outcome_is_recorded() -> None:
             commands |= {
                 command[0] for command, outcome in zip(told, applied.outcomes, strict=False) if c.OK in codes(outcome)
             }
+            rejected |= {command[0] for command in told}
             outcomes |= set(codes(applied.outcomes))
 
     wanted = {code for table in VERSIONS.values() for code in table}
     assert commands >= wanted | CONTROL_COMMANDS
+    assert rejected >= REJECTED_BY_ALL
     assert outcomes == set(range(c.UNKNOWN_VERSION + 1))
 
 

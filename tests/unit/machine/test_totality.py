@@ -95,7 +95,7 @@ def test_nothing_raises_and_every_prefix_replays_to_the_same_digest(
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(
-        st.one_of(st.binary(max_size=60), ANYTHING.map(lambda a: encode_frame(b"1" * 16, 1, [[49, a], [48, a]]))),
+        st.one_of(st.binary(max_size=60), ANYTHING.map(lambda a: encode_frame(b"1" * 16, 1, [[49, a], [48, a], [52, a], [52, "q", 0, 1, 1, a]]))),
         max_size=3,
     )
 )
@@ -110,7 +110,7 @@ def test_every_command_of_a_queue_has_a_transition() -> None:
     codes = {value for name, value in vars(c).items() if name.isupper() and isinstance(value, int)}
     outcomes = range(13)
 
-    assert set(TRANSITIONS) | {c.QUEUE, c.SERVER, c.SERVER_GONE, c.CANCEL} | set(outcomes) >= codes
+    assert set(TRANSITIONS) | {c.QUEUE, c.SERVER, c.SERVER_GONE, c.CANCEL, c.COUNTS} | set(outcomes) >= codes
 
 
 def consistent(machine: Machine) -> None:

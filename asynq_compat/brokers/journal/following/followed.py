@@ -185,7 +185,7 @@ class Partition(Followed[Machine]):
             self.clock,
             due=self._due,
             version=self._unknown_version,
-            replier=Replier(self._reply_rank, self._reply),
+            replier=Replier(self.reply_rank, self._reply),
             checkpoints=self.checkpoints,
             keeping=self.keeping,
             idle_s=self._idle_s,
@@ -225,7 +225,8 @@ class Partition(Followed[Machine]):
         ranks = [rank for name in self._sessions if (rank := machine.rank(name)) is not None]
         return min(ranks, default=None)
 
-    def _reply_rank(self) -> int | None:
+    def reply_rank(self) -> int | None:
+        """Return this process's best rank among all that serve the queue, the dormant behind the others; None if it does not."""
         if not self._sessions:
             return None
         with self.replica.lock:

@@ -1,6 +1,6 @@
 """What does a journal tell an operator of the past?
 
-Contract: as `ports.history`. Every question reads the journal from its beginning: its time grows with the log, its memory with the queue.
+Contract: as `ports.history`. Every question but `queues` reads the journal from its beginning: its time grows with the log, its memory with the queue.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from asynq_compat.brokers.journal.history.attempts import attempts_of, event_of
 from asynq_compat.brokers.journal.history.entries import log_entry
 from asynq_compat.brokers.journal.history.past import Past, is_behind
+from asynq_compat.brokers.journal.history.published import published_queues
 from asynq_compat.brokers.journal.history.servers import ServerNames
 from asynq_compat.brokers.journal.history.snapshots import Fold, TaskStates, task_differences
 from asynq_compat.brokers.journal.history.tracing import TracingMachine
@@ -22,11 +23,13 @@ from asynq_compat.ports.history import (
     LogEntry,
     Moment,
     Progress,
+    PublishedQueue,
     QueueDifference,
     QueueSnapshot,
     TaskHistory,
     Verification,
 )
+from asynq_compat.rules.clock import Clock
 
 _QUEUES = queue_journal_name("")
 
@@ -34,8 +37,13 @@ _QUEUES = queue_journal_name("")
 class JournalHistory:
     """The history port over journals."""
 
-    def __init__(self, store: JournalStore) -> None:
+    def __init__(self, store: JournalStore, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
+
+    def queues(self) -> Sequence[PublishedQueue]:
+        """Return what servers told last of each queue."""
+        return published_queues(self._store, self._clock)
 
     def history(self, task_id: str, queue: str | None, progress: Progress) -> Sequence[TaskHistory]:
         """Return what happened to a task, for each queue that knows it."""
