@@ -95,7 +95,10 @@ def test_nothing_raises_and_every_prefix_replays_to_the_same_digest(
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(
-        st.one_of(st.binary(max_size=60), ANYTHING.map(lambda a: encode_frame(b"1" * 16, 1, [[49, a], [48, a], [52, a], [52, "q", 0, 1, 1, a]]))),
+        st.one_of(
+            st.binary(max_size=60),
+            ANYTHING.map(lambda a: encode_frame(b"1" * 16, 1, [[49, a], [48, a], [52, a], [52, "q", 0, 1, 1, a]])),
+        ),
         max_size=3,
     )
 )
