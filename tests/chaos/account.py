@@ -1,7 +1,7 @@
 """Did every acknowledged task reach its end, once?
 
-Contract: asked when nothing runs any more. What the processes noted is compared with what the Inspector and `asynq-compat journal verify`
-say; each difference is a problem in words.
+Contract: asked when nothing runs any more. The history that the journal gives each task is compared with what the processes noted, with
+what the Inspector counts and with what replicas say that began elsewhere; each difference is a problem in words.
 Not obvious: a worker killed between taking up a task and noting it leaves an attempt that is counted and not noted; as many of them as
 workers were lost are let pass.
 """
@@ -12,15 +12,26 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import asynq_compat as asynq
+from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
+from asynq_compat.journals.journal import queue_journal_name
+from asynq_compat.machine.snapshot import restore, snapshot_sections
+from tests.chaos.fleet import Fleet
+from tests.chaos.histories import ARCHIVED, COMPLETED, DONE, RECOVERED_ARCHIVED, Histories
+from tests.chaos.ledger import ARCHIVED as KINDS_ARCHIVED
 from tests.chaos.ledger import FLEETING, lines
+from tests.chaos.work import QUEUE
+from tests.interop.keeper_story import store_of
 from tests.services.installing import REPOSITORY
 
-QUEUE = "default"
 _SHOWN_MAX = 5
+# What a process says that found itself at odds with the journal.
+_AT_ODDS = ("is not what its keeper folded", "is not the journal it was", "the replica of", "Traceback")
 
 
 @dataclass(slots=True)
@@ -30,102 +41,163 @@ class Account:
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
-    def expect_none(self, wrong: set[str], what: str) -> None:
+    def expect_none(self, wrong: Iterable[str], what: str) -> None:
         """Make a problem of tasks that should not be."""
-        if wrong:
-            self.problems.append(f"{len(wrong)} tasks {what}: {', '.join(sorted(wrong)[:_SHOWN_MAX])}")
+        if found := sorted(set(wrong)):
+            self.problems.append(f"{len(found)} tasks {what}: {', '.join(found[:_SHOWN_MAX])}")
 
-    def expect_equal(self, seen: int, expected: int, what: str) -> None:
-        """Make a problem of a count that is not what it should be."""
+    def expect_equal(self, seen: object, expected: object, what: str) -> None:
+        """Make a problem of what is not what it should be."""
         if seen != expected:
             self.problems.append(f"{what}: {seen}, expected {expected}")
 
 
-def settle(url: str, folder: Path, lost_workers: int) -> Account:
-    """Compare the ledgers in `folder` with the journal at `url`."""
-    account = Account()
+def settle(
+    url: str, folder: Path, histories: Histories, fleet: Fleet, poison_count: int, views: Mapping[str, str]
+) -> Account:
+    """Compare the ledgers in `folder` with the journal at `url` and its histories; `views` are those of live replicas."""
+    account = Account(problems=[*fleet.problems, *histories.problems])
     produced = list(lines(folder, "producer-*.jsonl"))
-    worked = list(lines(folder, "worker-*.jsonl"))
+    worked = [line for line in lines(folder, "worker-*.jsonl") if line["event"] != "view"]
     account.counts.update(str(line["event"]) for line in produced)
     account.counts.update(f"handler: {line['event']}" for line in worked)
+    account.counts.update(fleet.counts)
+    account.counts.update({f"entries: {verdict}": count for verdict, count in histories.verdicts.items()})
     acknowledged = {str(line["id"]): str(line["kind"]) for line in produced if line["event"] == "acknowledged"}
-    with asynq.Inspector(url) as inspector:
-        info = inspector.get_queue_info(QUEUE)
-        completed = {task.id: task for task in inspector.list_completed_tasks(QUEUE, page_size=0)}
-        archived = {task.id: task for task in inspector.list_archived_tasks(QUEUE, page_size=0)}
-    kept = completed | archived
-    attempts = {(str(line["id"]), int(line["attempt"])) for line in worked if line["event"] == "start"}
-    ran_to_end = {str(line["id"]) for line in worked if line["event"] == "end"}
-    gone = {task_id for task_id, _ in attempts} - set(kept)
-    fleeting = {task_id for task_id, kind in acknowledged.items() if kind in FLEETING}
-    refused = {task_id for task_id, kind in acknowledged.items() if kind == "refused"}
+    noted = {
+        event: {(str(line["id"]), int(line["attempt"])) for line in worked if line["event"] == event}
+        for event in ("start", "end", "failed")
+    }
 
-    account.counts.update({"completed": len(completed), "archived": len(archived), "done and gone": len(gone)})
-    account.expect_equal(info.size, len(kept), "tasks that are still in the queue beside the finished ones")
-    account.expect_none(set(acknowledged) - ran_to_end, "were acknowledged and no handler came to its end")
-    account.expect_none(fleeting & set(kept), "without retention are still there")
-    account.expect_none(refused - set(archived), "should have been archived")
-    account.expect_none(set(acknowledged) - fleeting - refused - set(completed), "should have been completed")
-    account.expect_none({task.id for task in archived.values() if task.type != "refused"}, "were archived unasked")
-    early = {task.id for task in completed.values() if task.type == "failing" and not task.retried}
-    account.expect_none(early, "were completed without the failure that was written for them")
-    strangers = (set(kept) | gone) - set(acknowledged)
+    _check_ends(account, histories, acknowledged)
+    _check_notes(account, histories, noted, fleet.lost_count)
+    account.expect_equal(histories.verdicts["unreadable"], poison_count, "entries that were skipped")
+    account.counts["servers whose lease ran out"] = len(histories.expired)
+    if len(histories.expired) > fleet.lost_count:
+        account.problems.append(
+            f"{len(histories.expired)} servers lost their lease, and {fleet.lost_count} were struck"
+        )
+    _check_counts(account, histories, url, poison_count)
+    for who, view in views.items():
+        account.expect_equal(view, views["inspector"], f"what {who} says of the queue, against an inspector")
+    _check_digests(account, histories, url)
+    _check_logs(account, folder)
+    return account
+
+
+def _check_ends(account: Account, histories: Histories, acknowledged: Mapping[str, str]) -> None:
+    lives = histories.lives
+    account.counts.update(f"tasks {life.ends[-1]}" for life in lives.values() if life.ends)
+    account.expect_none(acknowledged.keys() - lives.keys(), "were acknowledged and are not in the journal")
+    account.expect_none((one for one, life in lives.items() if len(life.ends) != 1), "did not end exactly once")
+    for task_id, kind in acknowledged.items():
+        if task_id not in lives:
+            continue
+        expected = DONE if kind in FLEETING else (ARCHIVED, RECOVERED_ARCHIVED) if kind in KINDS_ARCHIVED else COMPLETED
+        if not (lives[task_id].ends and lives[task_id].ends[-1] in expected):
+            account.problems.append(f"{kind} task {task_id} ended as {lives[task_id].ends}, expected {expected}")
+    strangers = lives.keys() - acknowledged.keys()
     unanswered = account.counts["asked"] - account.counts["acknowledged"] - account.counts["duplicate"]
     account.counts["stored, answer lost"] = len(strangers)
     if len(strangers) > unanswered:
         account.problems.append(f"{len(strangers)} tasks nobody asked for; only {unanswered} went without an answer")
 
-    _check_settlements(account, info, kept, attempts, archived=len(archived), good=len(completed) + len(gone))
-    _check_starts(account, kept, attempts, lost_workers)
-    _verify(account, url)
-    return account
 
-
-def _check_settlements(
-    account: Account,
-    info: asynq.QueueInfo,
-    kept: dict[str, asynq.TaskInfo],
-    attempts: set[tuple[str, int]],
-    *,
-    archived: int,
-    good: int,
+def _check_notes(
+    account: Account, histories: Histories, noted: Mapping[str, set[tuple[str, int]]], lost_count: int
 ) -> None:
-    # Each end counts once as processed, each failure once as processed and failed: one settlement more or less shows.
-    last = Counter[str]()
-    for task_id, attempt in attempts:
-        last[task_id] = max(last[task_id], attempt)
-    retried = sum(task.retried for task in kept.values()) + sum(last[task_id] for task_id in set(last) - set(kept))
-    account.counts["retried"] = retried
-    account.expect_equal(info.processed_total - info.failed_total, good, "good ends settled")
-    account.expect_equal(info.failed_total, retried + archived, "failures settled")
-
-
-def _check_starts(
-    account: Account, kept: dict[str, asynq.TaskInfo], attempts: set[tuple[str, int]], lost_workers: int
-) -> None:
-    counted = {(task.id, n) for task in kept.values() for n in range(task.retried)}
-    unnoted = {task_id for task_id, _ in counted - attempts}
+    """Whatever was settled had been noted by a handler before."""
+    by_handler: set[tuple[str, int]] = set()
+    failed: set[tuple[str, int]] = set()
+    started: set[tuple[str, int]] = set()
+    for task_id, life in histories.lives.items():
+        if life.ends[:1] in ([DONE], [COMPLETED], [ARCHIVED]):
+            by_handler.add((task_id, len(life.retries)))
+        elif life.ends and life.last_was_started:
+            started.add((task_id, len(life.retries)))
+        for retry in life.retries:
+            if not retry.by_recoverer:
+                failed.add((task_id, retry.attempt))
+            elif retry.was_started:
+                started.add((task_id, retry.attempt))
+            else:
+                account.counts["came back three times, counted as an attempt"] += 1
+    account.counts["retries of handlers"] = len(failed)
+    account.counts["retries of recoverers"] = sum(
+        one.by_recoverer for life in histories.lives.values() for one in life.retries
+    )
+    account.expect_none((one for one, _ in by_handler - noted["end"]), "were settled and no handler came to its end")
+    account.expect_none((one for one, _ in failed - noted["failed"]), "have a failure counted that no handler noted")
+    unnoted = started - noted["start"]
     account.counts["counted, killed before it was noted"] = len(unnoted)
-    if len(unnoted) > lost_workers:
-        account.expect_none(unnoted, "have a retry counted and never started")
+    if len(unnoted) > lost_count:
+        account.expect_none((one for one, _ in unnoted), "have an attempt counted and never started")
 
 
-def _verify(account: Account, url: str) -> None:
-    command = [
-        str(Path(sys.executable).with_name("asynq-compat")),
-        "--broker",
-        url,
-        "journal",
-        "verify",
-        QUEUE,
-        "--json",
-    ]
+def _check_counts(account: Account, histories: Histories, url: str, poison_count: int) -> None:
+    lives = histories.lives.values()
+    ends = Counter(end for life in lives for end in life.ends)
+    retried = sum(len(life.retries) for life in lives)
+    failed = retried + ends[ARCHIVED] + ends[RECOVERED_ARCHIVED]
+    with asynq.Inspector(url) as inspector:
+        info = inspector.get_queue_info(QUEUE)
+    account.expect_equal(
+        (info.size, info.completed, info.archived, info.processed_total, info.failed_total, info.unreadable),
+        (
+            ends[COMPLETED] + ends[ARCHIVED] + ends[RECOVERED_ARCHIVED],
+            ends[COMPLETED],
+            ends[ARCHIVED] + ends[RECOVERED_ARCHIVED],
+            ends.total() + retried,
+            failed,
+            poison_count,
+        ),
+        "tasks, completed, archived, processed, failed, unreadable, as an inspector counts them",
+    )
+
+
+def _check_digests(account: Account, histories: Histories, url: str) -> None:
+    """Folds that began at the first entry, at the newest checkpoint and at the oldest one come to the same."""
+    whole = histories.machine.digest().hex()
+    position, newest = _digest_from_newest(url)
+    account.expect_equal(position, histories.machine.position, "where the journal ends")
+    account.expect_equal(newest, whole, "digest of a replica that began at the newest checkpoint")
+    program = Path(sys.executable).with_name("asynq-compat")
+    command = [str(program), "--broker", url, "journal", "verify", QUEUE, "--json"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if done.returncode not in {0, 1} or not done.stdout:
         account.problems.append(f"journal verify ended with {done.returncode}: {done.stderr.strip()}")
         return
     verification = json.loads(done.stdout)
-    account.counts["journal entries"] = sum(verification["entries"].values())
-    account.problems += [f"journal verify: {text}" for text in verification["problems"]]
-    if done.returncode or len(set(verification["digests"])) != 1:
-        account.problems.append(f"journal verify: exit code {done.returncode}, digests {verification['digests']}")
+    account.counts["first entry that is left"] = verification["cut_before"] or 0
+    account.problems += [f"journal verify: {text}" for text in verification["problems"] if "was skipped" not in text]
+    account.expect_equal(
+        verification["problem_count"], verification["entries"].get("unreadable", 0), "problems of journal verify"
+    )
+    account.expect_equal(set(verification["digests"]), {whole}, "digests of journal verify, from the oldest checkpoint")
+
+
+def _digest_from_newest(url: str) -> tuple[int, str]:
+    name = queue_journal_name(QUEUE)
+    store = store_of(url)
+    try:
+        journal = store.open(name)
+        checkpoints = Checkpoints(store, name, snapshot_sections, partial(restore, QUEUE))
+        restored = checkpoints.load(journal, lambda _: None)
+        if restored is None:
+            return -1, "none: there is no checkpoint"
+        machine, upto, end = restored.fold, restored.entry.position, journal.end()
+        while upto < end:
+            batch = journal.read(upto, wait_s=1.0)
+            for entry in batch.entries:
+                machine.apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data, entry.headers)
+            upto = batch.upto
+        return machine.position, machine.digest().hex()
+    finally:
+        store.close()
+
+
+def _check_logs(account: Account, folder: Path) -> None:
+    for path in sorted(folder.glob("*.log")):
+        for line in path.read_text(errors="replace").splitlines():
+            if any(words in line for words in _AT_ODDS):
+                account.problems.append(f"{path}: {line}")

@@ -63,7 +63,7 @@ class Producer:
 async def main(url: str, path: Path) -> None:
     """Produce until killed."""
     async with aio.AsyncClient(url) as client:
-        await Producer(client, Ledger(path)).produce(path.stem)
+        await Producer(client, Ledger(path)).produce(path.name)
 
 
 if __name__ == "__main__":

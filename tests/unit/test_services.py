@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,10 @@ import pytest
 from tests import conftest
 from tests.services import golang, installing
 from tests.services.__main__ import main
+from tests.services.disk import LIMIT_BYTES, SmallDisk
 from tests.services.installing import ServiceMissingError
+from tests.services.ports import HOST
+from tests.services.proxy import Proxy
 from tests.services.waiting import wait_until
 
 
@@ -58,3 +65,78 @@ def test_an_unknown_go_program_is_named_beside_those_there_are() -> None:
 def test_a_wait_in_vain_shows_what_was_seen() -> None:
     with pytest.raises(AssertionError, match=r"the queue to empty: not within 0\.02 s; last seen \[\]"):
         wait_until(list, "the queue to empty", 0.02)
+
+
+def test_what_a_cut_holds_back_passes_when_it_is_healed(proxied: tuple[Proxy, socket.socket, socket.socket]) -> None:
+    proxy, near, far = proxied
+    near.sendall(b"one")
+    assert far.recv(10) == b"one"
+
+    proxy.cut()
+    near.sendall(b"two")
+    far.settimeout(0.1)
+    with pytest.raises(TimeoutError):
+        far.recv(10)
+    proxy.heal()
+
+    far.settimeout(5)
+    assert far.recv(10) == b"two"
+
+
+def test_a_lost_answer_ends_its_connection(proxied: tuple[Proxy, socket.socket, socket.socket]) -> None:
+    proxy, near, far = proxied
+    proxy.lose_answers()
+    near.sendall(b"question")
+    assert far.recv(10) == b"question"
+
+    far.sendall(b"answer")
+    wait_until(lambda: proxy.lost_bytes == len(b"answer"), "the answer to be lost")
+    proxy.heal()
+
+    assert near.recv(10) == b""
+
+
+@pytest.fixture
+def proxied() -> Iterator[tuple[Proxy, socket.socket, socket.socket]]:
+    """A proxy, and both ends of a connection through it."""
+    with socket.create_server((HOST, 0)) as service:
+        proxy = Proxy(service.getsockname()[1])
+        with socket.create_connection((HOST, proxy.port), timeout=5) as near:
+            far, _ = service.accept()
+            with far:
+                far.settimeout(5)
+                yield proxy, near, far
+        proxy.close()
+
+
+_GROW = """
+import sys
+for _ in sys.stdin:
+    try:
+        with open(sys.argv[1], "ab", buffering=0) as file:
+            file.write(b"x")
+    except OSError as error:
+        print(error.strerror, flush=True)
+    else:
+        print("written", flush=True)
+"""
+
+
+def test_where_no_disk_can_be_mounted_files_of_a_process_cannot_grow_and_it_says_so(tmp_path: Path) -> None:
+    disk = SmallDisk(tmp_path / "disk", 1_000_000, mounts=False)
+    file = disk.folder / "file"
+    file.write_bytes(bytes(LIMIT_BYTES))
+    command = [sys.executable, "-c", _GROW, str(file)]
+    told = []
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for limit in (lambda: disk.fill([process.pid]), disk.free):
+            limit()
+            print("grow", file=process.stdin, flush=True)
+            told.append(process.stdout.readline())
+        process.stdin.close()
+
+    assert told == ["File too large\n", "written\n"]
+    assert disk.kind == "a limit on the size of files (not wanted)"
+    disk.close()

@@ -1,0 +1,180 @@
+"""Which processes produce and work, and how do they end and begin again?
+
+Contract: by role: "producer-1", "worker-3". Whoever ends is started again. One that ends by itself is a problem, unless it began while its
+broker was away, or ran a task that kills its process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.chaos.ledger import lines
+from tests.interop.suspending import Suspender
+from tests.services.installing import REPOSITORY
+from tests.services.waiting import wait_until
+
+PRODUCERS, WORKERS = 2, 3
+_AT_WORK_WITHIN_S = 60.0
+_ENDED_WITHIN_S = 60.0
+# What begins while the broker is away may end for that reason; so long after its return nothing begun before it is left.
+_OUTAGE_PASSES_S = 15.0
+
+
+class Fleet:
+    """The processes of one run.
+
+    Attributes:
+        counts: What befell them.
+        problems: Whole sentences.
+        sleeper: The role that is stopped; "" if none is.
+    """
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._url, self._folder = url, folder
+        self._suspender: Suspender | None = None  # Its file is made by who opens the journal first.
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._lives: Counter[str] = Counter()
+        self._wakes_at_s = 0.0
+        self._excused_until_s = 0.0
+        self.sleeper = ""
+        self.counts: Counter[str] = Counter()
+        self.problems: list[str] = []
+
+    def start_all(self) -> None:
+        """Start everybody and wait until each has something to note."""
+        for role in roles("producer") + roles("worker"):
+            self._start(role)
+        wait_until(lambda: all(map(self._has_noted, self._running)), "all at work", _AT_WORK_WITHIN_S)
+        self._suspender = Suspender(self._url)
+
+    def _start(self, role: str) -> None:
+        self._lives[role] += 1
+        program = "tests.chaos.produce" if role.startswith("producer") else "tests.chaos.work"
+        environment = {key: value for key, value in os.environ.items() if key != "ASYNQ_COMPAT_BROKER"}
+        with self.log(role).open("ab") as log:
+            command = [sys.executable, "-m", program, self._url, str(self._folder / self._life(role))]
+            self._running[role] = subprocess.Popen(command, cwd=REPOSITORY, stderr=log, env=environment)
+
+    def _life(self, role: str) -> str:
+        return f"{role}.{self._lives[role]}"
+
+    def log(self, role: str) -> Path:
+        """Return where a role's processes say what befalls them."""
+        return self._folder / f"{role}.log"
+
+    def _has_noted(self, role: str) -> bool:
+        return any(path.stat().st_size for path in self._folder.glob(f"{self._life(role)}.*.jsonl"))
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run."""
+        return [process.pid for process in self._running.values()]
+
+    @property
+    def lost_count(self) -> int:
+        """How many workers ended or overslept without a word to the queue."""
+        words = ("worker killed", "worker slept beyond its lease", "worker killed by a task")
+        return sum(self.counts[word] for word in words)
+
+    def awake(self, what: str) -> list[str]:
+        """Return the roles of that kind that are not stopped."""
+        return [role for role in sorted(self._running) if role.startswith(what) and role != self.sleeper]
+
+    def kill(self, role: str) -> None:
+        """Kill it and start another in its place."""
+        self._running[role].kill()
+        self._running[role].wait()
+        self.counts[f"{role.partition('-')[0]} killed"] += 1
+        self._start(role)
+
+    def put_to_sleep(self, role: str, seconds: float) -> None:
+        """Stop it for so long."""
+        assert self._suspender is not None
+        self._suspender.suspend(self._running[role])
+        self.sleeper, self._wakes_at_s = role, time.monotonic() + seconds
+        self.counts["worker slept beyond its lease"] += 1
+
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """While the broker cannot be reached, and a little later, who ends by itself is excused."""
+        self._excused_until_s = float("inf")
+        yield
+        self._excused_until_s = time.monotonic() + _OUTAGE_PASSES_S
+
+    def look(self) -> None:
+        """Wake who has slept enough; start who has ended."""
+        if self.sleeper and time.monotonic() > self._wakes_at_s:
+            self._running[self.sleeper].send_signal(signal.SIGCONT)
+            self.sleeper = ""
+        for role, process in list(self._running.items()):
+            if (status := process.poll()) is not None:
+                self._note_end(role, status)
+                self._start(role)
+
+    def _note_end(self, role: str, status: int) -> None:
+        if status == -signal.SIGKILL and any(line["event"] == "kills" for line in self._lines(role)):
+            self.counts["worker killed by a task"] += 1
+        elif status > 0 and time.monotonic() < self._excused_until_s:
+            self.counts["ended because the broker was away"] += 1
+        else:
+            self.problems.append(f"{role} ended by itself with {status}; see {self.log(role)}")
+
+    def _lines(self, role: str) -> list[dict[str, str | int]]:
+        return list(lines(self._folder, f"{self._life(role)}.*.jsonl"))
+
+    def end_producers(self) -> None:
+        """Kill them for good."""
+        for role in roles("producer"):
+            process = self._running.pop(role)
+            process.kill()
+            process.wait()
+
+    def idlers(self, task_ids: set[str]) -> list[str]:
+        """Return the workers that have begun none of these tasks."""
+        begun = {role: {line.get("id") for line in self._lines(role)} for role in roles("worker")}
+        return [role for role, ids in begun.items() if ids.isdisjoint(task_ids)]
+
+    def views(self) -> dict[str, str]:
+        """Return what each worker says of the queue, by role."""
+        for process in self._running.values():
+            process.send_signal(signal.SIGUSR1)
+        found: dict[str, str] = {}
+
+        def have_all_told() -> bool:
+            for role in self._running:
+                told = [str(line["view"]) for line in self._lines(role) if line["event"] == "view"]
+                found.update({role: told[-1]} if told else {})
+            return len(found) == len(self._running)
+
+        wait_until(have_all_told, "each worker has told its view", _AT_WORK_WITHIN_S)
+        return found
+
+    def end_workers(self) -> None:
+        """End them as an operator would."""
+        for process in self._running.values():
+            process.terminate()
+        for role, process in self._running.items():
+            if status := process.wait(_ENDED_WITHIN_S):
+                self.problems.append(f"{role} ended with {status}; see {self.log(role)}")
+
+    def close(self) -> None:
+        """End what still runs."""
+        if self._suspender is not None:
+            self._suspender.close()
+        for process in self._running.values():
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def roles(what: str) -> list[str]:
+    """Return the roles of a kind."""
+    return [f"{what}-{n}" for n in range(1, {"producer": PRODUCERS, "worker": WORKERS}[what] + 1)]

@@ -1,0 +1,62 @@
+"""On what does a run stand: which journal, and what may befall it?
+
+Contract: `FileGround` is a SQLite file on a disk that can be filled. `KafkaGround` is an Apache Kafka of its own, reached through a proxy
+that can be cut; its topics are made by who comes first.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.services.disk import SmallDisk
+from tests.services.kafka import KafkaCluster
+from tests.services.ports import HOST, free_ports
+from tests.services.proxy import Proxy
+
+_DISK_BYTES = 128 * 1024 * 1024
+
+
+class FileGround:
+    """A SQLite file.
+
+    Attributes:
+        url: Where everybody finds it.
+        disk: It stands there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.disk = SmallDisk(folder / "disk", _DISK_BYTES)
+        self.url = f"sqlite:///{self.disk.folder / 'tasks.db'}"
+
+    def close(self) -> None:
+        """Let go of the disk."""
+        self.disk.close()
+
+
+class KafkaGround:
+    """A Kafka behind a network.
+
+    Attributes:
+        url: By way of the network.
+        broker: The one node.
+        network: Between everybody and the node.
+    """
+
+    def __init__(self) -> None:
+        ports = free_ports(2)
+        self.network = Proxy(ports[0])
+        try:
+            advertised = {"advertised.listeners": f"PLAINTEXT://{HOST}:{self.network.port}"}
+            self.broker = KafkaCluster(advertised, ports=(ports[0], ports[1]))
+        except BaseException:
+            self.network.close()
+            raise
+        self.url = f"kafka://{HOST}:{self.network.port}/chaos"
+
+    def close(self) -> None:
+        """End both."""
+        self.network.close()
+        self.broker.stop()
+
+
+Ground = FileGround | KafkaGround
