@@ -131,8 +131,8 @@ def test_where_no_disk_can_be_mounted_files_of_a_process_cannot_grow_and_it_says
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        for limit in (lambda: disk.fill([process.pid]), disk.free):
-            limit()
+        for is_full in (True, False):
+            disk.fill([process.pid]) if is_full else disk.free()
             print("grow", file=process.stdin, flush=True)
             told.append(process.stdout.readline())
         process.stdin.close()
