@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import asynq_compat as asynq
-from asynq_compat.journals.kafka.settings import DRIVERS
+from asynq_compat.journals.journal import CONTROL
+from asynq_compat.journals.kafka.journal import KafkaJournalStore
+from asynq_compat.journals.kafka.settings import DRIVERS, KafkaSettings, Login
 from tests.services.kafka_secure import USERS, SecureKafka
 from tests.services.waiting import wait_until
 
@@ -103,7 +106,36 @@ def test_each_right_that_is_missing_is_named(
     secure_kafka: SecureKafka, kafka_namespace: str, url_of: Callable[[str], str], given: str, missing: str
 ) -> None:
     enqueue(url_of("admin"))
+    secure_kafka.allow("alice", f"another-{kafka_namespace}", "WRITE")
     secure_kafka.allow("alice", kafka_namespace, *given.split())
 
     with pytest.raises(asynq.BrokerUnavailableError, match=f"user alice may not {missing} topic {kafka_namespace}"):
         enqueue(url_of("alice"))
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_who_may_write_no_topic_at_all_hears_the_same_and_goes_on_when_he_may(
+    secure_kafka: SecureKafka, kafka_namespace: str, driver: str
+) -> None:
+    """Brokers give his idempotent producer no identity: it is dead before it has sent anything."""
+    with asynq.Client(f"kafka://{secure_kafka.bootstrap}/{kafka_namespace}") as client:
+        client.enqueue(asynq.Task("email"))
+    secure_kafka.forbid("carol")  # Whatever the other driver's test allowed.
+    secure_kafka.allow("carol", kafka_namespace, "DESCRIBE_CONFIGS", "READ")
+    settings = KafkaSettings(
+        bootstrap=(secure_kafka.sasl,),
+        namespace=kafka_namespace,
+        driver=driver,
+        login=Login(username="carol", password=USERS["carol"]),
+    )
+    with contextlib.closing(KafkaJournalStore(settings)) as store:
+        journal = store.open(CONTROL)
+        end = journal.end()
+
+        for _ in range(2):
+            with pytest.raises(asynq.BrokerUnavailableError, match="user carol may not write topic") as caught:
+                journal.append(b"refused")
+            assert not caught.value.may_have_happened
+        secure_kafka.allow("carol", kafka_namespace, "WRITE")
+
+        assert journal.append(b"allowed") == end + 1

@@ -17,7 +17,7 @@ from tests.services.waiting import wait_until
 _LISTENERS = {"SASL": "SASL_PLAINTEXT", "SASLTLS": "SASL_SSL", "TLS": "SSL", "MTLS": "SSL"}
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-USERS = {"admin": "adm1n-pw", "alice": "al1ce-pw", "bob": "b0b-pw"}
+USERS = {"admin": "adm1n-pw", "alice": "al1ce-pw", "bob": "b0b-pw", "carol": "car0l-pw"}
 
 
 class Certificates:
@@ -133,4 +133,23 @@ class SecureKafka(KafkaCluster):
         admin.create_acls(wanted)
         # The controller has them; the broker that decides hears of them a little later.
         wait_until(lambda: all(admin.describe_acls(acl)[0] for acl in wanted), f"the rights of {user}", 30)
+        admin.close()
+
+    def forbid(self, user: str) -> None:
+        """Take from a user all that was allowed."""
+        from kafka.admin import (
+            ACLFilter,
+            ACLOperation,
+            ACLPermissionType,
+            ACLResourcePatternType,
+            KafkaAdminClient,
+            ResourcePatternFilter,
+            ResourceType,
+        )
+
+        anything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
+        rights = ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ANY, anything)
+        admin = KafkaAdminClient(bootstrap_servers=[self.bootstrap])
+        admin.delete_acls([rights])
+        wait_until(lambda: not admin.describe_acls(rights)[0], f"{user} to have no right", 30)
         admin.close()

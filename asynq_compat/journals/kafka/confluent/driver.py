@@ -78,7 +78,8 @@ class ConfluentDriver:
                 raise PayloadTooLargeError(
                     frame_too_large(topic, len(frame)), size_bytes=len(frame), size_bytes_max=FRAME_BYTES_MAX
                 ) from error
-            if cause.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            # The second is said to who may write no topic at all, instead of an identity for the producer.
+            if cause.code() in {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}:
                 raise BrokerUnavailableError(right_needed(self._settings, topic, "write")) from error
             raise self._no_answer(f"no answer to an append to {topic}", error, may_have_happened=True) from error
 

@@ -6,12 +6,14 @@ Not obvious: a producer sends the first record of a topic after half a second, u
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 _LISTEN_S = 0.1  # Nothing wakes the listener of an idle producer when it shall end.
+_FATAL_IS_TOLD_S = 10 * _LISTEN_S
 
 
 class _Answer:
@@ -39,20 +41,36 @@ class Producing:
         self._timeout_s = timeout_s
         self._known: set[str] = set()
         self._is_over = threading.Event()
+        self._is_fatal = threading.Event()
+        self._fatal: KafkaError | None = None
         self._listener = threading.Thread(target=self._listen, name="asynq-kafka-answers", daemon=True)
         self._listener.start()
 
     def _listen(self) -> None:
         while not self._is_over.is_set():
-            self.client.poll(_LISTEN_S)
+            try:
+                self.client.poll(_LISTEN_S)
+            except KafkaException as error:  # What is fatal is told once; what waits fails behind it, by other names.
+                self._fatal = error.args[0]
+                self._is_fatal.set()
 
     def append(self, topic: str, partition: int, frame: bytes) -> int:
         """Store a frame; return its offset.
 
         Raises:
-            KafkaException: It was refused, or there was no answer in time (`_MSG_TIMED_OUT`).
+            KafkaException: It was refused, or there was no answer in time (`_MSG_TIMED_OUT`). A fatal one ends this producer.
             BufferError: The producer's buffer is full: nothing was sent.
         """
+        try:
+            return self._append(topic, partition, frame)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError._FATAL:  # noqa: SLF001 - as below
+                self._is_fatal.wait(_FATAL_IS_TOLD_S)
+            if self._fatal is None:
+                raise
+            raise KafkaException(self._fatal) from error
+
+    def _append(self, topic: str, partition: int, frame: bytes) -> int:
         if topic not in self._known:
             self.client.list_topics(topic, self._timeout_s)
             self._known.add(topic)
@@ -66,7 +84,8 @@ class Producing:
 
     def close(self, timeout_s: float) -> None:
         """Give what is under way so much time, and end."""
-        self.client.flush(timeout_s)
+        with contextlib.suppress(KafkaException):  # Fatal, and told by nobody yet.
+            self.client.flush(timeout_s)
         self.client.purge()
         self._is_over.set()
         self._listener.join()

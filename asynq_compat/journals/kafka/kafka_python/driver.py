@@ -38,6 +38,8 @@ from asynq_compat.journals.kafka.unreachable import codec_missing, frame_too_lar
 
 # How long the thread of a producer that is thrown away may take to end.
 _END_S = 1.0
+# Said in a text alone, to who may write no topic at all, instead of an identity for the producer.
+_NO_IDENTITY = kafka.errors.ClusterAuthorizationFailedError.__name__
 _set_aside: list[object] = []
 
 
@@ -89,11 +91,10 @@ class KafkaPythonDriver:
             raise PayloadTooLargeError(
                 frame_too_large(topic, len(frame)), size_bytes=len(frame), size_bytes_max=FRAME_BYTES_MAX
             ) from error
-        except kafka.errors.AuthorizationError as error:
-            self._throw_away(producer)
-            raise BrokerUnavailableError(right_needed(self._settings, topic, "write")) from error
         except kafka.errors.KafkaError as error:
             self._throw_away(producer)
+            if isinstance(error, kafka.errors.AuthorizationError) or _NO_IDENTITY in str(error):
+                raise BrokerUnavailableError(right_needed(self._settings, topic, "write")) from error
             text = f"no answer to an append to {topic}"
             raise self._no_answer(text, error, may_have_happened=True) from error
 
