@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 3
 
 .PHONY: help setup services lint test unit simulate chaos proto bench demo demo-go demo-redpanda docs lock clean
 
@@ -31,8 +32,10 @@ lint: setup  ## style, types and import rules
 unit: setup  ## the tests that need no service, in seconds
 	@$(BIN)/python -m pytest -q tests/unit
 
+# Most of a test is waiting: for a lease, a broker's start, a timeout. Three at a time keep two cores busy. What takes a time waits for the rest.
 test: services  ## all tests, against real Redis, Kafka and Go
-	@$(BIN)/python -m pytest -q --durations=15 --durations-min=3
+	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadgroup -m "not alone" --durations=15 --durations-min=3
+	@$(BIN)/python -m pytest -q -m alone
 
 simulate: setup  ## new simulated histories of the journal for SECONDS=60
 	@$(BIN)/python -m tests.simulator --seconds $(or $(SECONDS),60)

@@ -3,6 +3,8 @@
 Contract: a service starts with the first test that asks for it and ends with the session. Where one cannot be started the test is
 skipped, naming what is missing. In CI (environment variable CI) whatever is skipped, for this or any other reason, has failed: a proof
 that was not made is none. A test that uses a fixture of a service carries its marker.
+Not obvious: with pytest-xdist every worker process has a session, and so services, of its own. Tests that share a fixture of their module stay in
+one worker: such a fixture is dear.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import TypeVar
 import pytest
 import redis
 
+from tests.proofs import Proofs
 from tests.services import golang, java
 from tests.services.installing import ServiceMissingError
 from tests.services.kafka import KafkaCluster
@@ -30,22 +33,48 @@ _MARKED_BY = {"redis_server": "redis", "kafka_cluster": "kafka", "secure_kafka":
 _databases = itertools.cycle(range(1, 13))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Count proofs in the process that gets all reports, not in pytest-xdist's workers."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Proofs(config))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test the markers of the services that it uses."""
+    """Give each test the markers of the services that it uses, and keep together what shares a fixture of its module."""
     for item in items:
+        if _shares_a_module_fixture(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
         for fixture, marker in _MARKED_BY.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+
+
+def _shares_a_module_fixture(item: pytest.Item) -> bool:
+    definitions = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+    return any(definition.scope == "module" for each in definitions for definition in each)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn a skipped test into a failed one in CI."""
     report = yield
-    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+    if not hasattr(report, "wasxfail"):
+        _fail_if_skipped_in_ci(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Do the same with a file that is skipped as a whole."""
+    report = yield
+    _fail_if_skipped_in_ci(report)
+    return report
+
+
+def _fail_if_skipped_in_ci(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and os.environ.get("CI"):
         reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome, report.longrepr = "failed", f"skipped, which CI does not accept: {reason}"
-    return report
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ Not obvious: each sequence goes on where the clock of the last one stood, so tha
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -14,6 +15,7 @@ from tests.differential.differences import Difference
 from tests.differential.steps import REDIS_WEIGHTS, WEIGHTS, Step, sequences
 from tests.differential.transitions import carry_out
 from tests.differential.world import Ground, World
+from tests.proofs import steps_executed
 
 # In CI each transition has to be executed at least so often.
 EXECUTIONS_MIN = 50
@@ -68,7 +70,7 @@ def _check(ground: Ground, weights: dict[str, int], *, with_machine: bool) -> No
 
 
 def _check_and_count(
-    ground: Ground, weights: dict[str, int], covered: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    ground: Ground, weights: dict[str, int], covered: tuple[str, ...], record_property: Callable[[str, object], None]
 ) -> None:
     """Run sequences until, in CI, each transition was executed often enough; show how often it was."""
     for _ in range(ROUNDS_MAX):
@@ -76,21 +78,21 @@ def _check_and_count(
         seldom = [name for name in covered if ground.coverage[name] < EXECUTIONS_MIN]
         if not seldom or not os.environ.get("CI"):
             break
-    with capsys.disabled():
-        print("\nexecuted by Go, Redis and the machine:" if weights is WEIGHTS else "\nexecuted by Go and Redis:")
-        for name in sorted(ground.coverage):
-            print(f"  {ground.coverage[name]:6d}  {name}")
+    by = "Go, Redis and the machine" if weights is WEIGHTS else "Go and Redis"
+    record_property(*steps_executed(by, ground.coverage))
     assert not seldom or not os.environ.get("CI"), f"executed less than {EXECUTIONS_MIN} times: {seldom}"
 
 
 @pytest.mark.timeout(900)
-def test_go_redis_and_the_machine_agree(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
-    _check_and_count(ground, WEIGHTS, COVERED, capsys)
+def test_go_redis_and_the_machine_agree(ground: Ground, record_property: Callable[[str, object], None]) -> None:
+    _check_and_count(ground, WEIGHTS, COVERED, record_property)
 
     assert ground.coverage[Difference.LOCK_LEFT_BY_ID_CONFLICT.value] > 0
 
 
 @pytest.mark.timeout(900)
-def test_go_and_redis_agree_on_what_only_redis_has(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+def test_go_and_redis_agree_on_what_only_redis_has(
+    ground: Ground, record_property: Callable[[str, object], None]
+) -> None:
     """Groups, late duties, servers, cancellations, a lease that is settled again, a result for a task that is gone."""
-    _check_and_count(ground, WEIGHTS | REDIS_WEIGHTS, COVERED + COVERED_ON_REDIS, capsys)
+    _check_and_count(ground, WEIGHTS | REDIS_WEIGHTS, COVERED + COVERED_ON_REDIS, record_property)

@@ -66,6 +66,7 @@ def test_a_restart_of_redis_is_survived_without_a_word() -> None:
         server.stop()
 
 
+@pytest.mark.alone
 def test_a_redis_that_is_not_there_is_named_at_once() -> None:
     addr = f"127.0.0.1:{free_ports(1)[0]}"
     started = time.monotonic()
@@ -139,6 +140,7 @@ def test_what_is_no_redis_or_not_one_yet_is_told(answer: bytes, words: str) -> N
         assert addr in str(caught.value)
 
 
+@pytest.mark.alone
 def test_one_that_never_answers_costs_no_more_than_the_timeout() -> None:
     def serve(connection: socket.socket) -> None:
         while connection.recv(65536):

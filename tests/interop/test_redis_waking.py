@@ -40,6 +40,7 @@ def calls_of(raw: redis.Redis, name: str) -> int:
     return int(raw.info("commandstats").get(f"cmdstat_{name}", {"calls": 0})["calls"])
 
 
+@pytest.mark.alone
 def test_a_task_pushed_by_another_program_starts_within_milliseconds(redis_url: str) -> None:
     delays_s: list[float] = []
     with (

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 # Of `import asynq_compat` beyond `python -c pass`.
 IMPORT_S_MAX = 0.2
 
@@ -22,6 +24,7 @@ def test_what_only_the_command_line_needs_is_not_loaded() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.alone
 def test_importing_the_package_is_quick() -> None:
     def best_s(code: str) -> float:
         def once() -> float:

@@ -164,6 +164,7 @@ def test_a_forked_child_keeps_the_log_when_its_parent_leaves(path: Path) -> None
     again.close()
 
 
+@pytest.mark.alone
 def test_a_waiting_read_costs_next_to_nothing(store: JournalStore) -> None:
     journal = store.open(CONTROL)
     before_s = time.process_time()

@@ -166,6 +166,7 @@ def test_every_queue_of_several_is_served(process: Process) -> None:
             left -= len(leases)
 
 
+@pytest.mark.alone
 def test_a_scheduled_task_starts_on_its_second() -> None:
     broker = memory_broker()
     intake = open_intake(broker, capacity=1)
