@@ -16,6 +16,10 @@ from asynq_compat.ports.history import LogEntry, PublishedQueue, QueueDifference
 
 _TASKS_SHOWN_MAX = 100
 
+_partition_option = click.option(
+    "--partition", type=click.IntRange(min=0), help="Which one, where a queue has several."
+)
+
 
 @click.group()
 def journal() -> None:
@@ -46,9 +50,10 @@ def queues(session: Session, *, as_json: bool) -> None:
 @journal.command()
 @click.argument("queue")
 @click.option("--at", type=MOMENT, help="As it was then; otherwise as it is now.")
+@_partition_option
 @json_option
 @click.pass_obj
-def describe(session: Session, *, queue: str, at: int | datetime | None, as_json: bool) -> None:
+def describe(session: Session, *, queue: str, partition: int | None, at: int | datetime | None, as_json: bool) -> None:
     """Show a queue's tasks by state, its servers, its keeper, its digest, and what is worth reporting.
 
     \b
@@ -56,9 +61,10 @@ def describe(session: Session, *, queue: str, at: int | datetime | None, as_json
       asynq-compat journal describe default
       asynq-compat journal describe default --at 2026-01-31T08:00:00Z
       asynq-compat journal describe default --at 1042 --json
+      asynq-compat journal describe bulk --partition 3
     """
     with session.history() as past, session.progress("reading") as progress:
-        snapshot = past.describe(queue, at, progress)
+        snapshot = past.describe(queue, partition, at, progress)
     _tell_of_the_end(at, snapshot)
     if as_json:
         print_json(snapshot)
@@ -70,12 +76,14 @@ def describe(session: Session, *, queue: str, at: int | datetime | None, as_json
 @click.argument("queue")
 @click.argument("before", type=MOMENT)
 @click.argument("after", type=MOMENT)
+@_partition_option
 @json_option
 @click.pass_obj
 def diff(
     session: Session,
     *,
     queue: str,
+    partition: int | None,
     before: int | datetime,
     after: int | datetime,
     as_json: bool,
@@ -88,7 +96,7 @@ def diff(
       asynq-compat journal diff default 2026-01-31T08:00:00Z 2026-01-31T09:00:00Z --json
     """
     with session.history() as past, session.progress("reading") as progress:
-        difference = past.difference(queue, before, after, progress)
+        difference = past.difference(queue, partition, before, after, progress)
     for asked, got in ((before, difference.before), (after, difference.after)):
         _tell_of_the_end(asked, got)
     if as_json:
@@ -102,12 +110,14 @@ def diff(
 @click.option("--from", "since", type=MOMENT, help="Begin there; otherwise a few entries before the end.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is written from now on, until interrupted.")
 @click.option("--limit", type=click.IntRange(min=1), help="Show at most so many entries.")
+@_partition_option
 @json_option
 @click.pass_obj
 def tail(
     session: Session,
     *,
     queue: str,
+    partition: int | None,
     since: int | datetime | None,
     follow: bool,
     limit: int | None,
@@ -121,7 +131,7 @@ def tail(
       asynq-compat journal tail default --from 0 --limit 100 --json
     """
     with session.history() as past:
-        for entry in islice(past.entries(queue, since, follows=follow), limit):
+        for entry in islice(past.entries(queue, partition, since, follows=follow), limit):
             if as_json:
                 print_json(entry)
             else:
@@ -131,9 +141,10 @@ def tail(
 
 @journal.command()
 @click.argument("queue")
+@_partition_option
 @json_option
 @click.pass_context
-def verify(context: click.Context, *, queue: str, as_json: bool) -> None:
+def verify(context: click.Context, *, queue: str, partition: int | None, as_json: bool) -> None:
     """Read a queue's journal twice and compare; exit code 1 if anything is wrong.
 
     Wrong are frames out of their writer's order, entries that cannot be read, rejected commands, timestamps that the
@@ -146,7 +157,7 @@ def verify(context: click.Context, *, queue: str, as_json: bool) -> None:
     """
     session: Session = context.obj
     with session.history() as past, session.progress("reading") as progress:
-        verification = past.verify(queue, progress)
+        verification = past.verify(queue, partition, progress)
     if as_json:
         print_json(verification)
     else:
@@ -156,9 +167,10 @@ def verify(context: click.Context, *, queue: str, as_json: bool) -> None:
 
 @journal.command()
 @click.argument("queue")
+@_partition_option
 @json_option
 @click.pass_obj
-def checkpoint(session: Session, *, queue: str, as_json: bool) -> None:
+def checkpoint(session: Session, *, queue: str, partition: int | None, as_json: bool) -> None:
     """Write down a queue's state now, so that what starts next need not read the journal from its beginning.
 
     Servers do so by themselves when the journal has grown; this cuts nothing off.
@@ -169,7 +181,7 @@ def checkpoint(session: Session, *, queue: str, as_json: bool) -> None:
       asynq-compat journal checkpoint default --json
     """
     with session.history() as past:
-        written = past.checkpoint(queue)
+        written = past.checkpoint(queue, partition)
     if as_json:
         print_json(written)
     elif written is None:
@@ -207,7 +219,8 @@ def _tell_of_the_end(asked: int | datetime | None, got: QueueSnapshot) -> None:
 
 def _print_snapshot(one: QueueSnapshot) -> None:
     paused = ", paused" if one.is_paused else ""
-    print_text(f"queue {one.queue} at position {one.position}, {when(one.at)}{paused}")
+    which = f", partition {one.partition} of {one.partition_count}" if one.partition_count > 1 else ""
+    print_text(f"queue {one.queue}{which} at position {one.position}, {when(one.at)}{paused}")
     print_text(
         f"journal {one.journal_id or 'without a genesis'}, machine version {one.version}, positions {one.first} to {one.end}"
     )

@@ -35,6 +35,7 @@ from asynq_compat.targets import (
     parse_url,
 )
 from asynq_compat.targets.local import DefaultFile
+from asynq_compat.targets.partitioning import check_partitions
 
 if TYPE_CHECKING:
     from asynq_compat.journals.journal import JournalStore
@@ -170,8 +171,11 @@ def _open_redis(opt: RedisClientOpt, clock: Clock | None) -> Broker:
 def _open_journal(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock | None, *, replica: bool) -> Broker:
     from asynq_compat.brokers.journal.open import open_journal
 
+    count = check_partitions(target.partitions)
     store = _store(target, SystemClock() if clock is None else clock)
-    return open_journal(store, clock=clock, shares=isinstance(target, MemoryOpt), replica=replica)
+    return open_journal(
+        store, clock=clock, shares=isinstance(target, MemoryOpt), replica=replica, partition_count=count
+    )
 
 
 def _store(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock) -> JournalStore:

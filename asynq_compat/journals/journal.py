@@ -30,9 +30,9 @@ CONTROL = "control"
 """The name of the journal that all queues share."""
 
 
-def queue_journal_name(queue: str) -> str:
-    """Return the name of a queue's journal."""
-    return f"queue.{queue}"
+def queue_journal_name(queue: str, partition: int = 0) -> str:
+    """Return the name of the journal of one partition of a queue."""
+    return partition_name(f"queue.{queue}", partition)
 
 
 def state_journal_name(name: str) -> str:
@@ -40,7 +40,26 @@ def state_journal_name(name: str) -> str:
 
     No queue's journal, and no other's checkpoints, are called like that.
     """
-    return f"{CONTROL}.state" if name == CONTROL else f"state.{name.removeprefix(queue_journal_name(''))}"
+    base, partition = base_and_partition(name)
+    base = f"{CONTROL}.state" if base == CONTROL else f"state.{base.removeprefix(queue_journal_name(''))}"
+    return partition_name(base, partition)
+
+
+def queue_of_state(base: str) -> str | None:
+    """Return the queue's journal whose checkpoints `base` holds; None if it holds no queue's."""
+    prefix = state_journal_name(queue_journal_name(""))
+    return queue_journal_name(base.removeprefix(prefix)) if base.startswith(prefix) else None
+
+
+def partition_name(base: str, partition: int) -> str:
+    """Return how a partition is called whose first one, 0, is called `base`: no base begins with a digit."""
+    return f"{partition}/{base}" if partition else base
+
+
+def base_and_partition(name: str) -> tuple[str, int]:
+    """Return what `partition_name` made a name of."""
+    number, slash, base = name.partition("/")
+    return (base, int(number)) if slash and number.isdecimal() else (name, 0)
 
 
 class NotInJournalError(CorruptDataError):
@@ -193,8 +212,21 @@ class JournalStore(Protocol):
     def address(self) -> str:
         """Where it is, for logs and errors; never a password."""
 
+    def partition_count(self, base: str, wanted: int) -> int:
+        """Return how many partitions a queue's journal has, made with as many as `wanted` if it does not exist.
+
+        Args:
+            base: `queue_journal_name` of its partition 0.
+            wanted: At least 1.
+
+        Raises:
+            As `open`.
+        """
+
     def open(self, name: str) -> Journal:
         """Open the journal of that name, made if it does not exist: `CONTROL`, a `queue_journal_name`, or the `state_journal_name` of one.
+
+        Of a queue's partitions all but the first are made by `partition_count`.
 
         Raises:
             InvalidArgumentError: The name cannot be one, or what stands there is no journal of ours; says what to do.
@@ -202,7 +234,7 @@ class JournalStore(Protocol):
         """
 
     def names(self) -> Sequence[str]:
-        """Return the names of the journals that exist, sorted.
+        """Return the names of the journals that exist, sorted; of those with several partitions that of partition 0.
 
         Raises:
             BrokerUnavailableError: No answer.

@@ -20,7 +20,9 @@ from asynq_compat.journals.journal import (
     Batch,
     Entry,
     NotInJournalError,
+    base_and_partition,
     check_frame_size,
+    partition_name,
 )
 
 
@@ -71,6 +73,15 @@ class MemoryJournalStore:
         """``memory://<name>``."""
         return f"memory://{self._name}"
 
+    def partition_count(self, base: str, wanted: int) -> int:
+        """Return how many partitions a queue's journal has, made if it does not exist."""
+        self.ping()
+        with self._place.lock:
+            if base not in self._place.logs:
+                for partition in range(wanted):
+                    self._place.logs[partition_name(base, partition)] = _Log(self._place.now_ms)
+            return sum(base_and_partition(name)[0] == base for name in self._place.logs)
+
     def open(self, name: str) -> MemoryJournal:
         """Open the journal of that name."""
         self.ping()
@@ -83,7 +94,7 @@ class MemoryJournalStore:
     def names(self) -> Sequence[str]:
         """Return the names of the journals that exist, sorted."""
         with self._place.lock:
-            return sorted(self._place.logs)
+            return sorted(name for name in self._place.logs if not base_and_partition(name)[1])
 
     def opens_elsewhere(self) -> None:
         """Return None: no other process sees this one's memory."""

@@ -27,7 +27,9 @@ from asynq_compat.journals.journal import (
     Entry,
     JournalStore,
     NotInJournalError,
+    base_and_partition,
     check_frame_size,
+    partition_name,
 )
 from asynq_compat.journals.sqlite_file import JournalFile, set_aside
 
@@ -74,6 +76,17 @@ class SqliteJournalStore:
         """``sqlite:///<path>``."""
         return f"sqlite:///{self._file.path}"
 
+    def partition_count(self, base: str, wanted: int) -> int:
+        """Return how many partitions a queue's journal has, made if it does not exist."""
+        self._check_open()
+        with self._file.transaction() as connection:
+            names = {name for (name,) in connection.execute(_NAMES)}
+            if base not in names:
+                made = [partition_name(base, partition) for partition in range(wanted)]
+                connection.executemany(_ADD, [(name,) for name in made])
+                names.update(made)
+        return sum(base_and_partition(name)[0] == base for name in names)
+
     def open(self, name: str) -> SqliteJournal:
         """Open the journal of that name, made if it does not exist."""
         self._check_open()
@@ -88,7 +101,8 @@ class SqliteJournalStore:
         """Return the names of the journals that exist, sorted."""
         self._check_open()
         with self._file.transaction() as connection:
-            return sorted(name for (name,) in connection.execute(_NAMES))
+            names = [name for (name,) in connection.execute(_NAMES)]
+        return sorted(name for name in names if not base_and_partition(name)[1])
 
     def opens_elsewhere(self) -> Callable[[], JournalStore] | None:
         """Return what opens the same file; None where the clock is a caller's."""

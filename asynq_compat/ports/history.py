@@ -94,6 +94,7 @@ class TaskHistory:
     """
 
     queue: str
+    partition: int
     task_id: str
     type: str
     state: str
@@ -121,7 +122,7 @@ class SessionSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSnapshot:
-    """A queue as it was at a position.
+    """A partition of a queue as it was at a position.
 
     Attributes:
         position, at: Of the last entry that counts; None for a queue without entries.
@@ -133,6 +134,8 @@ class QueueSnapshot:
     """
 
     queue: str
+    partition: int
+    partition_count: int
     position: int
     at: datetime | None
     first: int
@@ -160,7 +163,7 @@ class TaskDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueDifference:
-    """What is different between two moments of a queue."""
+    """What is different between two moments of a partition."""
 
     before: QueueSnapshot
     after: QueueSnapshot
@@ -186,7 +189,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What came of reading a queue's log twice.
+    """What came of reading a partition's log twice.
 
     Attributes:
         entries: By what they were taken for: applied, duplicate, refused, bare, unreadable.
@@ -196,6 +199,7 @@ class Verification:
     """
 
     queue: str
+    partition: int
     position: int
     cut_before: int | None
     entries: Mapping[str, int]
@@ -206,9 +210,10 @@ class Verification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A queue's state, written down: whoever begins to follow the log begins there."""
+    """A partition's state, written down: whoever begins to follow the log begins there."""
 
     queue: str
+    partition: int
     position: int
     size_bytes: int
 
@@ -256,30 +261,33 @@ class PublishedQueue:
 class History(Protocol):
     """What an operator asks of a broker's log. One caller at a time.
 
-    All raise QueueNotFoundError where there is no such queue, and BrokerUnavailableError.
+    All raise QueueNotFoundError where there is no such queue, and BrokerUnavailableError; those that ask about a `partition` raise
+    InvalidArgumentError where the queue has none of that number, or several and None is given.
     """
 
     def queues(self) -> Sequence[PublishedQueue]:
         """Return what servers told last of each queue, by name; no queue's log is read."""
 
     def history(self, task_id: str, queue: str | None, progress: Progress) -> Sequence[TaskHistory]:
-        """Return what happened to a task, for each queue that knows it; in `queue` alone unless None."""
+        """Return what happened to a task, for each partition of a queue that knows it; in `queue` alone unless None."""
 
-    def describe(self, queue: str, at: Moment, progress: Progress) -> QueueSnapshot:
-        """Return a queue as it was."""
+    def describe(self, queue: str, partition: int | None, at: Moment, progress: Progress) -> QueueSnapshot:
+        """Return a partition as it was."""
 
-    def difference(self, queue: str, before: Moment, after: Moment, progress: Progress) -> QueueDifference:
+    def difference(
+        self, queue: str, partition: int | None, before: Moment, after: Moment, progress: Progress
+    ) -> QueueDifference:
         """Return what changed between two moments.
 
         Raises:
             InvalidArgumentError: `after` is not behind `before`.
         """
 
-    def entries(self, queue: str, since: Moment, *, follows: bool) -> Iterator[LogEntry]:
-        """Yield a queue's entries from a moment on, None for the last few; `follows` goes on for ever."""
+    def entries(self, queue: str, partition: int | None, since: Moment, *, follows: bool) -> Iterator[LogEntry]:
+        """Yield a partition's entries from a moment on, None for the last few; `follows` goes on for ever."""
 
-    def verify(self, queue: str, progress: Progress) -> Verification:
-        """Read a queue's log twice and say whether all is as it should be."""
+    def verify(self, queue: str, partition: int | None, progress: Progress) -> Verification:
+        """Read a partition's log twice and say whether all is as it should be."""
 
-    def checkpoint(self, queue: str) -> Checkpoint | None:
-        """Write down a queue's state; None if there is none, or another's checkpoint was newer. Cuts nothing."""
+    def checkpoint(self, queue: str, partition: int | None) -> Checkpoint | None:
+        """Write down a partition's state; None if there is none, or another's checkpoint was newer. Cuts nothing."""

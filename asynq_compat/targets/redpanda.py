@@ -19,6 +19,7 @@ from asynq_compat.options import Duration
 from asynq_compat.rules.go_url import GoURL, parse_go_int
 from asynq_compat.rules.keywords import suggesting_fields, unknown_keyword
 from asynq_compat.rules.limits import shown
+from asynq_compat.targets.partitioning import parse_partitions
 from asynq_compat.targets.tls import TLSConfig
 
 _PORT_MAX = 65_535
@@ -42,6 +43,7 @@ class RedpandaOpt:
         username: Who logs in; "" for no login.
         password: Of `username`.
         password_file: A file that holds the password; where neither is given the environment's ASYNQ_COMPAT_BROKER_PASSWORD does.
+        partitions: Of each queue that this program makes, 1 to 256; docs/semantics.md says what holds per partition.
     """
 
     brokers: str | Sequence[str] = "localhost:9092"
@@ -56,6 +58,7 @@ class RedpandaOpt:
     username: str = ""
     password: str = field(default="", repr=False)
     password_file: str | os.PathLike[str] = ""
+    partitions: int = 1
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -179,6 +182,7 @@ _PARAMETERS: Mapping[str, Callable[[str, str], object]] = {
     "namespace": _text,
     "request_timeout": _seconds,
     "replication_factor": _integer,
+    "partitions": lambda _, text: parse_partitions(text),
     "client_id": _text,
     "compression": _text,
     "driver": _text,

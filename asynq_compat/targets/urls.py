@@ -8,7 +8,7 @@ from __future__ import annotations
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.go_url import parse_go_url
-from asynq_compat.targets.local import EmbeddedOpt, MemoryOpt, parse_sqlite
+from asynq_compat.targets.local import EmbeddedOpt, MemoryOpt, parse_memory, parse_sqlite
 from asynq_compat.targets.redis import REDIS_SCHEMES, RedisConnOpt
 from asynq_compat.targets.redpanda import RedpandaOpt, parse_redpanda
 
@@ -46,5 +46,5 @@ def parse_url(url: str) -> Target:
     if parts.scheme == "sqlite":
         return parse_sqlite(parts)
     if parts.scheme == "memory":
-        return MemoryOpt(parts.host + parts.path)
+        return parse_memory(parts)
     raise InvalidArgumentError(f"asynq: unsupported uri scheme: {go_quoted(parts.scheme)}; use {SCHEMES}")

@@ -1,4 +1,4 @@
-"""What do the four bindings share?
+"""What do the bindings share?
 
 Contract: which brokers there are, what each has to pass, and a clock that begins today at noon: far from midnight, so that no counter's day
 ends by accident, and near enough to Redis's own time, by which keys expire.
@@ -19,7 +19,7 @@ from asynq_compat.testing.clock import VirtualClock
 from asynq_compat.testing.conformance.harness import QueueHarness
 from asynq_compat.testing.conformance.scenario import Scenario
 from asynq_compat.testing.conformance.suite import scenarios_for
-from asynq_compat.testing.conformance.traits import JOURNAL, REDIS, BrokerTraits
+from asynq_compat.testing.conformance.traits import JOURNAL, PARTITIONED_JOURNAL, REDIS, BrokerTraits
 
 _DAY_NS = 86_400 * 1_000_000_000
 # How long a journal's threads wait at most before they look at the virtual clock again.
@@ -31,6 +31,7 @@ TRAITS: dict[str, BrokerTraits] = {
     "sqlite": JOURNAL,
     "kafka": JOURNAL,
     "confluent": JOURNAL,
+    "partitions": PARTITIONED_JOURNAL,
 }
 
 
@@ -57,11 +58,11 @@ def harness(
 
 
 @contextmanager
-def journal_harness(store: JournalStore, clock: VirtualClock) -> Iterator[QueueHarness]:
+def journal_harness(store: JournalStore, clock: VirtualClock, partition_count: int = 1) -> Iterator[QueueHarness]:
     """Give a harness over the journals of a store that takes its time from `clock`."""
-    broker = open_journal(store, clock=clock, idle_s=LOOK_AGAIN_S, replica=True)
+    broker = open_journal(store, clock=clock, idle_s=LOOK_AGAIN_S, replica=True, partition_count=partition_count)
     try:
-        with harness(broker, clock, JOURNAL) as queue:
+        with harness(broker, clock, JOURNAL if partition_count == 1 else PARTITIONED_JOURNAL) as queue:
             yield queue
     finally:
         broker.close()

@@ -51,7 +51,7 @@ def beside_a_busy_server(
         keep_busy(server, queue)
         yield queue
     assert isinstance(client.producing, JournalProducing)
-    assert not client.producing._partitions.queue(queue.queue).has_replica
+    assert not client.producing._partitions.queue(queue.queue).partitions[0].has_replica
     client.close()
     server.close()
 

@@ -28,6 +28,10 @@ class VirtualTimeStore:
         """Where it is."""
         return self._store.address
 
+    def partition_count(self, base: str, wanted: int) -> int:
+        """Return how many partitions a queue's journal has."""
+        return self._store.partition_count(base, wanted)
+
     def open(self, name: str) -> Journal:
         """Open a journal."""
         return VirtualTimeJournal(self._store.open(name), self._now_ms, self._times)

@@ -29,7 +29,7 @@ def main(url: str, step: str, count: int) -> int:
 
     store = store_of(url)
     partitions = Partitions(store, SystemClock(), keeping=SOON)
-    for one in (partitions.queue("default"), partitions.control):
+    for one in (partitions.queue("default").partitions[0], partitions.control):
         one.replica.sync(timeout_s=_PATIENCE_S)
         checkpoint(one, one.checkpoints.open(), at)
     partitions.close()

@@ -18,6 +18,7 @@ from kafka.admin import KafkaAdminClient
 
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError, InvalidArgumentError
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL, Journal
+from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.journal import KafkaJournalStore
 from asynq_compat.journals.kafka.kafka_python.driver import KafkaPythonDriver
 from asynq_compat.journals.kafka.settings import DRIVERS, KafkaSettings
@@ -379,7 +380,7 @@ def test_the_private_attributes_are_what_the_decision_says(kafka_cluster: KafkaC
     """docs/adr/0003: a new kafka-python may have renamed them."""
     settings = KafkaSettings(bootstrap=(kafka_cluster.bootstrap,), namespace=kafka_namespace)
     driver = KafkaPythonDriver(settings)
-    fetcher = driver.fetcher(f"{kafka_namespace}.control")
+    fetcher = driver.fetcher(At(f"{kafka_namespace}.control", 0))
     fetcher.connect()
 
     producer, consumer = driver._current_producer().client, fetcher._consumer

@@ -157,6 +157,9 @@ def test_a_repr_never_tells_the_password(target: Target) -> None:
         ("sqlite:///~/queue.db", EmbeddedOpt(str(Path.home() / "queue.db"))),
         ("memory://", MemoryOpt()),
         ("memory://mine", MemoryOpt("mine")),
+        ("redpanda://h?partitions=16", RedpandaOpt(("h",), partitions=16)),
+        ("sqlite:///queue.db?partitions=4", EmbeddedOpt("queue.db", 4)),
+        ("memory://mine?partitions=2", MemoryOpt("mine", 2)),
     ],
 )
 def test_the_other_brokers_have_urls_too(url: str, target: Target) -> None:
@@ -218,9 +221,24 @@ def test_a_url_that_is_no_text_is_refused() -> None:
         ("redis://h:1?db=2", "redis://host:6379/1"),
         ("sqlite:///:memory:", "memory://"),
         ("kafka://h:9092,h:99999", "kafka://host:9092"),
-        ("sqlite:///queue.db?mode=ro", "sqlite:///queue.db"),
     ],
 )
 def test_what_means_nothing_here_is_refused_with_the_remedy(url: str, remedy: str) -> None:
     with pytest.raises(errors.InvalidArgumentError, match=f"write {re.escape(remedy)}"):
+        parse_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("sqlite:///queue.db?mode=ro", "unknown parameter 'mode' of a sqlite:// URL"),
+        ("sqlite:///queue.db?partitions=0", "partitions must be a whole number from 1 to 256, got 0"),
+        ("sqlite:///queue.db?partitions=many", "partitions must be a whole number from 1 to 256, got 'many'"),
+        ("sqlite:///queue.db?partitions=2&partitions=3", "given twice"),
+        ("redpanda://h?partitions=257", "partitions must be a whole number from 1 to 256, got 257"),
+        ("memory://mine?partition=2", "did you mean partitions="),
+    ],
+)
+def test_a_parameter_that_is_none_or_means_nothing_is_named(url: str, text: str) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match=re.escape(text)):
         parse_url(url)

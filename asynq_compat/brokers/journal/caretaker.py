@@ -14,7 +14,7 @@ import threading
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S
 from asynq_compat.brokers.journal.membership import Membership, Seat
 from asynq_compat.brokers.journal.partitions import Partitions
-from asynq_compat.brokers.journal.ticket import Ticket
+from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.errors import AsynqError
 from asynq_compat.wire import command
 
@@ -39,7 +39,7 @@ class Caretaker:
         self._membership = membership
         self._partitions = partitions
         self._idle_s = min(idle_s, _IDLE_LOOK_S)
-        self._unannounced = set(membership.seats)
+        self._unannounced = {seat.partition.queue for seat in membership.seats.values()}
         self._closed = threading.Event()
         name = f"asynq-intake-{membership.server_id[:8]}"
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -51,6 +51,8 @@ class Caretaker:
             BrokerUnavailableError: A journal does not answer.
         """
         membership = self._membership
+        for seat in membership.seats.values():
+            assert seat.partition.replica is not None  # Started on demand: all connect and load side by side.
         for seat in membership.seats.values():
             seat.partition.replica.sync(timeout_s=TIMEOUT_S)
             seat.partition.replica.listen(seat)
@@ -205,8 +207,9 @@ class Caretaker:
 
     def _announce(self) -> None:
         """A queue whose tasks came from bare records only is announced by whoever serves it."""
-        for name in list(self._unannounced):
-            if self._membership.seats[name].session.last_assigned_at_s:
-                if not self._partitions.control.knows(name):
-                    self._partitions.control.announce(name)
-                self._unannounced.discard(name)
+        for seat in self._membership.seats.values() if self._unannounced else ():
+            queue = seat.partition.queue
+            if queue in self._unannounced and seat.session.last_assigned_at_s:
+                if not self._partitions.control.knows(queue):
+                    self._partitions.control.announce(queue, seat.partition.count)
+                self._unannounced.discard(queue)

@@ -19,7 +19,7 @@ from asynq_compat.brokers.journal.membership import Membership, Seat
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.session import Session, SessionTerm
 from asynq_compat.brokers.journal.settling import SettlePlan, outcomes_of, plan
-from asynq_compat.brokers.journal.ticket import Ticket
+from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, LeaseExpiredError, ServerStateError
 from asynq_compat.ports.consuming import Intake, Lease, QueueOrder, Settlement, SettleOutcome
 from asynq_compat.wire import command
@@ -131,7 +131,7 @@ class JournalIntake:
         self._check_process()
         membership = self._membership
         assert isinstance(lease.term, SessionTerm)
-        seat = membership.seats[lease.queue]
+        seat = membership.seats[lease.term.session.journal]
         with membership.lock:
             if seat.session is not lease.term.session or not seat.session.is_open:
                 raise LeaseExpiredError
@@ -180,7 +180,7 @@ class JournalIntake:
         for session, numbers in groups.items():
             settle_plan = plan(settlements, numbers)
             with membership.lock:
-                seat = membership.seats[session.queue]
+                seat = membership.seats[session.journal]
                 if seat.session is not session or not session.is_open:
                     _answer_all(results, numbers)
                     continue

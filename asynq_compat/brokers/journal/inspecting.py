@@ -1,20 +1,22 @@
 """What does a queue's journal say about its tasks?
 
 Contract: as `ports.inspecting`. Linearizable: an answer includes everything that was durable when it was asked for, and, where time
-decides, what has become due by then.
+decides, what has become due by then. Of a queue with several partitions each is asked, one after the other.
 Not obvious: asking about a queue never makes one.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import TypeVar
 
-from asynq_compat.brokers.journal.following.followed import TIMEOUT_S
+from asynq_compat.brokers.journal.following.followed import TIMEOUT_S, Partition
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.errors import UnsupportedByBroker
-from asynq_compat.machine.applied import TaskView
+from asynq_compat.machine.applied import QueueCounts, TaskView
 from asynq_compat.machine.machine import Machine
 from asynq_compat.ports.inspecting import Missing, QueueInfo, StoredTask
 from asynq_compat.rules.instants import instant_of
@@ -42,30 +44,41 @@ class JournalInspecting:
     def queue_stats(self, queue: str) -> QueueInfo | None:
         """Return the counts of `queue`."""
         now_ns = self._partitions.clock.now_ns()
-        return self._ask(queue, lambda machine: _stats(queue, machine, now_ns))
+        found = self._ask(queue, Machine.counts)
+        return None if found is None else _stats(queue, found, instant_of(now_ns))
 
     def task(self, queue: str, task_id: str) -> StoredTask | Missing:
         """Return one task, or what is missing."""
-
-        def find(machine: Machine) -> StoredTask | Missing:
-            view = machine.task(task_id)
-            return Missing.TASK if view is None else _stored(view, machine.clock_ms)
-
-        found = self._ask(queue, find)
-        return Missing.QUEUE if found is None else found
+        if not self._partitions.control.knows(queue):
+            return Missing.QUEUE
+        for partition in self._partitions.queue(queue).by_likelihood(task_id):
+            view, clock_ms = self._ask_one(partition, lambda machine: (machine.task(task_id), machine.clock_ms))
+            if view is not None:
+                return _stored(view, clock_ms)
+        return Missing.TASK
 
     def list_tasks(self, queue: str, state: TaskState, *, start: int, count: int | None) -> Sequence[StoredTask] | None:
         """Return tasks in `state`."""
         if state is TaskState.AGGREGATING:
             raise UnsupportedByBroker("a journal cannot hold tasks in groups yet; use a redis:// broker for groups")
-        return self._ask(
-            queue, lambda machine: [_stored(view, machine.clock_ms) for view in machine.list_tasks(state, start, count)]
-        )
+        stop = None if count is None else start + count
 
-    def _ask(self, queue: str, question: Callable[[Machine], _T]) -> _T | None:
+        def first(machine: Machine) -> list[tuple[TaskView, int]]:
+            return [(view, machine.clock_ms) for view in machine.list_tasks(state, 0, stop)]
+
+        found = self._ask(queue, first)
+        if found is None:
+            return None
+        pages = found if len(found) == 1 else [heapq.merge(*found, key=lambda one: _place(one[0]))]
+        return [_stored(view, clock_ms) for view, clock_ms in islice(pages[0], start, stop)]
+
+    def _ask(self, queue: str, question: Callable[[Machine], _T]) -> list[_T] | None:
+        """Return each partition's answer; None if there is no such queue."""
         if not self._partitions.control.knows(queue):
             return None
-        partition = self._partitions.queue(queue)
+        return [self._ask_one(partition, question) for partition in self._partitions.queue(queue).partitions]
+
+    def _ask_one(self, partition: Partition, question: Callable[[Machine], _T]) -> _T:
         replica = partition.replica
         replica.sync(timeout_s=TIMEOUT_S)
         now_ms = self._partitions.clock.now_ns() // 1_000_000
@@ -89,26 +102,32 @@ def _stored(view: TaskView, clock_ms: int) -> StoredTask:
     return StoredTask(view.message, view.state, next_process_at, view.result, view.is_orphaned)
 
 
-def _stats(queue: str, machine: Machine, now_ns: int) -> QueueInfo:
-    counts, now = machine.counts(), instant_of(now_ns)
-    since_ms = counts.oldest_pending_since_ms
+def _place(view: TaskView) -> tuple[int, str]:
+    """Return where a task of one partition stands among those of the others: exact where a time decides, else by when it came."""
+    if view.due_at is not None:
+        return view.due_at, view.task_id
+    return view.pending_since_ms or 0, ""
+
+
+def _stats(queue: str, partitions: Sequence[QueueCounts], now: datetime) -> QueueInfo:
+    since_ms = [one.oldest_pending_since_ms for one in partitions if one.oldest_pending_since_ms is not None]
     return QueueInfo(
         queue=queue,
-        memory_usage=counts.memory_usage_bytes,
-        latency=timedelta(0) if since_ms is None else max(timedelta(0), now - instant_of(since_ms * 1_000_000)),
-        groups=counts.groups,
-        pending=counts.pending,
-        active=counts.active,
-        scheduled=counts.scheduled,
-        retry=counts.retry,
-        archived=counts.archived,
-        completed=counts.completed,
-        aggregating=counts.aggregating,
-        processed=counts.processed,
-        failed=counts.failed,
-        processed_total=counts.processed_total,
-        failed_total=counts.failed_total,
-        paused=counts.is_paused,
+        memory_usage=sum(one.memory_usage_bytes for one in partitions),
+        latency=max(timedelta(0), now - instant_of(min(since_ms) * 1_000_000)) if since_ms else timedelta(0),
+        groups=sum(one.groups for one in partitions),
+        pending=sum(one.pending for one in partitions),
+        active=sum(one.active for one in partitions),
+        scheduled=sum(one.scheduled for one in partitions),
+        retry=sum(one.retry for one in partitions),
+        archived=sum(one.archived for one in partitions),
+        completed=sum(one.completed for one in partitions),
+        aggregating=sum(one.aggregating for one in partitions),
+        processed=sum(one.processed for one in partitions),
+        failed=sum(one.failed for one in partitions),
+        processed_total=sum(one.processed_total for one in partitions),
+        failed_total=sum(one.failed_total for one in partitions),
+        paused=any(one.is_paused for one in partitions),
         timestamp=now,
-        unreadable=counts.unreadable,
+        unreadable=sum(one.unreadable for one in partitions),
     )

@@ -20,9 +20,10 @@ from asynq_compat.wire.command import Command
 class OrphanTerm:
     """Nobody works on the task: settling it is open to whoever is first."""
 
-    __slots__ = ("session",)
+    __slots__ = ("partition", "session")
 
-    def __init__(self, session: int) -> None:
+    def __init__(self, partition: Partition, session: int) -> None:
+        self.partition = partition
         self.session = session
 
     def is_valid(self) -> bool:
@@ -50,26 +51,17 @@ class JournalMaintaining:
 
     def expired_leases(self, queues: Sequence[str]) -> Sequence[Lease]:
         """Return the orphans that this process should settle now."""
-        leases: list[Lease] = []
-        for queue in queues:
-            partition = self._partitions.queue(queue)
-            with partition.replica.lock:
-                rank = partition.rank()
-                orphans = [] if rank is None else partition.replica.fold.orphans(rank)
-            terms: dict[int, OrphanTerm] = {}
-            for one in orphans:
-                term = terms.setdefault(one.session, OrphanTerm(one.session))
-                leases.append(Lease(queue, one.task_id, one.message, term, one.position, one.index, has_started=True))
-        return leases
+        partitions = [partition for queue in queues for partition in self._partitions.queue(queue).partitions]
+        return [lease for partition in partitions for lease in _orphans(partition)]
 
     def settle_expired(self, settlements: Sequence[Settlement]) -> Sequence[SettleOutcome]:
         """Settle orphans."""
         results = [SettleOutcome.SETTLED] * len(settlements)
-        by_queue: dict[str, list[int]] = {}
+        by_partition: dict[Partition, list[int]] = {}
         for number, one in enumerate(settlements):
-            by_queue.setdefault(one.lease.queue, []).append(number)
-        for queue, numbers in by_queue.items():
-            self._settle(self._partitions.queue(queue), settlements, numbers, results)
+            by_partition.setdefault(_term(one).partition, []).append(number)
+        for partition, numbers in by_partition.items():
+            self._settle(partition, settlements, numbers, results)
         return results
 
     def _settle(
@@ -112,7 +104,32 @@ class JournalMaintaining:
                         results[number] = SettleOutcome.NOT_HELD
 
 
+def _orphans(partition: Partition) -> list[Lease]:
+    """Return the orphans of a partition that this process should settle now."""
+    if not partition.has_replica:
+        return []
+    with partition.replica.lock:
+        rank = partition.rank()
+        orphans = [] if rank is None else partition.replica.fold.orphans(rank)
+    terms: dict[int, OrphanTerm] = {}
+    return [
+        Lease(
+            partition.queue,
+            one.task_id,
+            one.message,
+            terms.setdefault(one.session, OrphanTerm(partition, one.session)),
+            one.position,
+            one.index,
+            has_started=True,
+        )
+        for one in orphans
+    ]
+
+
+def _term(settlement: Settlement) -> OrphanTerm:
+    assert isinstance(settlement.lease.term, OrphanTerm)
+    return settlement.lease.term
+
+
 def _name(settlement: Settlement) -> tuple[int, int, int]:
-    lease = settlement.lease
-    assert isinstance(lease.term, OrphanTerm)
-    return lease.term.session, lease.position, lease.index
+    return _term(settlement).session, settlement.lease.position, settlement.lease.index

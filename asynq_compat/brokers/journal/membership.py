@@ -17,7 +17,8 @@ from asynq_compat.brokers.journal.following.listening import AnyApplied
 from asynq_compat.brokers.journal.pace import Pace
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.session import Session
-from asynq_compat.brokers.journal.ticket import Ticket
+from asynq_compat.brokers.journal.spreading import spread
+from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.machine.applied import Applied
 from asynq_compat.ports.consuming import Lease, QueueOrder
 from asynq_compat.wire import command
@@ -27,11 +28,11 @@ _LOG = logging.getLogger("asynq_compat.journal")
 
 
 class Seat:
-    """A server's place in one queue: the partition and the present session. Listens to the partition's replica."""
+    """A server's place in one partition of a queue, and the present session. Listens to the partition's replica."""
 
     def __init__(self, membership: Membership, partition: Partition) -> None:
         self.partition = partition
-        self.session = Session(partition.queue, membership.clock)
+        self.session = Session(partition.queue, partition.journal.name, membership.clock)
         self.is_opening = False
         self.opened_at_s = 0.0
         self._membership = membership
@@ -59,28 +60,41 @@ class Membership:
         self.capacity = capacity
         self.free = capacity
         self.is_stopped = False
+        self._turn = 0  # The partition that comes first where there is not enough for all.
         # With one slot or strict priorities the order shows: what was fetched ahead would go before what came since.
         self.pace = Pace(capacity, self.clock.monotonic_s(), is_exact=order.strict or capacity == 1)
         self._sharing = CreditSharing(order)
-        self.seats = {name: Seat(self, partitions.queue(name)) for name in self._sharing.names}
+        self._by_queue = {
+            name: [Seat(self, partition) for partition in partitions.queue(name).partitions]
+            for name in self._sharing.names
+        }
+        # By journal, those of the queues with the highest priority first.
+        self.seats = {seat.partition.journal.name: seat for seats in self._by_queue.values() for seat in seats}
 
     # --- tasks, with the lock held ------------------------------------------------------------------------------------------------
 
     def give(self) -> list[Lease]:
         """Take ready tasks for the free slots, of several queues in the server's order."""
         ready: dict[str, int] = {}
-        for name, seat in self.seats.items():
-            if seat.session.ready_count:
-                if seat.session.term.is_valid():
-                    ready[name] = seat.session.ready_count
+        by_queue: dict[str, list[Session]] = {}
+        for seat in self.seats.values():
+            session = seat.session
+            if session.ready_count:
+                if session.term.is_valid():
+                    ready[session.queue] = ready.get(session.queue, 0) + session.ready_count
+                    by_queue.setdefault(session.queue, []).append(session)
                 else:
                     self.wake.set()
         leases: list[Lease] = []
         if ready and self.free > 0:
             now_s = self.clock.monotonic_s()
             for name, count in self._sharing.next_turns(self.free, ready).items():
-                if count:
-                    leases += self.seats[name].session.give(count, now_s)
+                sessions = by_queue[name]
+                parts = spread(count, [one.ready_count for one in sessions], first=self._turn)
+                for session, part in zip(sessions, parts, strict=True):
+                    if part:
+                        leases += session.give(part, now_s)
+            self._turn += 1
             self.free -= len(leases)
         if leases and self.free <= 0 and len(self.seats) > 1:
             self.wake.set()
@@ -101,15 +115,32 @@ class Membership:
         )
 
     def shares(self) -> dict[str, int]:
-        """Return the credit that each queue should have now."""
+        """Return the credit that each seat should have now."""
         if self.is_stopped:
             return dict.fromkeys(self.seats, 0)
-        ready = {name: seat.session.ready_count for name, seat in self.seats.items()}
+        ready = {name: sum(seat.session.ready_count for seat in seats) for name, seats in self._by_queue.items()}
         whole = self.free + self.pace.window
         budget = whole - sum(ready.values())
-        if len(self.seats) == 1 or budget <= 0:
+        if len(self.seats) == 1:
+            return dict.fromkeys(self.seats, self._sharing.share(budget, {}).popitem()[1])
+        if budget <= 0:
+            return dict.fromkeys(self.seats, 0)
+        waiting = {name: _backlog(seat.partition) for name, seat in self.seats.items()}
+        shares = self._queue_shares(whole, budget, ready, waiting)
+        parts: dict[str, int] = {}
+        for name, seats in self._by_queue.items():
+            journals = [seat.session.journal for seat in seats]
+            of_queue = spread(shares[name], [waiting[one] for one in journals], first=self._turn, parks=True)
+            parts.update(zip(journals, of_queue, strict=True))
+        return parts
+
+    def _queue_shares(self, whole: int, budget: int, ready: dict[str, int], waiting: dict[str, int]) -> dict[str, int]:
+        backlogs = {
+            name: ready[name] + sum(waiting[seat.session.journal] for seat in seats)
+            for name, seats in self._by_queue.items()
+        }
+        if len(backlogs) == 1:
             return self._sharing.share(budget, {})
-        backlogs = {name: _backlog(seat.partition) + ready[name] for name, seat in self.seats.items()}
         # What is at hand counts for its queue: so the next ones, too, are there in the server's order.
         shares = self._sharing.share(whole, backlogs)
         missing = {name: max(share - ready[name], 0) for name, share in shares.items()}
@@ -120,8 +151,8 @@ class Membership:
         return max(1, (self.capacity + self.pace.window) // 4)
 
     def credit_delta(self, seat: Seat) -> int:
-        """Return by how much the credit of a queue should change, for a frame that goes there anyway."""
-        return self.shares()[seat.session.queue] - seat.session.parked
+        """Return by how much the credit of a seat should change, for a frame that goes there anyway."""
+        return self.shares()[seat.session.journal] - seat.session.parked
 
     # --- frames, made with the lock held ------------------------------------------------------------------------------------------
 
@@ -143,7 +174,7 @@ class Membership:
     def opening(self, seat: Seat, credit: int) -> Ticket:
         """Return a ticket that opens a new session in place of one that has ended."""
         if seat.session.term.is_over:
-            seat.session = Session(seat.partition.queue, self.clock)
+            seat.session = Session(seat.partition.queue, seat.partition.journal.name, self.clock)
         session = seat.session
         seat.is_opening = True
         seat.opened_at_s = self.clock.monotonic_s()

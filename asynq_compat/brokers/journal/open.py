@@ -42,6 +42,7 @@ def open_journal(
     replica: bool = False,
     reply_s: float = REPLY_S,
     keeping: Keeping | None = None,
+    partition_count: int = 1,
 ) -> Broker:
     """Return the broker over the journals of `store`, which it closes with itself.
 
@@ -53,12 +54,23 @@ def open_journal(
         replica: Follow a queue from the first outcome that is needed, instead of asking its servers for it.
         reply_s: How long to wait for a server's reply before the journal is folded.
         keeping: When checkpoints are written and what is cut; the defaults when left out.
+        partition_count: Of queues that are made here; those that exist keep theirs.
     """
     partitions = Partitions(
-        store, clock or SystemClock(), idle_s=idle_s, folds=replica or shares, reply_s=reply_s, keeping=keeping
+        store,
+        clock or SystemClock(),
+        idle_s=idle_s,
+        folds=replica or shares,
+        reply_s=reply_s,
+        keeping=keeping,
+        partition_count=partition_count,
     )
     if shares:
         partitions = _share(partitions)
+    return _broker(partitions, store, idle_s)
+
+
+def _broker(partitions: Partitions, store: JournalStore, idle_s: float) -> Broker:
     consuming = JournalConsuming(partitions, idle_s=idle_s)
     is_open = [True]
 

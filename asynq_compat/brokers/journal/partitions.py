@@ -2,11 +2,13 @@
 
 Contract: thread-safe. A forked child shares none of it: it opens everything anew at its first call.
 Not obvious: a queue's first writer announces it on the control journal before anything stands in the queue's own, so that a queue with
-tasks is always announced.
+tasks is always announced. How many partitions a queue has is said by its journals; where that can have changed since (a topic was given
+more), what was announced counts.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from typing import TypeVar
@@ -16,14 +18,16 @@ from asynq_compat.brokers.journal.following.replica import IDLE_S
 from asynq_compat.brokers.journal.keeping.keeper import Keeper
 from asynq_compat.brokers.journal.keeping.tail import Keeping
 from asynq_compat.brokers.journal.publishing import Publisher
+from asynq_compat.brokers.journal.queue import Queue
 from asynq_compat.brokers.journal.reply import REPLY_S
-from asynq_compat.errors import ServerStateError
-from asynq_compat.journals.journal import CONTROL, JournalStore
+from asynq_compat.errors import AsynqError, ServerStateError
+from asynq_compat.journals.journal import CONTROL, JournalStore, queue_journal_name
 from asynq_compat.rules.clock import Clock
-from asynq_compat.wire import command
 from asynq_compat.wire.command import Command
 
-_K = TypeVar("_K", Control, Partition)
+_LOG = logging.getLogger("asynq_compat.journal")
+
+_K = TypeVar("_K", Control, Queue)
 
 
 class Partitions:
@@ -38,6 +42,7 @@ class Partitions:
         folds: bool = False,
         reply_s: float = REPLY_S,
         keeping: Keeping | None = None,
+        partition_count: int = 1,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -45,13 +50,14 @@ class Partitions:
         self._folds = folds
         self._reply_s = reply_s
         self._keeping = keeping or Keeping()
+        self._partition_count = partition_count
         self._abandoned: list[object] = []
         self._begin()
 
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()  # Guards the two below.
-        self._queues: dict[str, Partition] = {}
+        self._queues: dict[str, Queue] = {}
         self._controls: dict[str, Control] = {}  # At most the one.
         self._is_closed = False
         self._keeper = Keeper(self.followed, self._keeping)
@@ -77,25 +83,56 @@ class Partitions:
             control = self._kept(self._controls, CONTROL, opened)
         return control
 
-    def queue(self, name: str) -> Partition:
-        """Return the partition of a queue, opened on demand; makes the journal if there is none."""
-        partition = self._queues.get(name)
-        if partition is not None and os.getpid() == self._pid and not self._is_closed:
-            return partition
+    def queue(self, name: str) -> Queue:
+        """Return a queue, opened on demand; makes its journals if there are none."""
+        queue = self._queues.get(name)
+        if queue is not None and os.getpid() == self._pid and not self._is_closed:
+            return queue
         self._check()
-        partition = self._queues.get(name)
-        if partition is None:
-            opened = Partition(
+        queue = self._queues.get(name)
+        if queue is None:
+            queue = self._kept(self._queues, name, self._opened(name))
+        return queue
+
+    def _opened(self, name: str) -> Queue:
+        count = self._count(name)
+        partitions: list[Partition] = []
+        try:
+            for number in range(count):
+                partition = Partition(
+                    name,
+                    number,
+                    count,
+                    self.store,
+                    self.clock,
+                    idle_s=self._idle_s,
+                    folds=self._folds,
+                    reply_s=self._reply_s,
+                    keeping=self._keeping,
+                )
+                partitions.append(partition)
+        except AsynqError:
+            Queue(name, partitions).close()
+            raise
+        return Queue(name, partitions)
+
+    def _count(self, name: str) -> int:
+        """Return how many partitions a queue has, made with as many as this program wants if it does not exist."""
+        wanted = self._partition_count
+        there = self.store.partition_count(queue_journal_name(name), wanted)
+        announced = self.control.partition_count(name) if there > 1 else None
+        count = there if announced is None else min(there, announced)
+        if there > count:
+            _LOG.warning(
+                "queue %s was made with %d partitions and there are %d in %s: what other programs write into the further ones is not run",
                 name,
-                self.store,
-                self.clock,
-                idle_s=self._idle_s,
-                folds=self._folds,
-                reply_s=self._reply_s,
-                keeping=self._keeping,
+                count,
+                there,
+                self.store.address,
             )
-            partition = self._kept(self._queues, name, opened)
-        return partition
+        if count != wanted != 1:
+            _LOG.info("queue %s has %d partitions; the %d asked for are for new queues", name, count, wanted)
+        return count
 
     def _kept(self, known: dict[str, _K], name: str, opened: _K) -> _K:
         """Return what is known by that name from now on; `opened` is closed if another thread was quicker, or closed everything."""
@@ -108,28 +145,32 @@ class Partitions:
         return kept
 
     def begin(self, partition: Partition) -> list[Command]:
-        """Return what has to stand before this process's first task in a queue, and announce the queue.
+        """Return what has to stand before this process's first task in a partition, and announce its queue.
 
         Every process does both at its first use: the first genesis and the first announcement count, the others change nothing.
         """
         if partition.is_begun:
             return []
-        control = self.control
-        if not (control.has_replica and control.knows(partition.queue)):
-            control.announce(partition.queue)
+        queue = self.queue(partition.queue)
+        if not queue.is_announced:
+            control = self.control
+            if not (control.has_replica and control.knows(partition.queue)):
+                control.announce(partition.queue, partition.count)
+            queue.is_announced = True
         partition.is_begun = True
-        return [command.genesis(os.urandom(16), 0, 1)]
+        return [partition.genesis()]
 
     def begin_serving(self, partition: Partition) -> list[Command]:
         """Return the genesis if the journal has none yet; unlike a first task it announces nothing, as in Asynq."""
         with partition.replica.lock:
             has_genesis = partition.replica.fold.genesis is not None
-        return [] if has_genesis else [command.genesis(os.urandom(16), 0, 1)]
+        return [] if has_genesis else [partition.genesis()]
 
     def followed(self) -> list[Control | Partition]:
         """Return the journals that a replica follows here."""
         with self._lock:
-            every: list[Control | Partition] = [*self._queues.values(), *self._controls.values()]
+            queues, controls = list(self._queues.values()), list(self._controls.values())
+        every: list[Control | Partition] = [*(one for queue in queues for one in queue.partitions), *controls]
         return [one for one in every if one.has_replica]
 
     def _served(self) -> list[Partition]:
@@ -148,10 +189,10 @@ class Partitions:
         self._publisher.stop()
         with self._lock:
             self._is_closed = True
-            followed: list[Control | Partition] = [*self._queues.values(), *self._controls.values()]
+            opened: list[Control | Queue] = [*self._queues.values(), *self._controls.values()]
             self._queues = {}
             self._controls = {}
-        for one in followed:
+        for one in opened:
             one.close()
         self._keeper.stop()
         self.store.close()

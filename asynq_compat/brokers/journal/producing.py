@@ -2,7 +2,7 @@
 
 Contract: as `ports.producing`. Thread-safe. A plain task (id of our making, no lock) costs one append and is answered when that is
 durable; where a lock or a chosen id may say no, the answer is the machine's: a server replies, or this process's replica knows if it has one.
-Not obvious: tasks of one call go to each queue in order, split into frames of bounded size; a frame that fails answers for its tasks
+Not obvious: tasks of one call go to each partition in order, split into frames of bounded size; a frame that fails answers for its tasks
 alone when others were stored.
 """
 
@@ -12,9 +12,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S, Partition
-from asynq_compat.brokers.journal.outbox import FRAME_BYTES_MAX, FRAME_TASKS_MAX
 from asynq_compat.brokers.journal.partitions import Partitions
-from asynq_compat.brokers.journal.ticket import Ticket, unanswered
+from asynq_compat.brokers.journal.queue import Queue
+from asynq_compat.brokers.journal.writing.outbox import FRAME_BYTES_MAX, FRAME_TASKS_MAX
+from asynq_compat.brokers.journal.writing.ticket import Ticket
+from asynq_compat.brokers.journal.writing.unsent import unanswered
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, PayloadTooLargeError, UnsupportedByBroker
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
 from asynq_compat.wire import command
@@ -45,24 +47,67 @@ class JournalProducing:
         """Store each request or say why not."""
         outcomes: list[EnqueueOutcome] = [EnqueueStatus.ENQUEUED] * len(requests)
         failures: list[BrokerUnavailableError] = []
-        for queue, parts in _parts(requests, outcomes).items():
+        by_partition = self._sorted(requests, outcomes, failures)
+        sent: list[tuple[Partition, Ticket, _Part]] = []
+        for partition, parts in by_partition.items():
             try:
-                sent = self._submit(queue, parts)
+                sent += self._submit(partition, parts, is_apart=len(by_partition) > 1)
             except BrokerUnavailableError as failure:
                 for part in parts:
-                    _fail(outcomes, part, failure, failures)
-                continue
-            for step in (_await_append, _await_outcomes):  # All are under way before the first reply is waited for.
-                sent = [one for one in sent if _is_through(step, one, outcomes, failures)]
-            for _, ticket, part in sent:
-                _answer(outcomes, part, ticket)
+                    _fail(outcomes, part.numbers, failure, failures)
+        for step in (_await_append, _await_outcomes):  # All are under way before the first reply is waited for.
+            sent = [one for one in sent if _is_through(step, one, outcomes, failures)]
+        for _, ticket, part in sent:
+            _answer(outcomes, part, ticket)
         if failures and all(isinstance(outcome, BrokerUnavailableError) for outcome in outcomes):
             raise failures[0]
         return outcomes
 
-    def _submit(self, queue: str, parts: Sequence[_Part]) -> list[tuple[Partition, Ticket, _Part]]:
-        """Hand one queue's parts to its writer."""
-        partition = self._partitions.queue(queue)
+    def _sorted(
+        self,
+        requests: Sequence[EnqueueRequest],
+        outcomes: list[EnqueueOutcome],
+        failures: list[BrokerUnavailableError],
+    ) -> dict[Partition, list[_Part]]:
+        """Sort a batch by partition and cut it to frames, in one pass; what a journal cannot take is answered at once."""
+        by_partition: dict[Partition, list[_Part]] = {}
+        name: str | None = None
+        for number, request in enumerate(requests):
+            size_bytes = len(request.message) + len(request.task_id) + len(request.unique_key) + _TASK_ROOM_BYTES
+            if len(request.message) > MESSAGE_BYTES_MAX or request.group:
+                outcomes[number] = _refusal(request)
+                continue
+            if request.queue != name:
+                name = request.queue
+                queue = self._opened(name)
+                if isinstance(queue, Queue):
+                    partition = queue.partitions[0]
+                    is_whole = len(queue.partitions) == 1
+                    part = by_partition.setdefault(partition, [_Part()])[-1] if is_whole else _Part()
+            if not isinstance(queue, Queue):
+                _fail(outcomes, [number], queue, failures)
+                continue
+            if not is_whole:
+                partition = queue.of(request.unique_key or request.task_id)
+                part = by_partition.setdefault(partition, [_Part()])[-1]
+            if part.numbers and (
+                part.size_bytes + size_bytes > FRAME_BYTES_MAX or len(part.numbers) >= FRAME_TASKS_MAX
+            ):
+                part = _Part()
+                by_partition[partition].append(part)
+            part.add(number, request, size_bytes)
+        return by_partition
+
+    def _opened(self, name: str) -> Queue | BrokerUnavailableError:
+        try:
+            return self._partitions.queue(name)
+        except BrokerUnavailableError as failure:
+            return failure
+
+    def _submit(
+        self, partition: Partition, parts: Sequence[_Part], *, is_apart: bool
+    ) -> list[tuple[Partition, Ticket, _Part]]:
+        """Hand one partition's parts to its writer."""
         folds = partition.folds
         if any(part.needs_outcomes for part in parts):
             if folds:
@@ -80,7 +125,7 @@ class JournalProducing:
                 asks=part.needs_outcomes and not folds,
             )
             first = []
-            partition.writer.enqueue(ticket, timeout_s=TIMEOUT_S)
+            partition.writer.enqueue(ticket, timeout_s=TIMEOUT_S, is_apart=is_apart)
             sent.append((partition, ticket, part))
         return sent
 
@@ -135,6 +180,17 @@ class _Part:
         self.size_bytes = 0
         self.needs_outcomes = False
 
+    def add(self, number: int, request: EnqueueRequest, size_bytes: int) -> None:
+        """Take one more request in."""
+        if request.has_chosen_id or request.unique_key:
+            self.needs_outcomes = True
+        if request.process_at is not None or request.unique_key:
+            self.more[len(self.numbers)] = request
+        self.numbers.append(number)
+        self.ids.append(request.task_id)
+        self.messages.append(request.message)
+        self.size_bytes += size_bytes
+
     def command(self) -> Command:
         """Return the command that enqueues them."""
         if not self.more:
@@ -149,33 +205,6 @@ class _Part:
             unique_keys=[(one.unique_key or None) if one else None for one in rows] if has_locks else None,
             unique_ttls=[one.unique_ttl_s if one and one.unique_key else None for one in rows] if has_locks else None,
         )
-
-
-def _parts(requests: Sequence[EnqueueRequest], outcomes: list[EnqueueOutcome]) -> dict[str, list[_Part]]:
-    """Sort a batch by queue and cut it to frames, in one pass; what a journal cannot take is answered at once."""
-    by_queue: dict[str, list[_Part]] = {}
-    queue, part = None, _Part()
-    for number, request in enumerate(requests):
-        message = request.message
-        size_bytes = len(message) + len(request.task_id) + len(request.unique_key) + _TASK_ROOM_BYTES
-        if len(message) > MESSAGE_BYTES_MAX or request.group:
-            outcomes[number] = _refusal(request)
-            continue
-        if request.queue != queue:
-            queue = request.queue
-            part = by_queue.setdefault(queue, [_Part()])[-1]
-        if part.numbers and (part.size_bytes + size_bytes > FRAME_BYTES_MAX or len(part.numbers) >= FRAME_TASKS_MAX):
-            part = _Part()
-            by_queue[request.queue].append(part)
-        if request.has_chosen_id or request.unique_key:
-            part.needs_outcomes = True
-        if request.process_at is not None or request.unique_key:
-            part.more[len(part.numbers)] = request
-        part.numbers.append(number)
-        part.ids.append(request.task_id)
-        part.messages.append(message)
-        part.size_bytes += size_bytes
-    return by_queue
 
 
 def _refusal(request: EnqueueRequest) -> AsynqError:
@@ -221,7 +250,7 @@ def _is_through(
     except BrokerUnavailableError as failure:
         if ticket.asks:
             partition.writer.awaited.disregard(ticket)
-        _fail(outcomes, part, failure, failures)
+        _fail(outcomes, part.numbers, failure, failures)
     except AsynqError as failure:
         for number in part.numbers:
             outcomes[number] = failure
@@ -232,10 +261,10 @@ def _is_through(
 
 def _fail(
     outcomes: list[EnqueueOutcome],
-    part: _Part,
+    numbers: Sequence[int],
     failure: BrokerUnavailableError,
     failures: list[BrokerUnavailableError],
 ) -> None:
     failures.append(failure)
-    for number in part.numbers:
+    for number in numbers:
         outcomes[number] = failure

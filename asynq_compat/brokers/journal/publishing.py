@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from asynq_compat.brokers.journal.following.followed import Control, Partition
-from asynq_compat.brokers.journal.ticket import Ticket
+from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.errors import AsynqError, ServerStateError
 from asynq_compat.machine.applied import QueueCounts
 from asynq_compat.wire import command

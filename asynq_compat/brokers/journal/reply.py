@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from asynq_compat.brokers.journal.ticket import Ticket
-from asynq_compat.brokers.journal.writer import Writer
+from asynq_compat.brokers.journal.writing.ticket import Ticket
+from asynq_compat.brokers.journal.writing.writer import Writer
 from asynq_compat.errors import AsynqError
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, Journal
 from asynq_compat.machine.applied import Applied, Outcome

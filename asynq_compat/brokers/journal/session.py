@@ -52,6 +52,7 @@ class Session:
         "credit_under_way",
         "held",
         "is_open",
+        "journal",
         "last_assigned_at_s",
         "last_made_at_s",
         "name",
@@ -62,8 +63,9 @@ class Session:
         "term",
     )
 
-    def __init__(self, queue: str, clock: Clock) -> None:
+    def __init__(self, queue: str, journal: str, clock: Clock) -> None:
         self.queue = queue
+        self.journal = journal
         self.term = SessionTerm(clock, self)
         self.name = -1
         self.is_open = False

@@ -7,17 +7,22 @@ and every wait has a limit. Which one is used is said by the settings; nothing i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.journals.journal import Entry
 from asynq_compat.journals.kafka.settings import KafkaSettings
 
-PARTITION = 0
+
+class At(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
 
 
 class Fetcher(Protocol):
-    """A consumer of one topic."""
+    """A consumer of one partition."""
 
     @property
     def next(self) -> int:
@@ -53,12 +58,12 @@ class Fetcher(Protocol):
 
 
 class Driver(Protocol):
-    """The connections of one process to one cluster. Offsets are of partition 0."""
+    """The connections of one process to one cluster."""
 
     def connect_ahead(self) -> None:
         """Connect what appends beside whatever else is being done; a failure shows at the first append."""
 
-    def append(self, topic: str, frame: bytes) -> int:
+    def append(self, at: At, frame: bytes) -> int:
         """Store a frame; return its offset.
 
         Raises:
@@ -66,28 +71,28 @@ class Driver(Protocol):
             BrokerUnavailableError: No answer; says whether it may have been stored.
         """
 
-    def end(self, topic: str) -> int:
+    def end(self, at: At) -> int:
         """Return the offset of the last record, -1 if there is none."""
 
-    def first(self, topic: str) -> int:
+    def first(self, at: At) -> int:
         """Return the offset from which on nothing was deleted."""
 
-    def truncate(self, topic: str, before: int) -> None:
+    def truncate(self, at: At, before: int) -> None:
         """Delete the records below an offset."""
 
     def topics(self) -> Sequence[str]:
         """Return the names of all topics of the cluster that this user may see."""
 
-    def ensure_topic(self, topic: str) -> None:
-        """Make the topic if it does not exist, and check what stands there.
+    def ensure_topic(self, topic: str, partition_count: int) -> int:
+        """Make the topic with so many partitions if it does not exist, check what stands there; return how many it has.
 
         Raises:
             InvalidArgumentError: A setting of it would harm a journal; the message says which and how to mend it.
             BrokerUnavailableError: No answer, or it may not be made.
         """
 
-    def fetcher(self, topic: str) -> Fetcher:
-        """Return a consumer of the topic, connected by its first use."""
+    def fetcher(self, at: At) -> Fetcher:
+        """Return a consumer of a partition, connected by its first use."""
 
     def after_fork(self) -> None:
         """Start anew in a forked child; what was inherited is its parent's."""

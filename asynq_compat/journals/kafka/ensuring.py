@@ -16,7 +16,13 @@ from typing import Protocol
 
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError
 from asynq_compat.journals.kafka.settings import KafkaSettings
-from asynq_compat.journals.kafka.topics import WANTED, WANTED_IF_REPLICATED, fault_of
+from asynq_compat.journals.kafka.topics import (
+    WANTED,
+    WANTED_IF_REPLICATED,
+    fault_of,
+    fault_of_count,
+    journal_name_of,
+)
 from asynq_compat.journals.kafka.unreachable import right_needed
 
 _LOOK_AGAIN_S = 0.02
@@ -40,15 +46,15 @@ class TopicAdmin(Protocol):
     def configs(self, topic: str) -> Mapping[str, str | None]:
         """Return its settings, at least those that are wanted; nothing if this user may not see them or the broker does not know it yet."""
 
-    def create(self, topic: str, replication_factor: int, configs: Mapping[str, str]) -> None:
-        """Make it with one partition; nothing happens if it exists."""
+    def create(self, topic: str, partition_count: int, replication_factor: int, configs: Mapping[str, str]) -> None:
+        """Make it; nothing happens if it exists."""
 
     def alter(self, topic: str, configs: Mapping[str, str]) -> None:
         """Change these settings and leave the others."""
 
 
-def ensure_topic(admin: TopicAdmin, settings: KafkaSettings, topic: str) -> None:
-    """Make the topic if it does not exist, and check what stands there.
+def ensure_topic(admin: TopicAdmin, settings: KafkaSettings, topic: str, partition_count: int) -> int:
+    """Make the topic with so many partitions if it does not exist, check what stands there; return how many it has.
 
     Raises:
         InvalidArgumentError: A setting of it would harm a journal; the message says which and how to mend it.
@@ -57,13 +63,18 @@ def ensure_topic(admin: TopicAdmin, settings: KafkaSettings, topic: str) -> None
     described = admin.describe(topic)
     if described is None:
         factor = settings.replication_factor
-        admin.create(topic, factor, {**WANTED, **(WANTED_IF_REPLICATED if factor > 1 else {})})
+        admin.create(topic, partition_count, factor, {**WANTED, **(WANTED_IF_REPLICATED if factor > 1 else {})})
         described = _appeared(admin, settings, topic)
         if factor == -1 and described.replica_count > 1:
             admin.alter(topic, WANTED_IF_REPLICATED)
-    found = _configs(admin, settings, topic)
-    if fault := fault_of(topic, settings.bootstrap[0], described.partition_count, found, described.replica_count):
+    # First what cannot be mended by a setting.
+    base = journal_name_of(settings.namespace, topic) or topic
+    if fault := fault_of_count(base, topic, settings.bootstrap[0], described.partition_count, 0):
         raise InvalidArgumentError(fault)
+    found = _configs(admin, settings, topic)
+    if fault := fault_of(topic, settings.bootstrap[0], found, described.replica_count):
+        raise InvalidArgumentError(fault)
+    return described.partition_count
 
 
 def _configs(admin: TopicAdmin, settings: KafkaSettings, topic: str) -> Mapping[str, str | None]:

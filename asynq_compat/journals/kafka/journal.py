@@ -1,6 +1,6 @@
 """How is a journal kept in a Kafka topic?
 
-Contract: partition 0 of one topic is the total order; an append is durable when all in-sync replicas have it. Topics are made if they do
+Contract: a partition of a topic is the total order; an append is durable when all in-sync replicas have it. Topics are made if they do
 not exist and refused if their settings would harm a journal (topics.py). Forked children connect anew.
 Not obvious: an append that got no answer may be in the topic; the machine knows a frame that was appended twice.
 """
@@ -13,12 +13,20 @@ import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from asynq_compat.errors import ServerStateError
-from asynq_compat.journals.journal import READ_BYTES_MAX, READ_COUNT_MAX, Batch, JournalStore, check_frame_size
-from asynq_compat.journals.kafka.driver import Driver, open_driver
+from asynq_compat.errors import InvalidArgumentError, ServerStateError
+from asynq_compat.journals.journal import (
+    READ_BYTES_MAX,
+    READ_COUNT_MAX,
+    Batch,
+    JournalStore,
+    base_and_partition,
+    check_frame_size,
+    queue_of_state,
+)
+from asynq_compat.journals.kafka.driver import At, Driver, open_driver
 from asynq_compat.journals.kafka.reader import TopicReader
 from asynq_compat.journals.kafka.settings import KafkaSettings
-from asynq_compat.journals.kafka.topics import journal_name_of, topic_name
+from asynq_compat.journals.kafka.topics import fault_of_count, journal_name_of, topic_name
 
 
 class KafkaJournalStore:
@@ -32,6 +40,7 @@ class KafkaJournalStore:
         self._settings = settings
         self._driver = open_driver(settings)
         self._opened: list[KafkaJournal] = []
+        self._counts: dict[str, int] = {}  # Partitions of the queues' journals that were looked at.
         self._driver.connect_ahead()
         _stores.add(self)
 
@@ -40,13 +49,28 @@ class KafkaJournalStore:
         """The brokers and the namespace as a URL."""
         return self._settings.address
 
+    def partition_count(self, base: str, wanted: int) -> int:
+        """Return how many partitions a queue's topic has, made if it does not exist."""
+        count = self._counts[base] = self._driver.ensure_topic(topic_name(self._settings.namespace, base), wanted)
+        return count
+
     def open(self, name: str) -> KafkaJournal:
         """Open the journal of that name, its topic made if it does not exist."""
-        topic = topic_name(self._settings.namespace, name)
-        self._driver.ensure_topic(topic)
-        journal = KafkaJournal(self._settings, self._driver, name, topic)
+        base, partition = base_and_partition(name)
+        topic = topic_name(self._settings.namespace, base)
+        count = self._counts.get(base) or self._driver.ensure_topic(topic, self._count_for(base))
+        if fault := fault_of_count(base, topic, self._settings.bootstrap[0], count, partition):
+            raise InvalidArgumentError(fault)
+        journal = KafkaJournal(self._settings, self._driver, name, At(topic, partition))
         self._opened.append(journal)
         return journal
+
+    def _count_for(self, base: str) -> int:
+        """Return with how many partitions a topic is made: for each of a queue's there is one of checkpoints."""
+        queue_base = queue_of_state(base)
+        if queue_base is None:
+            return 1
+        return self._counts.get(queue_base) or self.partition_count(queue_base, 1)
 
     def names(self) -> Sequence[str]:
         """Return the names of the journals that exist, sorted."""
@@ -75,13 +99,13 @@ class KafkaJournalStore:
 
 
 class KafkaJournal:
-    """One journal: partition 0 of a topic."""
+    """One journal: a partition of a topic."""
 
-    def __init__(self, settings: KafkaSettings, driver: Driver, name: str, topic: str) -> None:
+    def __init__(self, settings: KafkaSettings, driver: Driver, name: str, at: At) -> None:
         self._settings = settings
         self._driver = driver
         self._name = name
-        self._topic = topic
+        self._at = at
         self._is_closed = False
         self._turn = threading.Lock()  # Held through a read: one reader at a time.
         self._reader = self._new_reader()
@@ -95,7 +119,7 @@ class KafkaJournal:
         """Store a frame; return its position."""
         check_frame_size(frame)
         self._check_open()
-        return self._driver.append(self._topic, frame)
+        return self._driver.append(self._at, frame)
 
     def read(
         self, after: int, *, wait_s: float, max_count: int = READ_COUNT_MAX, max_bytes: int = READ_BYTES_MAX
@@ -108,17 +132,17 @@ class KafkaJournal:
     def end(self) -> int:
         """Return the position of the last record, -1 if there is none."""
         self._check_open()
-        return self._driver.end(self._topic)
+        return self._driver.end(self._at)
 
     def first(self) -> int:
         """Return the position from which on nothing was cut."""
         self._check_open()
-        return self._driver.first(self._topic)
+        return self._driver.first(self._at)
 
     def truncate(self, before: int) -> None:
         """Delete the records below a position."""
         self._check_open()
-        self._driver.truncate(self._topic, before)
+        self._driver.truncate(self._at, before)
 
     def interrupt(self) -> None:
         """Let a waiting read return."""
@@ -138,7 +162,7 @@ class KafkaJournal:
         self._reader = self._new_reader()
 
     def _new_reader(self) -> TopicReader:
-        return TopicReader(self._driver.fetcher(self._topic), self.end, self._settings.request_timeout_s)
+        return TopicReader(self._driver.fetcher(self._at), self.end, self._settings.request_timeout_s)
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -71,16 +71,33 @@ def journal_name_of(namespace: str, topic: str) -> str | None:
         return None
 
 
-def fault_of(
-    topic: str, address: str, partition_count: int, found: Mapping[str, str | None], replica_count: int = 1
-) -> str | None:
-    """Return what is wrong with a topic and how it is mended; None if nothing is."""
-    if partition_count != 1:
+def fault_of_count(base: str, topic: str, address: str, partition_count: int, partition: int) -> str | None:
+    """Return what is wrong with the number of a topic's partitions where one of them is wanted; None if nothing is.
+
+    Args:
+        base: The journal without the partition.
+        topic: Its topic.
+        address: A broker.
+        partition_count: How many the topic has.
+        partition: The one that is wanted.
+    """
+    if base in _SHARED and partition_count != 1:
         return (
-            f"topic {topic} has {partition_count} partitions, a journal needs 1 and a topic never loses one; if it is empty, "
+            f"topic {topic} has {partition_count} partitions, this one needs 1 and a topic never loses one; if it is empty, "
             f"delete it with `rpk topic delete {topic}` or `kafka-topics.sh --bootstrap-server {address} --delete --topic {topic}` "
             "and let this program make it, else choose another namespace"
         )
+    if partition >= partition_count:
+        return (
+            f"topic {topic} has {partition_count} partitions and needs {partition + 1}, as many as its queue's; add some with "
+            f"`rpk topic add-partitions {topic} --num {partition + 1 - partition_count}` or `kafka-topics.sh --bootstrap-server "
+            f"{address} --alter --topic {topic} --partitions {partition + 1}`"
+        )
+    return None
+
+
+def fault_of(topic: str, address: str, found: Mapping[str, str | None], replica_count: int = 1) -> str | None:
+    """Return what is wrong with a topic's settings and how it is mended; None if nothing is."""
     for setting, wanted in WANTED.items():
         value = found.get(setting)
         if value is None or (value != wanted and not _is_large_enough(setting, value)):

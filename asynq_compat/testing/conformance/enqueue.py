@@ -45,8 +45,8 @@ def tasks_start_in_the_order_in_which_they_came(queue: QueueHarness) -> None:
     """First in, first out, over calls and within one."""
     ids = [queue.enqueue(), *queue.enqueue_many(3), queue.enqueue()]
 
-    assert queue.listed(TaskState.PENDING) == ids
-    assert [lease.task_id for lease in queue.worker().take(5)] == ids
+    assert queue.are(queue.listed(TaskState.PENDING), ids)
+    assert queue.are([lease.task_id for lease in queue.worker().take(5)], ids)
 
 
 def each_request_of_a_batch_has_its_own_outcome(queue: QueueHarness) -> None:
@@ -57,7 +57,7 @@ def each_request_of_a_batch_has_its_own_outcome(queue: QueueHarness) -> None:
     outcomes = queue.broker.producing.enqueue(requests)
 
     assert list(outcomes) == [EnqueueStatus.ENQUEUED, EnqueueStatus.ID_CONFLICT, EnqueueStatus.ENQUEUED]
-    assert queue.listed(TaskState.PENDING) == ["taken", "first", "last"]
+    assert queue.are(queue.listed(TaskState.PENDING), ["taken", "first", "last"])
 
 
 def the_same_id_twice_in_a_batch_is_a_conflict(queue: QueueHarness) -> None:

@@ -49,7 +49,7 @@ def tasks_become_pending_in_the_order_of_their_seconds(queue: QueueHarness) -> N
     queue.pass_s(4)
     queue.wait_for_state(third, TaskState.PENDING)
 
-    assert queue.listed(TaskState.PENDING) == [first, second, third]
+    assert queue.are(queue.listed(TaskState.PENDING), [first, second, third])
 
 
 @passes(2)
@@ -61,7 +61,7 @@ def tasks_of_one_second_become_pending_by_their_ids(queue: QueueHarness) -> None
     queue.pass_s(2)
     queue.wait_for_state("c", TaskState.PENDING)
 
-    assert queue.listed(TaskState.PENDING) == ["a", "b", "c"]
+    assert queue.are(queue.listed(TaskState.PENDING), ["a", "b", "c"])
 
 
 @passes(2)

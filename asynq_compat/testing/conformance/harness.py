@@ -222,6 +222,10 @@ class QueueHarness:
         assert tasks is not None, f"no queue {self.queue}"
         return [decode_message(task.message).id for task in tasks]
 
+    def are(self, found: Sequence[str], ids: Sequence[str]) -> bool:
+        """Return whether `found` are these, one behind the other where the queue is one order."""
+        return list(found) == list(ids) if self.traits.is_one_order else sorted(found) == sorted(ids)
+
     def is_listed_as_orphaned(self, task_id: str) -> bool:
         """Return whether the list of active tasks says that nobody has this one any more."""
         tasks = self.broker.inspecting.list_tasks(self.queue, TaskState.ACTIVE, start=0, count=None) or ()

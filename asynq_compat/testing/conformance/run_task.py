@@ -29,7 +29,7 @@ def it_runs_after_what_was_pending_before(queue: QueueHarness) -> None:
 
     queue.broker.administering.run_task(queue.queue, later)
 
-    assert [lease.task_id for lease in queue.worker().take(2)] == [pending, later]
+    assert queue.are([lease.task_id for lease in queue.worker().take(2)], [pending, later])
 
 
 def its_message_is_unchanged(queue: QueueHarness) -> None:

@@ -57,8 +57,8 @@ def settling_in_any_order_settles_each(queue: QueueHarness) -> None:
     assert worker.done(fifth, second) == [SettleOutcome.SETTLED] * 2
     assert worker.done(sixth, second, first) == [SettleOutcome.SETTLED, SettleOutcome.NOT_HELD, SettleOutcome.SETTLED]
 
-    assert queue.listed(TaskState.ACTIVE) == [third.task_id, fourth.task_id]
-    assert [third.task_id, fourth.task_id] == ids[2:4]
+    assert queue.are(queue.listed(TaskState.ACTIVE), [third.task_id, fourth.task_id])
+    assert queue.are([one.task_id for one in (first, second, third, fourth, fifth, sixth)], ids)
 
 
 @passes(RECOVERY_S + 30)

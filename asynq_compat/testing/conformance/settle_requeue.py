@@ -12,13 +12,13 @@ from asynq_compat.testing.conformance.harness import QueueHarness
 
 def a_requeued_task_is_next_in_line(queue: QueueHarness) -> None:
     """Before all that wait."""
-    first, second, third = queue.enqueue_many(3)
+    ids = queue.enqueue_many(3)
     worker = queue.worker(capacity=1)
 
     assert worker.requeue(worker.take_one()) == [SettleOutcome.SETTLED]
 
-    assert worker.take_one().task_id == first
-    assert queue.listed(TaskState.PENDING) == [second, third]
+    again = worker.take_one().task_id
+    assert queue.are([again, *queue.listed(TaskState.PENDING)], ids)
 
 
 def nothing_is_counted(queue: QueueHarness) -> None:

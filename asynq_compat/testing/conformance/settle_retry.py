@@ -94,9 +94,10 @@ def a_task_is_retried_once_per_attempt(queue: QueueHarness) -> None:
 def retries_are_listed_by_their_time(queue: QueueHarness) -> None:
     """The next one first."""
     worker = queue.worker()
-    ids = queue.enqueue_many(3)
+    queue.enqueue_many(3)
+    leases = worker.take(3)
 
-    for lease, delay_s in zip(worker.take(3), (300, 100, 200), strict=True):
+    for lease, delay_s in zip(leases, (300, 100, 200), strict=True):
         worker.retry(lease, delay_s=delay_s)
 
-    assert queue.listed(TaskState.RETRY) == [ids[1], ids[2], ids[0]]
+    assert queue.listed(TaskState.RETRY) == [leases[number].task_id for number in (1, 2, 0)]

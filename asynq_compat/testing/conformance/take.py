@@ -57,7 +57,7 @@ def a_freed_slot_is_filled_again(queue: QueueHarness) -> None:
         taken.append(lease.task_id)
         worker.done(lease)
 
-    assert taken == ids
+    assert queue.are(taken, ids)
 
 
 def a_slot_whose_lease_was_lost_is_filled_again(queue: QueueHarness) -> None:
@@ -127,7 +127,7 @@ def what_a_closing_worker_has_not_taken_goes_back_to_its_place(queue: QueueHarne
     worker.intake.close()
     worker.intake.close()
 
-    assert queue.listed(TaskState.PENDING) == ids
+    assert queue.are(queue.listed(TaskState.PENDING), ids)
     assert queue.message(ids[0]).retried == 0
     assert queue.stats().processed == 0
 
@@ -142,7 +142,7 @@ def what_was_taken_and_not_started_goes_back_to_its_place(queue: QueueHarness) -
     assert worker.requeue(unstarted) == [SettleOutcome.SETTLED]
     worker.intake.close()
 
-    assert queue.listed(TaskState.PENDING) == ids
+    assert queue.are(queue.listed(TaskState.PENDING), ids)
 
 
 def strict_order_serves_the_higher_priority_first(queue: QueueHarness) -> None:

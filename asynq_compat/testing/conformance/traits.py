@@ -6,7 +6,7 @@ what another process on the same Redis can see of Go; a journal is better where 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +17,13 @@ class BrokerTraits:
         has_virtual_time: The broker's time is the clock it was opened with, so that an hour passes at once.
         keeps_lock_on_id_conflict: A unique task refused for its id leaves its lock behind (G4).
         counts_unstarted_as_taken: A lost worker's tasks all count as tried; otherwise only those that it had started do.
+        is_one_order: A queue is one order of tasks, one set of ids and one archive; otherwise each of its partitions is.
     """
 
     has_virtual_time: bool
     keeps_lock_on_id_conflict: bool
     counts_unstarted_as_taken: bool
+    is_one_order: bool = True
 
 
 REDIS = BrokerTraits(
@@ -34,3 +36,4 @@ JOURNAL = BrokerTraits(
     keeps_lock_on_id_conflict=False,
     counts_unstarted_as_taken=False,
 )
+PARTITIONED_JOURNAL = replace(JOURNAL, is_one_order=False)

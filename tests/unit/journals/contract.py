@@ -295,3 +295,20 @@ class JournalContract:
         store.ping()
 
         assert store.address
+
+    def test_the_partitions_of_a_queue_are_journals_of_their_own(self, store: JournalStore) -> None:
+        base = queue_journal_name("wide")
+        assert store.partition_count(base, 3) == 3
+        assert store.partition_count(base, 5) == 3
+
+        journals = [store.open(queue_journal_name("wide", number)) for number in range(3)]
+        for number, journal in enumerate(journals):
+            journal.append(str(number).encode())
+
+        assert [data_of(read_all(journal, 1)) for journal in journals] == [[b"0"], [b"1"], [b"2"]]
+        assert [journal.end() for journal in journals] == [0, 0, 0]
+        assert base in store.names()
+        assert all("/" not in name for name in store.names())
+        last = store.open(state_journal_name(queue_journal_name("wide", 2)))
+        last.append(b"checkpoint")
+        assert data_of(read_all(last, 1)) == [b"checkpoint"]

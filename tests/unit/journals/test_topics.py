@@ -10,8 +10,14 @@ from hypothesis import strategies as st
 
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.journals.journal import CONTROL, queue_journal_name, state_journal_name
-from asynq_compat.journals.kafka.settings import KafkaSettings
-from asynq_compat.journals.kafka.topics import WANTED, WANTED_IF_REPLICATED, fault_of, journal_name_of, topic_name
+from asynq_compat.journals.kafka.topics import (
+    WANTED,
+    WANTED_IF_REPLICATED,
+    fault_of,
+    fault_of_count,
+    journal_name_of,
+    topic_name,
+)
 
 ADDRESS = "localhost:9092"
 queues = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
@@ -53,8 +59,8 @@ def test_a_name_that_no_topic_can_bear_is_refused(name: str) -> None:
 
 
 def test_a_topic_as_we_make_it_has_no_fault() -> None:
-    assert fault_of("t", ADDRESS, 1, WANTED) is None
-    assert fault_of("t", ADDRESS, 1, {**WANTED, "max.message.bytes": "104857600"}) is None
+    assert fault_of("t", ADDRESS, WANTED) is None
+    assert fault_of("t", ADDRESS, {**WANTED, "max.message.bytes": "104857600"}) is None
 
 
 @pytest.mark.parametrize(
@@ -70,7 +76,7 @@ def test_a_topic_as_we_make_it_has_no_fault() -> None:
     ],
 )
 def test_a_harmful_setting_is_named_with_the_command_that_mends_it(setting: str, value: str | None) -> None:
-    fault = fault_of("asynq.control", ADDRESS, 1, {**WANTED, setting: value})
+    fault = fault_of("asynq.control", ADDRESS, {**WANTED, setting: value})
 
     assert fault is not None
     assert f"topic asynq.control has {setting}={value}" in fault
@@ -84,36 +90,26 @@ def test_a_harmful_setting_is_named_with_the_command_that_mends_it(setting: str,
 def test_what_harms_a_replicated_topic_alone_is_named_where_it_is_replicated(setting: str, value: str) -> None:
     found = {**WANTED, **WANTED_IF_REPLICATED, setting: value}
 
-    assert fault_of("t", ADDRESS, 1, found, replica_count=1) is None
-    assert f"--set {setting}={WANTED_IF_REPLICATED[setting]}" in (fault_of("t", ADDRESS, 1, found, 3) or "")
+    assert fault_of("t", ADDRESS, found, replica_count=1) is None
+    assert f"--set {setting}={WANTED_IF_REPLICATED[setting]}" in (fault_of("t", ADDRESS, found, 3) or "")
 
 
 def test_a_broker_that_always_needs_a_majority_has_no_such_settings() -> None:
-    assert fault_of("t", ADDRESS, 1, WANTED, replica_count=3) is None
-    assert fault_of("t", ADDRESS, 1, {**WANTED, "min.insync.replicas": "3"}, replica_count=3) is None
+    assert fault_of("t", ADDRESS, WANTED, replica_count=3) is None
+    assert fault_of("t", ADDRESS, {**WANTED, "min.insync.replicas": "3"}, replica_count=3) is None
 
 
-def test_more_than_one_partition_is_refused() -> None:
-    fault = fault_of("t", ADDRESS, 3, WANTED) or ""
+def test_what_all_queues_share_has_one_partition() -> None:
+    fault = fault_of_count("control", "asynq.control", ADDRESS, 3, 0) or ""
 
     assert "has 3 partitions" in fault
-    assert "rpk topic delete t" in fault
-    assert f"kafka-topics.sh --bootstrap-server {ADDRESS} --delete --topic t" in fault
+    assert "rpk topic delete asynq.control" in fault
+    assert fault_of_count("control", "asynq.control", ADDRESS, 1, 0) is None
 
 
-@pytest.mark.parametrize("bootstrap", [(), ("localhost",), ("localhost:",), ("",)])
-def test_addresses_are_checked_when_they_are_given(bootstrap: tuple[str, ...]) -> None:
-    with pytest.raises(InvalidArgumentError, match="localhost:9092"):
-        KafkaSettings(bootstrap=bootstrap)
+def test_a_partition_that_a_topic_lacks_is_named_with_the_command_that_adds_it() -> None:
+    fault = fault_of_count("state.q", "asynq.state.q", ADDRESS, 2, 3) or ""
 
-
-@pytest.mark.parametrize("namespace", ["", "a b", "größe"])
-def test_a_namespace_that_no_topic_can_bear_is_refused(namespace: str) -> None:
-    with pytest.raises(InvalidArgumentError, match="namespace"):
-        KafkaSettings(bootstrap=(ADDRESS,), namespace=namespace)
-
-
-@pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
-def test_a_timeout_that_is_none_is_refused(timeout_s: float) -> None:
-    with pytest.raises(InvalidArgumentError, match="request_timeout_s"):
-        KafkaSettings(bootstrap=(ADDRESS,), request_timeout_s=timeout_s)
+    assert "has 2 partitions and needs 4" in fault
+    assert "rpk topic add-partitions asynq.state.q --num 2" in fault
+    assert fault_of_count("state.q", "asynq.state.q", ADDRESS, 4, 3) is None

@@ -18,8 +18,8 @@ from asynq_compat.brokers.journal.keeping.checkpointing import Snapshot
 from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
 from asynq_compat.brokers.journal.keeping.tail import Keeping
 from asynq_compat.brokers.journal.reply import REPLY_S, Replier, ReplyReader
-from asynq_compat.brokers.journal.ticket import Ticket
-from asynq_compat.brokers.journal.writer import Writer
+from asynq_compat.brokers.journal.writing.ticket import Ticket
+from asynq_compat.brokers.journal.writing.writer import Writer
 from asynq_compat.journals.journal import CONTROL, JournalStore, queue_journal_name
 from asynq_compat.machine.control import ControlMachine
 from asynq_compat.machine.machine import Machine
@@ -143,23 +143,29 @@ class Control(Followed[ControlMachine]):
         known = self.replica.fold.servers(self.clock.now_ns() // 1_000_000)
         return next((rank for rank, server in enumerate(known) if server.key in self._servers), None)
 
-    def announce(self, queue: str) -> None:
+    def announce(self, queue: str, partition_count: int) -> None:
         """Make sure that the queue is known. Durable on return."""
-        self.commit([command.queue(queue, 1)], size_bytes=32 + len(queue), needs_outcomes=False)
+        self.commit([command.queue(queue, partition_count)], size_bytes=32 + len(queue), needs_outcomes=False)
+
+    def partition_count(self, queue: str) -> int | None:
+        """Return how many partitions the queue has if it was announced before this call."""
+        self.replica.sync(timeout_s=TIMEOUT_S)
+        with self.replica.lock:
+            return self.replica.fold.queues().get(queue)
 
     def knows(self, queue: str) -> bool:
         """Return whether the queue was announced before this call."""
-        self.replica.sync(timeout_s=TIMEOUT_S)
-        with self.replica.lock:
-            return queue in self.replica.fold.queues()
+        return self.partition_count(queue) is not None
 
 
 class Partition(Followed[Machine]):
-    """One queue's journal (queues have one partition)."""
+    """One partition of a queue: partition `number` of `count`."""
 
     def __init__(
         self,
         queue: str,
+        number: int,
+        count: int,
         store: JournalStore,
         clock: Clock,
         *,
@@ -169,7 +175,9 @@ class Partition(Followed[Machine]):
         reply_s: float = REPLY_S,
     ) -> None:
         self.queue = queue
-        super().__init__(store, queue_journal_name(queue), clock, idle_s=idle_s, keeping=keeping)
+        self.number = number
+        self.count = count
+        super().__init__(store, queue_journal_name(queue, number), clock, idle_s=idle_s, keeping=keeping)
         self.is_begun = False
         self._folds = folds
         self.reply_s = reply_s
@@ -193,6 +201,10 @@ class Partition(Followed[Machine]):
 
     def _find_checkpoints(self) -> Checkpoints[Machine]:
         return Checkpoints(self.store, self.journal.name, snapshot_sections, partial(restore, self.queue))
+
+    def genesis(self) -> Command:
+        """Return what says which journal this is, if it stands there first."""
+        return command.genesis(os.urandom(16), self.number, self.count)
 
     @property
     def folds(self) -> bool:

@@ -23,8 +23,8 @@ from asynq_compat.brokers.journal.keeper import TickTimer
 from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
 from asynq_compat.brokers.journal.keeping.tail import Keeping, Tail
 from asynq_compat.brokers.journal.reply import Replier
-from asynq_compat.brokers.journal.ticket import Ticket
-from asynq_compat.brokers.journal.writer import Writer
+from asynq_compat.brokers.journal.writing.ticket import Ticket
+from asynq_compat.brokers.journal.writing.writer import Writer
 from asynq_compat.errors import AsynqError, CorruptDataError, NewerReleaseError, ServerStateError
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, Journal, NotInJournalError
 from asynq_compat.machine.applied import Marker, Verdict

@@ -27,21 +27,48 @@ _WAIT_S = 10.0
 _FEW = 10
 
 
+def partition_count(store: JournalStore, queue: str) -> int:
+    """Return how many partitions a queue has.
+
+    Raises:
+        QueueNotFoundError: There is no such queue.
+    """
+    name = queue_journal_name(queue)
+    if name not in store.names():
+        raise QueueNotFoundError(f"NOT_FOUND: queue {go_quoted(queue)} does not exist")
+    return store.partition_count(name, 1)
+
+
 class Past:
-    """One queue's journal, opened for reading. ``with Past(...) as past:`` closes it.
+    """One partition of a queue, opened for reading. ``with Past(...) as past:`` closes it.
+
+    Args:
+        store: Where it stands.
+        queue: The queue.
+        partition: Its number; None where the queue has only one.
 
     Attributes:
+        partition_count: Of the queue.
         first: The position at which it begins.
         end: The position up to which it stood when it was opened.
     """
 
-    def __init__(self, store: JournalStore, queue: str) -> None:
-        if queue_journal_name(queue) not in store.names():
-            raise QueueNotFoundError(f"NOT_FOUND: queue {go_quoted(queue)} does not exist")
+    def __init__(self, store: JournalStore, queue: str, partition: int | None) -> None:
+        self.partition_count = partition_count(store, queue)
+        if partition is None and self.partition_count > 1:
+            raise InvalidArgumentError(
+                f"queue {go_quoted(queue)} has {self.partition_count} partitions; say which one, 0 to {self.partition_count - 1}"
+            )
+        if partition is not None and not 0 <= partition < self.partition_count:
+            raise InvalidArgumentError(
+                f"queue {go_quoted(queue)} has no partition {partition}; its partitions are 0 to {self.partition_count - 1}"
+            )
         self.queue = queue
+        self.partition = partition or 0
+        self.name = queue_journal_name(queue, self.partition)
         self._store = store
         self._begins_behind: Entry | None = None
-        self._journal = store.open(queue_journal_name(queue))
+        self._journal = store.open(self.name)
         self.first = self._journal.first()
         self.end = self._journal.end()
 
@@ -64,9 +91,8 @@ class Past:
         """
         if self.first == BEFORE_THE_FIRST + 1:
             return Machine(self.queue)
-        name = queue_journal_name(self.queue)
-        if state_journal_name(name) in self._store.names():
-            state = self._store.open(state_journal_name(name))
+        if state_journal_name(queue_journal_name(self.queue)) in self._store.names():
+            state = self._store.open(state_journal_name(self.name))
             try:
                 # The oldest one reaches farthest back.
                 for one in reversed(list(candidates(self._journal, state))):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from asynq_compat.brokers.journal.history.attempts import attempts_of, event_of
 from asynq_compat.brokers.journal.history.entries import log_entry
-from asynq_compat.brokers.journal.history.past import Past, is_behind
+from asynq_compat.brokers.journal.history.past import Past, is_behind, partition_count
 from asynq_compat.brokers.journal.history.published import published_queues
 from asynq_compat.brokers.journal.history.servers import ServerNames
 from asynq_compat.brokers.journal.history.snapshots import Fold, TaskStates, task_differences
@@ -51,11 +51,15 @@ class JournalHistory:
             queues = [queue]
         else:
             queues = [name.removeprefix(_QUEUES) for name in self._store.names() if name.startswith(_QUEUES)]
-        found = [self._history(name, task_id, progress) for name in queues]
+        found = [
+            self._history(name, partition, task_id, progress)
+            for name in queues
+            for partition in range(partition_count(self._store, name))
+        ]
         return [one for one in found if one.events or one.state]
 
-    def _history(self, queue: str, task_id: str, progress: Progress) -> TaskHistory:
-        with Past(self._store, queue) as past:
+    def _history(self, queue: str, partition: int, task_id: str, progress: Progress) -> TaskHistory:
+        with Past(self._store, queue, partition) as past:
             machine = TracingMachine(queue, task_id, past.fresh().state)
             names = ServerNames(self._store)
             for entry in past.entries(progress):
@@ -65,6 +69,7 @@ class JournalHistory:
             events = [event_of(seen, names) for seen in machine.seen]
             return TaskHistory(
                 queue=queue,
+                partition=partition,
                 task_id=task_id,
                 type=machine.type,
                 state="" if view is None else str(view.state),
@@ -73,14 +78,16 @@ class JournalHistory:
                 attempts=attempts_of(events),
             )
 
-    def describe(self, queue: str, at: Moment, progress: Progress) -> QueueSnapshot:
-        """Return a queue as it was."""
-        with Past(self._store, queue) as past:
+    def describe(self, queue: str, partition: int | None, at: Moment, progress: Progress) -> QueueSnapshot:
+        """Return a partition as it was."""
+        with Past(self._store, queue, partition) as past:
             return Fold(past, past.fresh(), ServerNames(self._store)).upto(at, progress)
 
-    def difference(self, queue: str, before: Moment, after: Moment, progress: Progress) -> QueueDifference:
+    def difference(
+        self, queue: str, partition: int | None, before: Moment, after: Moment, progress: Progress
+    ) -> QueueDifference:
         """Return what changed between two moments."""
-        with Past(self._store, queue) as past:
+        with Past(self._store, queue, partition) as past:
             machine = past.fresh()
             fold = Fold(past, machine, ServerNames(self._store))
             first = fold.upto(before, progress)
@@ -90,21 +97,23 @@ class JournalHistory:
             second = fold.upto(after, progress)
             return QueueDifference(before=first, after=second, tasks=task_differences(states, TaskStates(machine)))
 
-    def entries(self, queue: str, since: Moment, *, follows: bool) -> Iterator[LogEntry]:
-        """Yield a queue's entries from a moment on."""
-        with Past(self._store, queue) as past:
+    def entries(self, queue: str, partition: int | None, since: Moment, *, follows: bool) -> Iterator[LogEntry]:
+        """Yield a partition's entries from a moment on."""
+        with Past(self._store, queue, partition) as past:
             for entry in past.since(since, follows=follows):
                 yield log_entry(entry)
 
-    def verify(self, queue: str, progress: Progress) -> Verification:
-        """Read a queue's log twice and say whether all is as it should be."""
-        with Past(self._store, queue) as past:
+    def verify(self, queue: str, partition: int | None, progress: Progress) -> Verification:
+        """Read a partition's log twice and say whether all is as it should be."""
+        with Past(self._store, queue, partition) as past:
             return verify(past, progress)
 
-    def checkpoint(self, queue: str) -> Checkpoint | None:
-        """Write down a queue's state."""
-        with Past(self._store, queue) as past:
-            confirmed = write_one(self._store, queue_journal_name(past.queue), stays_from=0)
+    def checkpoint(self, queue: str, partition: int | None) -> Checkpoint | None:
+        """Write down a partition's state."""
+        with Past(self._store, queue, partition) as past:
+            confirmed = write_one(self._store, past.name, stays_from=0)
         if confirmed is None:
             return None
-        return Checkpoint(queue=queue, position=confirmed.position, size_bytes=confirmed.size_bytes)
+        return Checkpoint(
+            queue=queue, partition=past.partition, position=confirmed.position, size_bytes=confirmed.size_bytes
+        )

@@ -36,16 +36,17 @@ def snapshot_of(
 ) -> QueueSnapshot:
     """Return what a machine knows at its position, the end of an entry of `at_ms`."""
     counts = machine.counts()
-    journal_id = machine.genesis[0].hex() if machine.genesis else ""
     return QueueSnapshot(
         queue=machine.queue,
+        partition=past.partition,
+        partition_count=past.partition_count,
         position=machine.position,
         at=None if at_ms is None else instant_of(at_ms * 1_000_000),
         first=past.first,
         end=past.end,
         behind=behind,
         cut_before=past.cut_before,
-        journal_id=journal_id,
+        journal_id=machine.genesis[0].hex() if machine.genesis else "",
         version=machine.state.version,
         is_paused=counts.is_paused,
         counts={name: getattr(counts, name) for name in _COUNTS},

@@ -59,6 +59,7 @@ def verify(past: Past, progress: Progress) -> Verification:
         problems.append(f"two folds of the same journal differ at position {first.position}")
     return Verification(
         queue=past.queue,
+        partition=past.partition,
         position=first.position,
         cut_before=past.cut_before,
         entries=dict(first.kinds),

@@ -24,7 +24,15 @@ from asynq_compat.brokers.journal.keeping.checkpointing import Snapshot, drive
 from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
 from asynq_compat.brokers.journal.keeping.cutting import cut
 from asynq_compat.errors import BrokerUnavailableError
-from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL, Entry, Journal, JournalStore, queue_journal_name
+from asynq_compat.journals.journal import (
+    BEFORE_THE_FIRST,
+    CONTROL,
+    Entry,
+    Journal,
+    JournalStore,
+    base_and_partition,
+    queue_journal_name,
+)
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.machine.control import ControlMachine
 from asynq_compat.machine.machine import Machine
@@ -107,7 +115,7 @@ def write_one(store: JournalStore, name: str, stays_from: int) -> Confirmed | No
     if name == CONTROL:
         control = Checkpoints(store, name, control_sections, restore_control)
         return _write(store, name, control, ControlMachine(), stays_from)
-    queue = name.removeprefix(queue_journal_name(""))
+    queue = base_and_partition(name)[0].removeprefix(queue_journal_name(""))
     of_queue = Checkpoints(store, name, snapshot_sections, lambda sections: restore(queue, sections))
     return _write(store, name, of_queue, Machine(queue), stays_from)
 

@@ -14,7 +14,14 @@ from typing import Generic, TypeVar
 
 from asynq_compat.brokers.journal.keeping.loading import candidates, sections
 from asynq_compat.errors import CorruptDataError, NewerReleaseError
-from asynq_compat.journals.journal import Entry, Journal, JournalStore, NotInJournalError, state_journal_name
+from asynq_compat.journals.journal import (
+    Entry,
+    Journal,
+    JournalStore,
+    NotInJournalError,
+    base_and_partition,
+    state_journal_name,
+)
 from asynq_compat.wire.checkpoint import Confirmed
 
 _LOG = logging.getLogger("asynq_compat.journal")
@@ -74,7 +81,7 @@ class Checkpoints(Generic[_F]):
         Raises:
             BrokerUnavailableError: A journal does not answer.
         """
-        if self._name not in self._store.names():
+        if base_and_partition(self._name)[0] not in self._store.names():
             return None
         state = self.open()
         try:

@@ -22,7 +22,7 @@ from confluent_kafka.admin import (
 
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, UnsupportedByBroker
 from asynq_compat.journals.kafka.confluent.connecting import Connector
-from asynq_compat.journals.kafka.driver import PARTITION
+from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import Described
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.unreachable import right_needed, too_few_brokers, too_old
@@ -71,9 +71,11 @@ class ConfluentAdmin:
             raise self._no_answer(f"the settings of topic {topic} cannot be read", error) from error
         return {name: entry.value for name, entry in found.items()}
 
-    def create(self, topic: str, replication_factor: int, configs: Mapping[str, str]) -> None:
-        """Make it with one partition; nothing happens if it exists."""
-        wanted = NewTopic(topic, num_partitions=1, replication_factor=replication_factor, config=dict(configs))
+    def create(self, topic: str, partition_count: int, replication_factor: int, configs: Mapping[str, str]) -> None:
+        """Make it; nothing happens if it exists."""
+        wanted = NewTopic(
+            topic, num_partitions=partition_count, replication_factor=replication_factor, config=dict(configs)
+        )
         asked = self._client.create_topics([wanted], request_timeout=self._timeout_s)
         try:
             self._result(asked[topic], topic, "create")
@@ -95,9 +97,9 @@ class ConfluentAdmin:
         except KafkaException as error:
             raise self._no_answer(f"topic {topic} cannot be altered", error) from error
 
-    def truncate(self, topic: str, before: int) -> None:
+    def truncate(self, at: At, before: int) -> None:
         """Delete the records below an offset."""
-        partition = TopicPartition(topic, PARTITION, before)
+        topic, partition = at.topic, TopicPartition(*at, before)
         asked = self._client.delete_records([partition], request_timeout=self._timeout_s)
         try:
             self._result(asked[partition], topic, "delete")

@@ -21,7 +21,7 @@ from asynq_compat.journals.kafka.confluent.admin import ConfluentAdmin
 from asynq_compat.journals.kafka.confluent.connecting import Connector, never_free
 from asynq_compat.journals.kafka.confluent.fetcher import ConfluentFetcher
 from asynq_compat.journals.kafka.confluent.producing import Producing
-from asynq_compat.journals.kafka.driver import PARTITION
+from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import ensure_topic
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
@@ -63,11 +63,12 @@ class ConfluentDriver:
         except AsynqError:
             logging.getLogger("asynq_compat").debug("kafka producer not connected ahead", exc_info=True)
 
-    def append(self, topic: str, frame: bytes) -> int:
+    def append(self, at: At, frame: bytes) -> int:
         """Store a frame; return its offset."""
         producing = self._current_producing()
+        topic = at.topic
         try:
-            return producing.append(topic, PARTITION, frame)
+            return producing.append(topic, at.partition, frame)
         except BufferError as error:
             raise self._no_answer(f"no broker takes an append to {topic}", error) from error
         except KafkaException as error:
@@ -83,16 +84,16 @@ class ConfluentDriver:
                 raise BrokerUnavailableError(right_needed(self._settings, topic, "write")) from error
             raise self._no_answer(f"no answer to an append to {topic}", error, may_have_happened=True) from error
 
-    def end(self, topic: str) -> int:
+    def end(self, at: At) -> int:
         """Return the offset of the last record, -1 if there is none."""
-        return self._offsets(topic, "ends")[1] - 1
+        return self._offsets(at, "ends")[1] - 1
 
-    def first(self, topic: str) -> int:
+    def first(self, at: At) -> int:
         """Return the offset from which on nothing was deleted."""
-        return self._offsets(topic, "begins")[0]
+        return self._offsets(at, "begins")[0]
 
-    def _offsets(self, topic: str, what: str) -> tuple[int, int]:
-        partition = TopicPartition(topic, PARTITION)
+    def _offsets(self, at: At, what: str) -> tuple[int, int]:
+        topic, partition = at.topic, TopicPartition(*at)
         asker = self._current_asker(topic)
         try:
             if (
@@ -109,21 +110,21 @@ class ConfluentDriver:
             raise self._no_answer(f"no answer to where {topic} {what}", TimeoutError("time is up"))
         return offsets
 
-    def truncate(self, topic: str, before: int) -> None:
+    def truncate(self, at: At, before: int) -> None:
         """Delete the records below an offset."""
-        self._current_admin().truncate(topic, before)
+        self._current_admin().truncate(at, before)
 
     def topics(self) -> Sequence[str]:
         """Return the names of all topics of the cluster that this user may see."""
         return self._current_admin().topics()
 
-    def ensure_topic(self, topic: str) -> None:
-        """Make the topic if it does not exist, and check what stands there."""
-        ensure_topic(self._current_admin(), self._settings, topic)
+    def ensure_topic(self, topic: str, partition_count: int) -> int:
+        """Make the topic if it does not exist, check what stands there; return how many partitions it has."""
+        return ensure_topic(self._current_admin(), self._settings, topic, partition_count)
 
-    def fetcher(self, topic: str) -> ConfluentFetcher:
-        """Return a consumer of the topic, connected by its first use."""
-        return ConfluentFetcher(self._settings, topic)
+    def fetcher(self, at: At) -> ConfluentFetcher:
+        """Return a consumer of a partition, connected by its first use."""
+        return ConfluentFetcher(self._settings, at)
 
     def close(self) -> None:
         """Close the connections, those that are being made too. Legal twice."""

@@ -16,7 +16,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Mes
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError
 from asynq_compat.journals.journal import READ_BYTES_MAX, Entry, NotInJournalError, headers_of
 from asynq_compat.journals.kafka.confluent.connecting import Connector, never_free
-from asynq_compat.journals.kafka.driver import PARTITION
+from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
 from asynq_compat.journals.kafka.unreachable import right_needed
@@ -43,11 +43,11 @@ _OPTIONS = {
 
 
 class ConfluentFetcher:
-    """A consumer of one topic."""
+    """A consumer of one partition."""
 
-    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+    def __init__(self, settings: KafkaSettings, at: At) -> None:
         self._settings = settings
-        self._topic = topic
+        self._topic, self._partition = at
         self._connector = Connector(settings)
         self._consumer: Consumer | None = None
         self._next = 0
@@ -71,7 +71,7 @@ class ConfluentFetcher:
         """Go on at this offset."""
         self._next = offset
         self._failure = None
-        self._current().assign([TopicPartition(self._topic, PARTITION, offset)])
+        self._current().assign([TopicPartition(self._topic, self._partition, offset)])
 
     def fetch(self, timeout_ms: int, max_count: int) -> list[Entry]:
         """Return records, after at most about `timeout_ms` if there are none."""

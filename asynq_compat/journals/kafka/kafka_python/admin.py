@@ -16,7 +16,7 @@ import kafka.errors
 from kafka.admin import ConfigResource
 
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, UnsupportedByBroker
-from asynq_compat.journals.kafka.driver import PARTITION
+from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import Described
 from asynq_compat.journals.kafka.kafka_python.connecting import Connector
 from asynq_compat.journals.kafka.settings import KafkaSettings
@@ -79,12 +79,16 @@ class KafkaPythonAdmin:
             found = self._client.describe_configs([resource], config_filter="all")["topic"][topic]
         return {name: config["value"] for name, config in found.items()}
 
-    def create(self, topic: str, replication_factor: int, configs: Mapping[str, str]) -> None:
-        """Make it with one partition; nothing happens if it exists."""
-        request = {topic: {"num_partitions": 1, "replication_factor": replication_factor, "configs": dict(configs)}}
+    def create(self, topic: str, partition_count: int, replication_factor: int, configs: Mapping[str, str]) -> None:
+        """Make it; nothing happens if it exists."""
+        wanted = {
+            "num_partitions": partition_count,
+            "replication_factor": replication_factor,
+            "configs": dict(configs),
+        }
         with self._translating(f"topic {topic} cannot be made", right=(topic, "create")):
             try:
-                self._client.create_topics(request, timeout_ms=self._timeout_ms)
+                self._client.create_topics({topic: wanted}, timeout_ms=self._timeout_ms)
             except kafka.errors.TopicAlreadyExistsError:
                 pass
             except kafka.errors.InvalidReplicationFactorError as error:
@@ -97,10 +101,10 @@ class KafkaPythonAdmin:
         with self._translating(f"topic {topic} cannot be altered", right=(topic, "alter_configs")):
             self._client.alter_configs([ConfigResource("topic", topic, dict(configs))])
 
-    def truncate(self, topic: str, before: int) -> None:
+    def truncate(self, at: At, before: int) -> None:
         """Delete the records below an offset."""
-        with self._translating(f"{topic} cannot be cut", right=(topic, "delete")):
-            self._client.delete_records({kafka.TopicPartition(topic, PARTITION): before}, timeout_ms=self._timeout_ms)
+        with self._translating(f"{at.topic} cannot be cut", right=(at.topic, "delete")):
+            self._client.delete_records({kafka.TopicPartition(*at): before}, timeout_ms=self._timeout_ms)
 
 
 def _said(error: Exception) -> str:

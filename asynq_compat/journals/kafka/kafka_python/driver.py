@@ -27,7 +27,7 @@ from asynq_compat.errors import (
     ServerStateError,
 )
 from asynq_compat.journals.journal import FRAME_BYTES_MAX
-from asynq_compat.journals.kafka.driver import PARTITION
+from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import ensure_topic
 from asynq_compat.journals.kafka.kafka_python.admin import KafkaPythonAdmin
 from asynq_compat.journals.kafka.kafka_python.connecting import METADATA_THROTTLE_MS, Connected, Connector
@@ -77,11 +77,12 @@ class KafkaPythonDriver:
         except AsynqError:
             logging.getLogger("asynq_compat").debug("kafka producer not connected ahead", exc_info=True)
 
-    def append(self, topic: str, frame: bytes) -> int:
+    def append(self, at: At, frame: bytes) -> int:
         """Store a frame; return its offset."""
         producer = self._current_producer()
+        topic = at.topic
         try:
-            future = producer.client.send(topic, value=frame, partition=PARTITION)
+            future = producer.client.send(topic, value=frame, partition=at.partition)
         except kafka.errors.KafkaError as error:  # It knows no leader for the topic: nothing was sent.
             raise self._no_answer(f"no broker takes an append to {topic}", error) from error
         try:
@@ -98,16 +99,16 @@ class KafkaPythonDriver:
             text = f"no answer to an append to {topic}"
             raise self._no_answer(text, error, may_have_happened=True) from error
 
-    def end(self, topic: str) -> int:
+    def end(self, at: At) -> int:
         """Return the offset of the last record, -1 if there is none."""
-        return self._offset(topic, is_end=True) - 1
+        return self._offset(at, is_end=True) - 1
 
-    def first(self, topic: str) -> int:
+    def first(self, at: At) -> int:
         """Return the offset from which on nothing was deleted."""
-        return self._offset(topic, is_end=False)
+        return self._offset(at, is_end=False)
 
-    def _offset(self, topic: str, *, is_end: bool) -> int:
-        partition = kafka.TopicPartition(topic, PARTITION)
+    def _offset(self, at: At, *, is_end: bool) -> int:
+        topic, partition = at.topic, kafka.TopicPartition(*at)
         with self._administering:
             try:
                 asker = self._current_asker()
@@ -118,24 +119,24 @@ class KafkaPythonDriver:
             except kafka.errors.KafkaError as error:
                 raise self._no_answer(f"no answer to where {topic} {'ends' if is_end else 'begins'}", error) from error
 
-    def truncate(self, topic: str, before: int) -> None:
+    def truncate(self, at: At, before: int) -> None:
         """Delete the records below an offset."""
         with self._administering:
-            self._current_admin().truncate(topic, before)
+            self._current_admin().truncate(at, before)
 
     def topics(self) -> Sequence[str]:
         """Return the names of all topics of the cluster that this user may see."""
         with self._administering:
             return self._current_admin().topics()
 
-    def ensure_topic(self, topic: str) -> None:
-        """Make the topic if it does not exist, and check what stands there."""
+    def ensure_topic(self, topic: str, partition_count: int) -> int:
+        """Make the topic if it does not exist, check what stands there; return how many partitions it has."""
         with self._administering:
-            ensure_topic(self._current_admin(), self._settings, topic)
+            return ensure_topic(self._current_admin(), self._settings, topic, partition_count)
 
-    def fetcher(self, topic: str) -> KafkaPythonFetcher:
-        """Return a consumer of the topic, connected by its first use."""
-        return KafkaPythonFetcher(self._settings, topic)
+    def fetcher(self, at: At) -> KafkaPythonFetcher:
+        """Return a consumer of a partition, connected by its first use."""
+        return KafkaPythonFetcher(self._settings, at)
 
     def close(self) -> None:
         """Close the connections, those that are being made too. Legal twice."""

@@ -12,7 +12,7 @@ import kafka.errors
 
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
 from asynq_compat.journals.journal import READ_BYTES_MAX, Entry, NotInJournalError
-from asynq_compat.journals.kafka.driver import PARTITION
+from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.kafka_python.connecting import METADATA_THROTTLE_MS, Connector
 from asynq_compat.journals.kafka.kafka_python.headers import install, read_headers
 from asynq_compat.journals.kafka.settings import CODECS, KafkaSettings
@@ -28,12 +28,12 @@ _set_aside: list[Any] = []
 
 
 class KafkaPythonFetcher:
-    """A consumer of one topic."""
+    """A consumer of one partition."""
 
-    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+    def __init__(self, settings: KafkaSettings, at: At) -> None:
         self._settings = settings
-        self._topic = topic
-        self._partition = kafka.TopicPartition(topic, PARTITION)
+        self._topic = at.topic
+        self._partition = kafka.TopicPartition(*at)
         self._connector = Connector(settings)
         self._consumer: Any = None
         self._next = 0

@@ -99,6 +99,10 @@ class FaultyStore:
         """The real one's."""
         return self.store.address
 
+    def partition_count(self, base: str, wanted: int) -> int:
+        """The real one's."""
+        return self.store.partition_count(base, wanted)
+
     def open(self, name: str) -> FaultyJournal:
         """Open a journal that can be told to fail."""
         if name in self.journals:

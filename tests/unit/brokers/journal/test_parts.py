@@ -251,7 +251,7 @@ def test_outcomes_find_their_settlements() -> None:
 
 
 def test_the_start_mark_stops_before_the_first_that_has_not_started() -> None:
-    session = Session("q", VirtualClock())
+    session = Session("q", "queue.q", VirtualClock())
     session.opened(3, 0.0, 10)
     session.assigned(7, ["a", "b", "c"], [b"", b"", b""], 0.0)
     leases = session.give(3, 0.0)
@@ -263,7 +263,7 @@ def test_the_start_mark_stops_before_the_first_that_has_not_started() -> None:
 
 
 def test_what_is_taken_back_is_the_last_of_what_is_ready() -> None:
-    session = Session("q", VirtualClock())
+    session = Session("q", "queue.q", VirtualClock())
     session.opened(3, 0.0, 10)
     session.assigned(7, ["a", "b", "c"], [b"", b"", b""], 0.0)
     session.assigned(8, ["d"], [b""], 0.0)
@@ -275,7 +275,7 @@ def test_what_is_taken_back_is_the_last_of_what_is_ready() -> None:
 
 def test_a_term_that_was_seen_to_be_over_stays_over() -> None:
     clock = VirtualClock()
-    session = Session("q", clock)
+    session = Session("q", "queue.q", clock)
     session.opened(3, clock.monotonic_s(), 1)
     assert session.term.is_valid()
 

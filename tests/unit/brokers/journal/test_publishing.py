@@ -104,7 +104,7 @@ def test_counts_are_told_with_their_place_and_time(first: Process, client: Broke
     assert (one.queue, one.partition, one.is_paused, one.told_ms) == ("default", 0, False, clock.now_ms())
     assert (counts["pending"], counts["active"], counts["credit"], counts["sessions"]) == (6, 4, 0, 1)
     assert one.oldest_pending_since_ms == clock.now_ms() - 3_000
-    assert one.position == first.partitions.queue("default").replica.fold.position
+    assert one.position == first.partitions.queue("default").partitions[0].replica.fold.position
 
 
 def test_what_has_not_changed_is_told_again_only_after_half_a_minute(
@@ -146,7 +146,7 @@ def test_a_queue_whose_servers_are_all_busy_elsewhere_is_counted_too(first: Proc
     enqueue(client, 2, "busy")
     take(intake, 2)
     enqueue(client, 5, "waiting")
-    waiting = first.partitions.queue("waiting")
+    waiting = first.partitions.queue("waiting").partitions[0]
     wait_until(lambda: waiting.rank() is None, "the session in the other queue sleeps")
     synced(first)
     first.told_bytes()

@@ -88,7 +88,7 @@ def test_a_journal_of_a_later_version_is_not_guessed_at(store: FaultyStore, brok
 
 def test_a_replica_stops_for_good_where_a_later_release_has_taken_over(store: FaultyStore, broker: Broker) -> None:
     """What comes behind may mean something else: none of it is applied, and no task given out."""
-    partition = Partition("default", store, SystemClock(), idle_s=5.0, keeping=Keeping())
+    partition = Partition("default", 0, 1, store, SystemClock(), idle_s=5.0, keeping=Keeping())
     partition.commit([command.genesis(bytes(16), 0, 1)], size_bytes=64, needs_outcomes=True)
     told = [command.open_session("newer", 1, 1, 99), command.activate(99), command.enqueue(["a"], [b"m"])]
     taken_over = store.store.open(_NAME).append(encode_frame(b"newer".ljust(16), 1, told))
@@ -107,7 +107,7 @@ def test_a_replica_stops_for_good_where_a_later_release_has_taken_over(store: Fa
 
 
 def test_a_silent_journal_is_told_within_the_timeout(store: FaultyStore) -> None:
-    partition = Partition("default", store, SystemClock(), idle_s=5.0, keeping=Keeping())
+    partition = Partition("default", 0, 1, store, SystemClock(), idle_s=5.0, keeping=Keeping())
     store.journals[_NAME].is_unreadable = True
     partition.commit([command.tick()], size_bytes=8, needs_outcomes=False)
 

@@ -60,7 +60,7 @@ def client(store: FaultyStore) -> Iterator[Broker]:
 
 def partition_of(broker: Broker) -> Partition:
     assert isinstance(broker.producing, JournalProducing)
-    return broker.producing._partitions.queue("default")
+    return broker.producing._partitions.queue("default").partitions[0]
 
 
 def has_folded(broker: Broker) -> bool:

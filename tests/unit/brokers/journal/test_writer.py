@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from asynq_compat.brokers.journal.framing import FRAME_AGE_S_MAX, SILENCE_S_MAX
-from asynq_compat.brokers.journal.outbox import PENDING_BYTES_MAX
-from asynq_compat.brokers.journal.ticket import Ticket
-from asynq_compat.brokers.journal.writer import Writer
+from asynq_compat.brokers.journal.writing.framing import FRAME_AGE_S_MAX, SILENCE_S_MAX
+from asynq_compat.brokers.journal.writing.outbox import PENDING_BYTES_MAX
+from asynq_compat.brokers.journal.writing.ticket import Ticket
+from asynq_compat.brokers.journal.writing.writer import Writer
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError
 from asynq_compat.journals.journal import BEFORE_THE_FIRST
 from asynq_compat.journals.memory import MemoryJournalStore

@@ -144,7 +144,7 @@ def test_who_joins_again_before_it_has_read_the_newest_checkpoint_is_served(
     asked_before = len(journal.appended)
     journal.is_unreadable = False
     wait_until(lambda: any(map(_opens, journal.appended[asked_before:])), "it to join again")
-    assert broker.history.checkpoint("default") is not None
+    assert broker.history.checkpoint("default", None) is not None
     sleeping.lets_in.set()
     intake.stop()
     intake.close()

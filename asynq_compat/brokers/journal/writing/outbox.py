@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from asynq_compat.brokers.journal.ticket import Ticket
+from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.wire import command
 from asynq_compat.wire.command import Command
 

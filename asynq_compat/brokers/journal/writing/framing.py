@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from asynq_compat.brokers.journal.ticket import Frame, Ticket
+from asynq_compat.brokers.journal.writing.ticket import Frame, Ticket
 from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.rules.clock import Clock
 from asynq_compat.wire.command import Command

@@ -126,21 +126,3 @@ def tell(tickets: Sequence[Ticket]) -> None:
     for ticket in tickets:
         if ticket.on_fate is not None:
             ticket.on_fate(ticket)
-
-
-def closed(name: str) -> BrokerUnavailableError:
-    """Return the error of a writer that was closed."""
-    return BrokerUnavailableError(f"the connection to {name} is closed; nothing was sent")
-
-
-def uncertain(name: str) -> BrokerUnavailableError:
-    """Return the error of a frame whose fate was given up."""
-    return BrokerUnavailableError(
-        f"no answer from {name}; what was sent may or may not be queued", may_have_happened=True
-    )
-
-
-def unanswered(name: str, cause: str, *, may_be_stored: bool) -> BrokerUnavailableError:
-    """Return the error for a caller that waits no longer; `cause` is empty or begins with a colon."""
-    what = "what was sent may or may not be queued" if may_be_stored else "nothing was sent"
-    return BrokerUnavailableError(f"no answer from {name} in time; {what}{cause}", may_have_happened=may_be_stored)

@@ -13,9 +13,10 @@ import logging
 import threading
 import time
 
-from asynq_compat.brokers.journal.framing import Awaited, Framing
-from asynq_compat.brokers.journal.outbox import Outbox
-from asynq_compat.brokers.journal.ticket import Frame, Outcomes, Ticket, closed, fail, tell, unanswered, uncertain
+from asynq_compat.brokers.journal.writing.framing import Awaited, Framing
+from asynq_compat.brokers.journal.writing.outbox import Outbox
+from asynq_compat.brokers.journal.writing.ticket import Frame, Outcomes, Ticket, fail, tell
+from asynq_compat.brokers.journal.writing.unsent import closed, unanswered, uncertain
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, InvalidArgumentError
 from asynq_compat.journals.journal import Journal
 from asynq_compat.rules.clock import Clock
@@ -56,22 +57,20 @@ class Writer:
         self.enqueue(ticket, timeout_s=timeout_s)
         self.wait(ticket, timeout_s=timeout_s)
 
-    def enqueue(self, ticket: Ticket, *, timeout_s: float) -> None:
-        """Queue the commands for a `wait` that follows; blocks only while too much is queued.
+    def enqueue(self, ticket: Ticket, *, timeout_s: float, is_apart: bool = False) -> None:
+        """Queue the commands for a `wait` that follows, sent by its caller or before it, `is_apart`; blocks only while too much is queued.
 
         Raises:
             BrokerUnavailableError: The journal does not keep up, or is closed; nothing was sent.
         """
-        deadline = time.monotonic() + timeout_s
         with self._changed:
-            while not self._outbox.has_room(ticket) and not self._is_closed:
+            if is_apart or not self._outbox.has_room(ticket):
                 self._start_thread()  # Its callers may all be here, waiting for room.
                 self._changed.notify_all()
-                if not self._changed.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
-                    raise BrokerUnavailableError(
-                        f"{self._name} does not keep up: {self._outbox.size_bytes} bytes wait to be written; "
-                        "nothing was sent"
-                    )
+            if not self._changed.wait_for(lambda: self._outbox.has_room(ticket) or self._is_closed, timeout_s):
+                raise BrokerUnavailableError(
+                    f"{self._name} does not keep up: {self._outbox.size_bytes} bytes wait to be written; nothing was sent"
+                )
             if self._is_closed:
                 raise closed(self._name)
             self._outbox.add(ticket)

@@ -1,0 +1,1 @@
+"""How do commands get into a journal?"""
