@@ -52,8 +52,8 @@ proto: $(VENV)/.ready  ## generate asynq_compat/wire/_pb from proto/asynq.proto
 	&& sed 's/^package asynq;/package asynq_compat.wire;/' proto/asynq.proto > $$work/in/asynq_compat/wire/_pb/asynq.proto \
 	&& $$work/venv/bin/python -m grpc_tools.protoc -I$$work/in --python_out=. --pyi_out=. asynq_compat/wire/_pb/asynq.proto
 
-bench: services  ## rates, CPU and latency beside Go Asynq in one run -> docs/benchmarks.md
-	@$(BIN)/python -m tests.bench
+bench: services  ## rates, CPU, latency and scale beside Go Asynq in one run -> docs/benchmarks.md (15 min; ONLY=process,... for parts)
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY))
 
 demo: setup  ## a small real job on a SQLite file: one producer, two workers
 	@$(BIN)/python -m examples.demo

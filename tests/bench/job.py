@@ -8,165 +8,227 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 import asynq_compat as asynq
+from tests.bench.cpu import own_cpu_s, stages_s
+from tests.bench.stages import Stopwatch
 
-PAYLOAD = b'{"user_id":42,"n":12345}'
 CONCURRENCY = 100
 BATCH = 1000
+KEPT_S = 3600.0
+Handler = Callable[[asynq.Context, asynq.Task], object]
 
 
-def _cpu_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def payload(number: int) -> bytes:
+    """Return what the task of this number carries."""
+    return b'{"user_id":42,"n":%07d}' % number
 
 
-def _report(count: int, wall_s: float, cpu_s: float, stages_s: Mapping[str, float] | None = None) -> None:
-    print(json.dumps({"n": count, "wall_s": wall_s, "cpu_s": cpu_s, "stages_s": stages_s or {}}), flush=True)
+def report(count: int, wall_s: float, cpu_s: float, stages: Mapping[str, float] | None = None) -> None:
+    """Print the line that the harness reads."""
+    print(json.dumps({"n": count, "wall_s": wall_s, "cpu_s": cpu_s, "stages_s": stages or {}}), flush=True)
 
 
-def _stages_s() -> dict[str, float]:
-    """CPU seconds of each duty's threads so far: a server has one thread a duty, but for its workers."""
-    spent: dict[str, float] = {}
-    for thread in threading.enumerate():
-        if thread.ident is not None and thread is not threading.main_thread():
-            duty = "kafka" if not thread.name.startswith("asynq-") else thread.name.split("-")[1]
-            spent[duty] = spent.get(duty, 0.0) + time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
-    return spent
+# --- enqueueing -----------------------------------------------------------------------------------------------------------------------
 
 
 def enqueue_one(url: str, count: int) -> None:
     """Enqueue one by one, each durable before the next."""
     with asynq.Client(url) as client:
-        cpu, begin = _cpu_s(), time.perf_counter()
-        for _ in range(count):
-            client.enqueue(asynq.Task("bench:task", PAYLOAD))
-        _report(count, time.perf_counter() - begin, _cpu_s() - cpu)
+        client.ping()
+        cpu, begin = own_cpu_s(), time.perf_counter()
+        for number in range(count):
+            client.enqueue(asynq.Task("bench:task", payload(number)))
+        report(count, time.perf_counter() - begin, own_cpu_s() - cpu)
 
 
-def enqueue_bulk(url: str, count: int) -> None:
+def enqueue_coroutines(url: str, count: int) -> None:
+    """Enqueue from a hundred coroutines, each of which waits for its task before the next."""
+
+    async def run() -> None:
+        async with asynq.AsyncClient(url) as client:
+            await client.ping()
+
+            async def one(share: int) -> None:
+                for number in range(share):
+                    await client.enqueue(asynq.Task("bench:task", payload(number)))
+
+            cpu, begin = own_cpu_s(), time.perf_counter()
+            await asyncio.gather(*(one(count // CONCURRENCY) for _ in range(CONCURRENCY)))
+            report(count, time.perf_counter() - begin, own_cpu_s() - cpu)
+
+    asyncio.run(run())
+
+
+def enqueue_bulk(url: str, count: int, **options: float) -> None:
     """Enqueue in calls of a thousand; every outcome is looked at."""
     with asynq.Client(url) as client:
-        cpu, begin = _cpu_s(), time.perf_counter()
+        client.ping()
+        cpu, begin = own_cpu_s(), time.perf_counter()
         for start in range(0, count, BATCH):
-            size = min(BATCH, count - start)
-            outcomes = client.enqueue_many([asynq.Task("bench:task", PAYLOAD) for _ in range(size)])
+            tasks = [asynq.Task("bench:task", payload(n)) for n in range(start, min(start + BATCH, count))]
+            outcomes = client.enqueue_many(tasks, **options)  # type: ignore[arg-type]  # keywords of options
             assert all(isinstance(outcome, asynq.TaskInfo) for outcome in outcomes)
-        _report(count, time.perf_counter() - begin, _cpu_s() - cpu)
+        report(count, time.perf_counter() - begin, own_cpu_s() - cpu)
 
 
-def _process(url: str, count: int, handler: Callable[[Callable[[], None]], object]) -> None:
-    handled = 0
-    is_over = threading.Event()
-    lock = threading.Lock()
+def enqueue_unique(url: str, count: int) -> None:
+    """As `enqueue_bulk`; every task is unique and kept after its end."""
+    enqueue_bulk(url, count, unique=KEPT_S, retention=KEPT_S)
 
-    def note() -> None:
-        nonlocal handled
-        with lock:
-            handled += 1
-            if handled == count:
-                is_over.set()
 
+# --- processing -----------------------------------------------------------------------------------------------------------------------
+
+
+class Tally:
+    """Counts handled tasks; any thread may call `note`."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.handled = 0
+        self.is_over = threading.Event()
+        self._lock = threading.Lock()
+
+    def note(self) -> None:
+        """Count one."""
+        with self._lock:
+            self.handled += 1
+            if self.handled == self.count:
+                self.is_over.set()
+
+
+def process(url: str, count: int, make: Callable[[Tally], Handler], watch: Stopwatch | None = None) -> None:
+    """Run a server until it has handled `count` tasks; nothing may be left."""
+    tally = Tally(count)
     mux = asynq.ServeMux()
-    mux.handle_func("bench:", handler(note))  # type: ignore[arg-type]  # built below, one of two kinds
-    cpu, begin = _cpu_s(), time.perf_counter()
-    server = asynq.Server(url, asynq.Config(concurrency=CONCURRENCY))
+    mux.handle_func("bench:", make(tally))
+    cpu, begin = own_cpu_s(), time.perf_counter()
+    # The delays matter where tasks fail: Go's peer is given the same.
+    config = asynq.Config(
+        concurrency=CONCURRENCY, delayed_task_check_interval=0.1, retry_delay_func=lambda _n, _error, _task: 0.0
+    )
+    server = asynq.Server(url, config)
     server.start(mux)
-    while not is_over.wait(1):
+    while not tally.is_over.wait(1):
         pass
     wall_s = time.perf_counter() - begin
-    stages_s = _stages_s()
+    stages = stages_s() if watch is None else watch.spent_s()
     server.shutdown()
-    cpu_s = _cpu_s() - cpu
+    cpu_s = own_cpu_s() - cpu
     with asynq.Inspector(url) as inspector:
         left = inspector.get_queue_info("default")
-        assert (left.pending, left.active) == (0, 0), f"not all settled: {left}"
-        assert handled == count, f"{handled} runs of {count} tasks"
-    _report(count, wall_s, cpu_s, stages_s)
+        assert (left.pending, left.active, left.retry) == (0, 0, 0), f"not all settled: {left}"
+        assert tally.handled == count, f"{tally.handled} runs of {count} tasks"
+    report(count, wall_s, cpu_s, stages)
 
 
-def process_async(url: str, count: int) -> None:
-    """Run a coroutine per task that looks at its context and task."""
-
-    def make(note: Callable[[], None]) -> object:
-        async def handle(ctx: asynq.Context, task: asynq.Task) -> None:
-            assert asynq.get_task_id(ctx)
-            assert task.payload
-            note()
-
-        return handle
-
-    _process(url, count, make)
-
-
-def process_plain(url: str, count: int) -> None:
-    """Run a plain function per task that looks at its context and task."""
-
-    def make(note: Callable[[], None]) -> object:
-        def handle(ctx: asynq.Context, task: asynq.Task) -> None:
-            assert asynq.get_task_id(ctx)
-            assert task.payload
-            note()
-
-        return handle
-
-    _process(url, count, make)
-
-
-def process_waiting(url: str, count: int) -> None:
-    """Run a coroutine per task that waits for a millisecond."""
-
-    def make(note: Callable[[], None]) -> object:
-        async def handle(ctx: asynq.Context, task: asynq.Task) -> None:
-            await asyncio.sleep(0.001)
-            note()
-
-        return handle
-
-    _process(url, count, make)
-
-
-def serve(url: str, count: int) -> None:
-    """Print the instant at which each task starts and what it carries, until stdin ends."""
-    del count
+def looking_async(tally: Tally) -> Handler:
+    """Make a coroutine that looks at its context and task."""
 
     async def handle(ctx: asynq.Context, task: asynq.Task) -> None:
-        now = time.time_ns()
-        print("start", now, (task.payload or b"").decode(), flush=True)
+        assert asynq.get_task_id(ctx)
+        assert task.payload
+        tally.note()
 
-    mux = asynq.ServeMux()
-    mux.handle_func("bench:", handle)
-    server = asynq.Server(url, asynq.Config(concurrency=CONCURRENCY))
-    server.start(mux)
-    print("ready", flush=True)
-    sys.stdin.read()
-    server.shutdown()
+    return handle
 
 
-def ticks(url: str, count: int) -> None:
-    """Enqueue one task at a time, 50 ms apart; each carries the instant, Unix nanoseconds."""
-    pause = threading.Event()
-    with asynq.Client(url) as client:
-        client.ping()
+def looking_plain(tally: Tally) -> Handler:
+    """Make a plain function that does the same."""
+
+    def handle(ctx: asynq.Context, task: asynq.Task) -> None:
+        assert asynq.get_task_id(ctx)
+        assert task.payload
+        tally.note()
+
+    return handle
+
+
+def failing(tally: Tally) -> Handler:
+    """Make a coroutine that fails at every tenth task once."""
+
+    async def handle(ctx: asynq.Context, task: asynq.Task) -> None:
+        if (task.payload or b"").endswith(b"0}") and asynq.get_retry_count(ctx) == 0:
+            raise ValueError("every tenth fails once")
+        tally.note()
+
+    return handle
+
+
+def waiting_async(tally: Tally) -> Handler:
+    """Make a coroutine that waits for a millisecond."""
+
+    async def handle(_ctx: asynq.Context, _task: asynq.Task) -> None:
+        await asyncio.sleep(0.001)
+        tally.note()
+
+    return handle
+
+
+def waiting_plain(tally: Tally) -> Handler:
+    """Make a plain function that waits for a millisecond."""
+
+    def handle(_ctx: asynq.Context, _task: asynq.Task) -> None:
+        time.sleep(0.001)  # noqa: TID251 - a handler that blocks is what is measured
+        tally.note()
+
+    return handle
+
+
+def process_staged(url: str, count: int) -> None:
+    """As `process async`, with a stopwatch at the doors through which batches pass."""
+    with Stopwatch() as watch:
+        process(url, count, looking_async, watch)
+
+
+def bare_loop(_url: str, count: int) -> None:
+    """Nothing of ours: a hundred asyncio tasks at a time that wait for a millisecond."""
+
+    async def run() -> None:
+        tally = Tally(count)
+        slots = asyncio.Semaphore(CONCURRENCY)
+
+        async def handle() -> None:
+            await asyncio.sleep(0.001)
+            tally.note()
+            slots.release()
+
+        loop = asyncio.get_running_loop()
+        running: set[asyncio.Task[None]] = set()
+        cpu, begin = own_cpu_s(), time.perf_counter()
         for _ in range(count):
-            pause.wait(0.05)
-            client.enqueue(asynq.Task("bench:tick", str(time.time_ns()).encode()))
+            await slots.acquire()
+            task = loop.create_task(handle())
+            running.add(task)
+            task.add_done_callback(running.discard)
+        await asyncio.gather(*running)
+        report(count, time.perf_counter() - begin, own_cpu_s() - cpu)
+
+    asyncio.run(run())
 
 
+HANDLERS: dict[str, Callable[[Tally], Handler]] = {
+    "process async": looking_async,
+    "process plain": looking_plain,
+    "process failing": failing,
+    "process waiting async": waiting_async,
+    "process waiting plain": waiting_plain,
+}
 JOBS: dict[str, Callable[[str, int], None]] = {
-    "enqueue_one": enqueue_one,
-    "enqueue_bulk": enqueue_bulk,
-    "process_async": process_async,
-    "process_plain": process_plain,
-    "process_waiting": process_waiting,
-    "serve": serve,
-    "ticks": ticks,
+    "enqueue one": enqueue_one,
+    "enqueue 100 coroutines": enqueue_coroutines,
+    "enqueue bulk": enqueue_bulk,
+    "enqueue unique": enqueue_unique,
+    "process staged": process_staged,
+    "bare loop": bare_loop,
 }
 
 if __name__ == "__main__":
-    JOBS[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    if sys.argv[1] in HANDLERS:
+        process(sys.argv[2], int(sys.argv[3]), HANDLERS[sys.argv[1]])
+    else:
+        JOBS[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
