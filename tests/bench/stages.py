@@ -16,8 +16,8 @@ from typing import Any, Self
 
 import asynq_compat as asynq
 from asynq_compat.brokers.journal.consuming import JournalIntake
-from asynq_compat.brokers.journal.framing import Framing
 from asynq_compat.brokers.journal.membership import Membership
+from asynq_compat.brokers.journal.writing.framing import Framing
 from asynq_compat.compose import compose
 from asynq_compat.engine.runner import Runner
 from asynq_compat.journals.kafka.journal import KafkaJournal
