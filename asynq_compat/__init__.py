@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         InvalidArgumentError,
         InvalidPatternError,
         LeaseExpiredError,
+        MachineVersionError,
         NewerReleaseError,
         NotFoundError,
         PanicError,
@@ -211,7 +212,7 @@ __all__ = [
     # errors
     "AsynqError", "InvalidArgumentError", "PayloadTooLargeError", "InvalidPatternError", "ConflictError",
     "DuplicateTaskError", "TaskIDConflictError", "TaskStateError", "QueueStateError", "QueueNotEmptyError",
-    "LeaseExpiredError", "ServerStateError", "ServerClosedError", "NotFoundError", "QueueNotFoundError",
+    "MachineVersionError", "LeaseExpiredError", "ServerStateError", "ServerClosedError", "NotFoundError", "QueueNotFoundError",
     "TaskNotFoundError", "HandlerNotFoundError", "UnsupportedByBroker", "BrokerUnavailableError",
     "CorruptDataError", "NewerReleaseError", "PanicError", "ContextError", "ContextCanceledError", "ContextDeadlineError", "SkipRetry",
     "RevokeTask",
@@ -267,7 +268,7 @@ _HOMES = {
     "errors": (
         "AsynqError InvalidArgumentError PayloadTooLargeError InvalidPatternError ConflictError "
         "DuplicateTaskError TaskIDConflictError TaskStateError QueueStateError QueueNotEmptyError "
-        "LeaseExpiredError ServerStateError ServerClosedError NotFoundError QueueNotFoundError "
+        "MachineVersionError LeaseExpiredError ServerStateError ServerClosedError NotFoundError QueueNotFoundError "
         "TaskNotFoundError HandlerNotFoundError UnsupportedByBroker BrokerUnavailableError CorruptDataError NewerReleaseError "
         "PanicError ContextError ContextCanceledError ContextDeadlineError SkipRetry RevokeTask"
     ),

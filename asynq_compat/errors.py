@@ -12,6 +12,7 @@
     │   ├── TaskStateError                   the task is in a state that forbids it
     │   ├── QueueStateError                  paused already, or not paused
     │   ├── QueueNotEmptyError                                                     (Go: ErrQueueNotEmpty)
+    │   ├── MachineVersionError              a journal's machine version cannot hold there now
     │   ├── LeaseExpiredError                another worker may have the task now   (Go: ErrLeaseExpired)
     │   └── ServerStateError                 a server or client used in the wrong state of its life
     │       └── ServerClosedError                                                  (Go: ErrServerClosed)
@@ -92,6 +93,20 @@ class QueueStateError(ConflictError):
 
 class QueueNotEmptyError(ConflictError):
     """The queue still holds tasks (Go: ErrQueueNotEmpty)."""
+
+
+class MachineVersionError(ConflictError):
+    """A machine version cannot hold on a journal: a live server does not know it, nobody serves there, or a later one holds.
+
+    Attributes:
+        version: The one that was asked for.
+        servers: Those that are behind: host, process and id where known.
+    """
+
+    def __init__(self, message: str, *, version: int, servers: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.version = version
+        self.servers = servers
 
 
 class LeaseExpiredError(ConflictError):

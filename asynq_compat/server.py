@@ -23,7 +23,7 @@ from asynq_compat.connect import check_kind, open_broker
 from asynq_compat.engine.engine import Engine
 from asynq_compat.engine.logs import server_logger
 from asynq_compat.engine.service import THREAD_PREFIX
-from asynq_compat.errors import InvalidArgumentError, ServerClosedError, ServerStateError
+from asynq_compat.errors import AsynqError, InvalidArgumentError, ServerClosedError, ServerStateError
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
@@ -77,12 +77,14 @@ class Server:
         self._engine: Engine | None = None
         self._signals: SimpleQueue[int | None] = SimpleQueue()
         self._has_ended = threading.Event()
+        self._failure: AsynqError | None = None  # Why it takes nothing any more; written once, by the engine.
 
     def run(self, handler: Handler) -> None:
         """Start, wait for a signal (or `shutdown` from another thread), and shut down.
 
         Raises:
             ServerStateError: As for `start`.
+            NewerReleaseError: A later release has taken over the queues; it was shut down. Upgrade this process.
         """
         with self._listening():
             self.start(handler)
@@ -93,6 +95,8 @@ class Server:
             if number is not None and _SIGTSTP is not None:
                 self.stop()
             self.shutdown()
+        if self._failure is not None:
+            raise self._failure
 
     def start(self, handler: Handler) -> None:
         """Begin to take tasks and have `handler` (a ServeMux, a callable, an object with process_task) run them; returns at once.
@@ -114,7 +118,14 @@ class Server:
                 raise ServerClosedError
             broker = self._open()
             self._engine = Engine(
-                broker, handler, self._config, self._id, lambda: self._state.value, self._clock, self._log
+                broker,
+                handler,
+                self._config,
+                self._id,
+                lambda: self._state.value,
+                self._clock,
+                self._log,
+                self._give_up,
             )
             self._state = ServerState.ACTIVE
             self._log.info("Starting processing")
@@ -180,6 +191,13 @@ class Server:
                 )
         if failures:
             raise failures[0]
+
+    def _give_up(self, failure: AsynqError) -> None:
+        """Take nothing any more, since no more can come; `run` shuts down. Called by a thread of the engine."""
+        self._log.error("Stopping: %s", failure)
+        self._failure = failure
+        self.stop()
+        self._signals.put(None)
 
     def ping(self) -> None:
         """Ask the broker whether it answers; a server that is closed does not ask.

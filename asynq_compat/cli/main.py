@@ -17,6 +17,7 @@ from asynq_compat.cli.history import history
 from asynq_compat.cli.journal import journal
 from asynq_compat.cli.output import report
 from asynq_compat.cli.session import Session
+from asynq_compat.cli.versions import activate
 from asynq_compat.connect import VARIABLE
 from asynq_compat.errors import AsynqError, InvalidArgumentError
 
@@ -40,6 +41,7 @@ def cli(context: click.Context, *, broker: str | None) -> None:
 
 
 cli.add_command(history)
+journal.add_command(activate)
 cli.add_command(journal)
 
 

@@ -26,6 +26,7 @@ from asynq_compat.engine.runner import Runner
 from asynq_compat.engine.service import Service
 from asynq_compat.engine.settler import Settler
 from asynq_compat.engine.subscriber import Subscriber
+from asynq_compat.errors import AsynqError
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import QueueOrder
 from asynq_compat.ports.maintaining import Duty
@@ -50,6 +51,7 @@ class Engine:
         status: Callable[[], str],
         clock: Clock,
         log: logging.Logger,
+        on_end: Callable[[AsynqError], None],
     ) -> None:
         _spare_the_collector()
         self._config = config
@@ -60,7 +62,7 @@ class Engine:
         self._intake = broker.consuming.open_intake(order, config.concurrency, server_id)
         self._settler = Settler(self._intake, log)
         self._runner = Runner(handler, config, self._intake, self._settler, clock, log)
-        self._processor = Processor(self._intake, self._runner, log)
+        self._processor = Processor(self._intake, self._runner, log, on_end=on_end)
         info = _server_info(config, server_id, clock)
         self._heartbeater = Heartbeater(broker.registering, self._intake, self._runner.attempts, info, status, log)
         self._subscriber = Subscriber(broker.signalling, self._runner.attempts.cancel, log)

@@ -2,17 +2,18 @@
 
 Contract: one thread that asks the intake for tasks and has the runner start them. How many fit is the intake's affair: it counts slots.
 Not obvious: nothing sleeps here while queues are empty. The intake blocks until there is a task, for `wait_s` at most, and returns at
-once when it is stopped.
+once when it is stopped. Where a later release has taken over, this one is of no more use: the server is told, and ends.
 Source: asynq v0.26.0 `processor.go`; docs/semantics.md, "processor".
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from asynq_compat.engine.runner import Runner
 from asynq_compat.engine.service import Service
-from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.errors import AsynqError, BrokerUnavailableError, NewerReleaseError
 from asynq_compat.ports.consuming import Intake
 
 # How long one call may block; nothing depends on it but how often an idle thread turns round.
@@ -27,10 +28,18 @@ _TELL_EVERY_S = 3.0
 class Processor(Service):
     """Takes tasks and starts them."""
 
-    def __init__(self, intake: Intake, runner: Runner, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        runner: Runner,
+        log: logging.Logger,
+        *,
+        on_end: Callable[[AsynqError], None] = lambda _: None,
+    ) -> None:
         super().__init__("processor", log)
         self._intake = intake
         self._runner = runner
+        self._on_end = on_end
         self._outage_s = _OUTAGE_FIRST_S
         self._silent_s = 0.0
 
@@ -40,6 +49,10 @@ class Processor(Service):
             leases = self._intake.take(_TAKE_WAIT_S)
         except BrokerUnavailableError as error:
             return self._wait_after(error)
+        except NewerReleaseError as error:
+            self.stopping.set()
+            self._on_end(error)
+            return 0.0
         self._outage_s, self._silent_s = _OUTAGE_FIRST_S, 0.0
         if leases:
             self._runner.start(leases)

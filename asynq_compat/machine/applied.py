@@ -99,6 +99,7 @@ class SessionView:
         expires_ms: Lease clock at which it ends without another frame.
         assigned_count: Tasks it holds, unsettled.
         rank: 0 for the keeper; None while it is dormant.
+        newest_version: The newest machine version that its server knows.
     """
 
     session: int
@@ -110,6 +111,7 @@ class SessionView:
     last_frame_ms: int
     expires_ms: int
     rank: int | None
+    newest_version: int
 
 
 @hot_record

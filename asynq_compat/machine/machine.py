@@ -59,7 +59,8 @@ TRANSITIONS: dict[int, Transition] = {
 
 # What each machine version that this release knows does with each command. A version, once released, stays as it is, and every later one
 # keeps the enqueue commands of those before.
-VERSIONS: Mapping[int, Mapping[int, Transition]] = {1: TRANSITIONS}
+Versions = Mapping[int, Mapping[int, Transition]]
+VERSIONS: Versions = {1: TRANSITIONS}
 
 
 class Machine:
@@ -78,7 +79,7 @@ class Machine:
         *,
         accepts_issuer_time: bool = False,
         state: State | None = None,
-        versions: Mapping[int, Mapping[int, Transition]] = VERSIONS,
+        versions: Versions = VERSIONS,
     ) -> None:
         self.queue = queue
         self._accepts_issuer_time = accepts_issuer_time

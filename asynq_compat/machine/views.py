@@ -44,6 +44,7 @@ def session_view(state: State, session: Session) -> SessionView:
         last_frame_ms=session.last_frame_ms,
         expires_ms=session.expires_ms(),
         rank=ranks.index(session.name) if session.name in ranks else None,
+        newest_version=session.newest_version,
     )
 
 

@@ -107,6 +107,7 @@ class Intake(Protocol):
 
         Raises:
             BrokerUnavailableError: The broker does not answer; the caller waits a little and calls again.
+            NewerReleaseError: A later release has taken over: nothing will come any more.
         """
 
     def settle(self, settlements: Sequence[Settlement], slots_freed: int) -> Sequence[SettleOutcome]:

@@ -1,6 +1,6 @@
 """What does a broker remember of what happened?
 
-Contract: but for `checkpoint` nothing is changed, and no server is needed. Only a broker that keeps a log of everything has this port. An answer reaches as far
+Contract: but for `checkpoint` and `activate` nothing is changed, and no server is needed. Only a broker that keeps a log of everything has this port. An answer reaches as far
 back as the log; `cut_before` says where it begins when older entries are gone.
 Not obvious: positions grow but need not be contiguous. The state at a time is what the last entry written by then left behind: what
 became due since, without an entry, is not in it.
@@ -258,6 +258,31 @@ class PublishedQueue:
     partitions: Sequence[PublishedPartition]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerVersion:
+    """What a server that serves a queue knows: all versions up to `newest_version`."""
+
+    server: str
+    newest_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionVersions:
+    """Which rules, the *machine version*, hold in a partition of a queue, and who knows which.
+
+    Attributes:
+        active_version: The one that holds.
+        known_versions: Those that this program knows.
+        servers: All that serve the partition, oldest first.
+    """
+
+    queue: str
+    partition: int
+    active_version: int
+    known_versions: Sequence[int]
+    servers: Sequence[ServerVersion]
+
+
 class History(Protocol):
     """What an operator asks of a broker's log. One caller at a time.
 
@@ -288,6 +313,25 @@ class History(Protocol):
 
     def verify(self, queue: str, partition: int | None, progress: Progress) -> Verification:
         """Read a partition's log twice and say whether all is as it should be."""
+
+    def versions(self, queue: str | None) -> Sequence[PartitionVersions]:
+        """Return which machine version holds, and who knows which, for each partition of one queue or, for None, of all.
+
+        Raises:
+            NewerReleaseError: One holds that this program does not know.
+        """
+
+    def activate(self, queue: str | None, version: int) -> Sequence[PartitionVersions]:
+        """Let a machine version hold from here on, in one queue or, for None, in all; no older release can read them then.
+
+        Nothing is activated anywhere unless it can be everywhere. Where it holds already nothing is changed, so that a call that was
+        interrupted can be made again.
+
+        Raises:
+            InvalidArgumentError: This program does not know the version.
+            MachineVersionError: A server of a queue does not know it, a queue has no server, or a later version holds.
+            NewerReleaseError: One holds that this program does not know.
+        """
 
     def checkpoint(self, queue: str, partition: int | None) -> Checkpoint | None:
         """Write down a partition's state; None if there is none, or another's checkpoint was newer. Cuts nothing."""

@@ -20,7 +20,13 @@ from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.session import Session, SessionTerm
 from asynq_compat.brokers.journal.settling import SettlePlan, outcomes_of, plan
 from asynq_compat.brokers.journal.writing.ticket import Ticket
-from asynq_compat.errors import AsynqError, BrokerUnavailableError, LeaseExpiredError, ServerStateError
+from asynq_compat.errors import (
+    AsynqError,
+    BrokerUnavailableError,
+    LeaseExpiredError,
+    NewerReleaseError,
+    ServerStateError,
+)
 from asynq_compat.ports.consuming import Intake, Lease, QueueOrder, Settlement, SettleOutcome
 from asynq_compat.wire import command
 from asynq_compat.wire.hot_record import hot_record
@@ -212,7 +218,10 @@ class JournalIntake:
 
     def _check_journals(self) -> None:
         for seat in self._membership.seats.values():
-            if (failure := seat.partition.replica.failure) is not None:
+            failure = seat.partition.replica.failure
+            if isinstance(failure, NewerReleaseError):
+                raise failure
+            if failure is not None:
                 raise BrokerUnavailableError(f"queue {seat.partition.queue} cannot be read at the moment: {failure}")
 
 

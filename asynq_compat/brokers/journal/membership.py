@@ -180,7 +180,7 @@ class Membership:
         seat.opened_at_s = self.clock.monotonic_s()
         session.credit_under_way = credit
         return Ticket(
-            [command.open_session(self.server_id, self.capacity, credit)],
+            [command.open_session(self.server_id, self.capacity, credit, max(seat.partition.versions))],
             size_bytes=64 + len(self.server_id),
             needs_outcomes=True,
             is_alone=True,

@@ -20,6 +20,7 @@ from asynq_compat.brokers.journal.registering import JournalRegistering
 from asynq_compat.brokers.journal.reply import REPLY_S
 from asynq_compat.brokers.journal.signalling import JournalSignalling
 from asynq_compat.journals.journal import JournalStore
+from asynq_compat.machine.machine import VERSIONS, Versions
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.maintaining import Duty
 from asynq_compat.ports.system_clock import SystemClock
@@ -43,6 +44,7 @@ def open_journal(
     reply_s: float = REPLY_S,
     keeping: Keeping | None = None,
     partition_count: int = 1,
+    versions: Versions = VERSIONS,
 ) -> Broker:
     """Return the broker over the journals of `store`, which it closes with itself.
 
@@ -55,6 +57,7 @@ def open_journal(
         reply_s: How long to wait for a server's reply before the journal is folded.
         keeping: When checkpoints are written and what is cut; the defaults when left out.
         partition_count: Of queues that are made here; those that exist keep theirs.
+        versions: The machine versions that this program knows: this release's, but for tests of the next one.
     """
     partitions = Partitions(
         store,
@@ -64,6 +67,7 @@ def open_journal(
         reply_s=reply_s,
         keeping=keeping,
         partition_count=partition_count,
+        versions=versions,
     )
     if shares:
         partitions = _share(partitions)
@@ -91,7 +95,7 @@ def _broker(partitions: Partitions, store: JournalStore, idle_s: float) -> Broke
         administering=JournalAdministering(partitions),
         duties=frozenset({Duty.RECOVER}),
         recovery_interval_s=_RECOVERY_INTERVAL_S,
-        history=JournalHistory(store, partitions.clock),
+        history=JournalHistory(store, partitions.clock, partitions.versions),
         ping=store.ping,
         close=close,
     )

@@ -22,6 +22,7 @@ from asynq_compat.brokers.journal.queue import Queue
 from asynq_compat.brokers.journal.reply import REPLY_S
 from asynq_compat.errors import AsynqError, ServerStateError
 from asynq_compat.journals.journal import CONTROL, JournalStore, queue_journal_name
+from asynq_compat.machine.machine import VERSIONS, Versions
 from asynq_compat.rules.clock import Clock
 from asynq_compat.wire.command import Command
 
@@ -43,9 +44,11 @@ class Partitions:
         reply_s: float = REPLY_S,
         keeping: Keeping | None = None,
         partition_count: int = 1,
+        versions: Versions = VERSIONS,
     ) -> None:
         self.store = store
         self.clock = clock
+        self.versions = versions
         self._idle_s = idle_s
         self._folds = folds
         self._reply_s = reply_s
@@ -109,6 +112,7 @@ class Partitions:
                     folds=self._folds,
                     reply_s=self._reply_s,
                     keeping=self._keeping,
+                    versions=self.versions,
                 )
                 partitions.append(partition)
         except AsynqError:

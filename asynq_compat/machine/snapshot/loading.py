@@ -7,17 +7,16 @@ Not obvious: in an assignment what was settled before leaves holes: an empty id,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from heapq import heapify
 
 from asynq_compat.machine.counters import DayCount
 from asynq_compat.machine.indexes import Part, Run, Segment, TimedTask
-from asynq_compat.machine.machine import VERSIONS, Machine
+from asynq_compat.machine.machine import VERSIONS, Machine, Versions
 from asynq_compat.machine.session import CREDIT_MAX
 from asynq_compat.machine.snapshot import fields as f
 from asynq_compat.machine.snapshot.common import head, read_clocks, read_way, read_writers
 from asynq_compat.machine.state import DORMANT_LEASE_MS, Assignment, Extra, Session, Skipped, State
-from asynq_compat.machine.step import Transition
 from asynq_compat.wire import snapshot as s
 
 
@@ -26,7 +25,7 @@ def restore(
     sections: Iterable[bytes],
     *,
     accepts_issuer_time: bool = False,
-    versions: Mapping[int, Mapping[int, Transition]] = VERSIONS,
+    versions: Versions = VERSIONS,
 ) -> Machine:
     """Return the machine whose state the sections hold.
 

@@ -1,47 +1,22 @@
 """Can two releases follow one journal side by side?
 
-Contract: version 2 exists here alone: it knows one command more, and one that means something else. It is given to a machine as its table,
-as a later release would give its own.
+Contract: version 2 is that of `next_release`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asynq_compat.errors import NewerReleaseError
-from asynq_compat.machine import admin
-from asynq_compat.machine.applied import Outcome
-from asynq_compat.machine.machine import VERSIONS, Machine
+from asynq_compat.machine.machine import VERSIONS, Machine, Versions
 from asynq_compat.machine.snapshot import restore, snapshot_sections
-from asynq_compat.machine.state import State
-from asynq_compat.machine.step import Step, Transition
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import encode_frame
 from tests.unit.machine.log import START_MS, Log, message
-
-BURY = 100
-
-
-def bury(state: State, step: Step, command: c.Command) -> Outcome | None:
-    """What waits goes to the archive."""
-    return admin.archive_task(state, step, command)
-
-
-def tick_and_unpause(state: State, step: Step, command: c.Command) -> Outcome | None:
-    """A tick lets a paused queue go on."""
-    state.is_paused = False
-    return admin.tick(state, step, command)
-
-
-NEXT_RELEASE: Mapping[int, Mapping[int, Transition]] = {
-    **VERSIONS,
-    2: {**VERSIONS[1], BURY: bury, c.TICK: tick_and_unpause},
-}
+from tests.unit.machine.next_release import BURY, NEXT_RELEASE
 
 
 def upgraded() -> Log:
@@ -130,7 +105,7 @@ def test_an_older_release_does_not_load_a_newer_snapshot() -> None:
 
 
 @pytest.mark.parametrize("versions", [VERSIONS, NEXT_RELEASE])
-def test_the_enqueue_commands_of_every_version_stay(versions: Mapping[int, Mapping[int, Transition]]) -> None:
+def test_the_enqueue_commands_of_every_version_stay(versions: Versions) -> None:
     """A thin client writes the oldest form that can say it, and asks no journal which version holds."""
     for table in versions.values():
         assert {c.GENESIS, c.ENQUEUE, c.ENQUEUE_MORE, c.ASK} <= set(table)

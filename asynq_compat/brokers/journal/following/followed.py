@@ -22,7 +22,7 @@ from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.brokers.journal.writing.writer import Writer
 from asynq_compat.journals.journal import CONTROL, JournalStore, queue_journal_name
 from asynq_compat.machine.control import ControlMachine
-from asynq_compat.machine.machine import Machine
+from asynq_compat.machine.machine import VERSIONS, Machine, Versions
 from asynq_compat.machine.snapshot import control_sections, restore, restore_control, snapshot_sections
 from asynq_compat.rules.clock import Clock
 from asynq_compat.wire import command
@@ -173,8 +173,10 @@ class Partition(Followed[Machine]):
         keeping: Keeping,
         folds: bool = False,
         reply_s: float = REPLY_S,
+        versions: Versions = VERSIONS,
     ) -> None:
         self.queue = queue
+        self.versions = versions
         self.number = number
         self.count = count
         super().__init__(store, queue_journal_name(queue, number), clock, idle_s=idle_s, keeping=keeping)
@@ -188,7 +190,7 @@ class Partition(Followed[Machine]):
         self.replies.retire()
         return Replica(
             self.journal,
-            lambda: Machine(self.queue),
+            lambda: Machine(self.queue, versions=self.versions),
             self.writer,
             self.clock,
             due=self._due,
@@ -200,7 +202,9 @@ class Partition(Followed[Machine]):
         )
 
     def _find_checkpoints(self) -> Checkpoints[Machine]:
-        return Checkpoints(self.store, self.journal.name, snapshot_sections, partial(restore, self.queue))
+        return Checkpoints(
+            self.store, self.journal.name, snapshot_sections, partial(restore, self.queue, versions=self.versions)
+        )
 
     def genesis(self) -> Command:
         """Return what says which journal this is, if it stands there first."""

@@ -21,6 +21,7 @@ from asynq_compat.brokers.journal.following.progress import Progress
 from asynq_compat.brokers.journal.following.same_log import ANOTHER, CUT, DIVERGED, check_is_whole, is_same_log
 from asynq_compat.brokers.journal.keeper import TickTimer
 from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
+from asynq_compat.brokers.journal.keeping.folding import newer_release
 from asynq_compat.brokers.journal.keeping.tail import Keeping, Tail
 from asynq_compat.brokers.journal.reply import Replier
 from asynq_compat.brokers.journal.writing.ticket import Ticket
@@ -164,6 +165,7 @@ class Replica(Generic[_F]):
                 self._rebuild(DIVERGED, divergence)
             except NewerReleaseError as failure:
                 progress.failed(failure)
+                self._writer.close(timeout_s=0.0, why=failure)
                 return  # Whatever comes may mean something else than we think.
             except AsynqError as failure:
                 is_connected = False
@@ -228,8 +230,7 @@ class Replica(Generic[_F]):
             for listener in self._listeners:
                 listener.on_applied(applied, now_s)
             if version is not None:
-                what = f"from position {entry.position} on {self._journal.name} uses machine version {version}"
-                raise NewerReleaseError(f"{what}, which this release does not know; upgrade this process")
+                raise newer_release(self._journal.name, entry.position, version)
         self.tail.read(entries)
         self._timer.observe(entries[-1].timestamp_ms, now_s)
         with self.lock:

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Self
 
+from asynq_compat.brokers.journal.keeping.folding import check_version
 from asynq_compat.brokers.journal.keeping.loading import candidates, sections
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError, InvalidArgumentError, QueueNotFoundError
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, JournalStore, queue_journal_name, state_journal_name
 from asynq_compat.machine.applied import Applied
-from asynq_compat.machine.machine import Machine
+from asynq_compat.machine.machine import VERSIONS, Machine, Versions
 from asynq_compat.machine.snapshot import restore
 from asynq_compat.ports.history import Moment, Progress
 from asynq_compat.rules.go_text import go_quoted
@@ -46,6 +47,7 @@ class Past:
         store: Where it stands.
         queue: The queue.
         partition: Its number; None where the queue has only one.
+        versions: See `Machine`.
 
     Attributes:
         partition_count: Of the queue.
@@ -53,7 +55,7 @@ class Past:
         end: The position up to which it stood when it was opened.
     """
 
-    def __init__(self, store: JournalStore, queue: str, partition: int | None) -> None:
+    def __init__(self, store: JournalStore, queue: str, partition: int | None, versions: Versions = VERSIONS) -> None:
         self.partition_count = partition_count(store, queue)
         if partition is None and self.partition_count > 1:
             raise InvalidArgumentError(
@@ -64,6 +66,7 @@ class Past:
                 f"queue {go_quoted(queue)} has no partition {partition}; its partitions are 0 to {self.partition_count - 1}"
             )
         self.queue = queue
+        self.versions = versions
         self.partition = partition or 0
         self.name = queue_journal_name(queue, self.partition)
         self._store = store
@@ -90,14 +93,14 @@ class Past:
             CorruptDataError: The journal was cut, and no checkpoint tells what was before.
         """
         if self.first == BEFORE_THE_FIRST + 1:
-            return Machine(self.queue)
+            return Machine(self.queue, versions=self.versions)
         if state_journal_name(queue_journal_name(self.queue)) in self._store.names():
             state = self._store.open(state_journal_name(self.name))
             try:
                 # The oldest one reaches farthest back.
                 for one in reversed(list(candidates(self._journal, state))):
                     self._begins_behind = one.entry
-                    return restore(self.queue, sections(state, one.confirmed))
+                    return restore(self.queue, sections(state, one.confirmed), versions=self.versions)
             finally:
                 state.close()
         raise CorruptDataError(
@@ -161,5 +164,11 @@ def is_behind(entry: Entry, moment: Moment) -> bool:
 
 
 def apply(machine: Machine, entry: Entry) -> Applied:
-    """Let a machine take an entry."""
-    return machine.apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data, entry.headers)
+    """Let a machine take an entry.
+
+    Raises:
+        NewerReleaseError: From here on a machine version holds that this release does not know.
+    """
+    applied = machine.apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data, entry.headers)
+    check_version(machine, queue_journal_name(machine.queue))
+    return applied

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from asynq_compat.brokers.journal.history.activating import Activation
 from asynq_compat.brokers.journal.history.attempts import attempts_of, event_of
 from asynq_compat.brokers.journal.history.entries import log_entry
 from asynq_compat.brokers.journal.history.past import Past, is_behind, partition_count
@@ -18,10 +19,12 @@ from asynq_compat.brokers.journal.history.verifying import verify
 from asynq_compat.brokers.journal.keeping.apart import write_one
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.journals.journal import JournalStore, queue_journal_name
+from asynq_compat.machine.machine import VERSIONS, Versions
 from asynq_compat.ports.history import (
     Checkpoint,
     LogEntry,
     Moment,
+    PartitionVersions,
     Progress,
     PublishedQueue,
     QueueDifference,
@@ -37,9 +40,10 @@ _QUEUES = queue_journal_name("")
 class JournalHistory:
     """The history port over journals."""
 
-    def __init__(self, store: JournalStore, clock: Clock) -> None:
+    def __init__(self, store: JournalStore, clock: Clock, versions: Versions = VERSIONS) -> None:
         self._store = store
         self._clock = clock
+        self._versions = versions
 
     def queues(self) -> Sequence[PublishedQueue]:
         """Return what servers told last of each queue."""
@@ -47,20 +51,22 @@ class JournalHistory:
 
     def history(self, task_id: str, queue: str | None, progress: Progress) -> Sequence[TaskHistory]:
         """Return what happened to a task, for each queue that knows it."""
-        if queue is not None:
-            queues = [queue]
-        else:
-            queues = [name.removeprefix(_QUEUES) for name in self._store.names() if name.startswith(_QUEUES)]
         found = [
             self._history(name, partition, task_id, progress)
-            for name in queues
+            for name in self._named(queue)
             for partition in range(partition_count(self._store, name))
         ]
         return [one for one in found if one.events or one.state]
 
+    def _named(self, queue: str | None) -> Sequence[str]:
+        """Return the one queue, or all for None."""
+        if queue is not None:
+            return [queue]
+        return [name.removeprefix(_QUEUES) for name in self._store.names() if name.startswith(_QUEUES)]
+
     def _history(self, queue: str, partition: int, task_id: str, progress: Progress) -> TaskHistory:
-        with Past(self._store, queue, partition) as past:
-            machine = TracingMachine(queue, task_id, past.fresh().state)
+        with Past(self._store, queue, partition, self._versions) as past:
+            machine = TracingMachine(queue, task_id, past.fresh().state, self._versions)
             names = ServerNames(self._store)
             for entry in past.entries(progress):
                 machine.trace(entry)
@@ -80,14 +86,14 @@ class JournalHistory:
 
     def describe(self, queue: str, partition: int | None, at: Moment, progress: Progress) -> QueueSnapshot:
         """Return a partition as it was."""
-        with Past(self._store, queue, partition) as past:
+        with Past(self._store, queue, partition, self._versions) as past:
             return Fold(past, past.fresh(), ServerNames(self._store)).upto(at, progress)
 
     def difference(
         self, queue: str, partition: int | None, before: Moment, after: Moment, progress: Progress
     ) -> QueueDifference:
         """Return what changed between two moments."""
-        with Past(self._store, queue, partition) as past:
+        with Past(self._store, queue, partition, self._versions) as past:
             machine = past.fresh()
             fold = Fold(past, machine, ServerNames(self._store))
             first = fold.upto(before, progress)
@@ -99,19 +105,30 @@ class JournalHistory:
 
     def entries(self, queue: str, partition: int | None, since: Moment, *, follows: bool) -> Iterator[LogEntry]:
         """Yield a partition's entries from a moment on."""
-        with Past(self._store, queue, partition) as past:
+        with Past(self._store, queue, partition, self._versions) as past:
             for entry in past.since(since, follows=follows):
                 yield log_entry(entry)
 
     def verify(self, queue: str, partition: int | None, progress: Progress) -> Verification:
         """Read a partition's log twice and say whether all is as it should be."""
-        with Past(self._store, queue, partition) as past:
+        with Past(self._store, queue, partition, self._versions) as past:
             return verify(past, progress)
+
+    def versions(self, queue: str | None) -> Sequence[PartitionVersions]:
+        """Return which machine version holds and who knows which."""
+        with Activation(self._store, self._named(queue), self._versions) as activation:
+            return activation.look()
+
+    def activate(self, queue: str | None, version: int) -> Sequence[PartitionVersions]:
+        """Let a machine version hold from here on."""
+        with Activation(self._store, self._named(queue), self._versions) as activation:
+            activation.activate(version)
+            return activation.look()
 
     def checkpoint(self, queue: str, partition: int | None) -> Checkpoint | None:
         """Write down a partition's state."""
-        with Past(self._store, queue, partition) as past:
-            confirmed = write_one(self._store, past.name, stays_from=0)
+        with Past(self._store, queue, partition, self._versions) as past:
+            confirmed = write_one(self._store, past.name, stays_from=0, versions=self._versions)
         if confirmed is None:
             return None
         return Checkpoint(

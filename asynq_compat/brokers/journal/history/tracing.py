@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from asynq_compat.brokers.journal.history.past import apply
 from asynq_compat.errors import CorruptDataError
 from asynq_compat.journals.journal import Entry
 from asynq_compat.machine.applied import Outcome, TaskView, Verdict
-from asynq_compat.machine.machine import Machine
+from asynq_compat.machine.machine import VERSIONS, Machine, Versions
 from asynq_compat.machine.state import State
 from asynq_compat.machine.step import Step, is_int
 from asynq_compat.ports.history import Change
@@ -49,8 +50,8 @@ class Seen:
 class TracingMachine(Machine):
     """A machine that writes down what becomes of one task."""
 
-    def __init__(self, queue: str, task_id: str, state: State | None = None) -> None:
-        super().__init__(queue, state=state)
+    def __init__(self, queue: str, task_id: str, state: State | None = None, versions: Versions = VERSIONS) -> None:
+        super().__init__(queue, state=state, versions=versions)
         self.task_id = task_id
         self.seen: list[Seen] = []
         self.type = "" if (known := self.task(task_id)) is None else _type_and_error(known.message)[0]
@@ -63,7 +64,7 @@ class TracingMachine(Machine):
     def trace(self, entry: Entry) -> None:
         """Take the next entry and look at what it did to the task."""
         self._at, self._writer_id = (entry.position, entry.timestamp_ms), b""
-        applied = self.apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data, entry.headers)
+        applied = apply(self, entry)
         for assigned in applied.assignments:
             if self.task_id in assigned.ids:
                 if self._before is None:

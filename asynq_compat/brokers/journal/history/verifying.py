@@ -29,7 +29,7 @@ class _Reading:
         machine, read = past.fresh(), blake2b(digest_size=32)
         for entry in past.entries(progress):
             if is_saved_at is not None and entry.position > is_saved_at:
-                machine, is_saved_at = restore(past.queue, snapshot_sections(machine)), None
+                machine, is_saved_at = restore(past.queue, snapshot_sections(machine), versions=past.versions), None
             applied = apply(machine, entry)
             read.update(b"%d %d %d " % (entry.position, entry.timestamp_ms, len(entry.data)) + entry.data)
             self.kinds[applied.verdict.value] += 1

@@ -18,28 +18,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from functools import partial
+from typing import TypeVar
 
 from asynq_compat.brokers.journal.keeping.checkpointing import Snapshot, drive
 from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
 from asynq_compat.brokers.journal.keeping.cutting import cut
+from asynq_compat.brokers.journal.keeping.folding import Folding
 from asynq_compat.errors import BrokerUnavailableError
-from asynq_compat.journals.journal import (
-    BEFORE_THE_FIRST,
-    CONTROL,
-    Entry,
-    Journal,
-    JournalStore,
-    base_and_partition,
-    queue_journal_name,
-)
-from asynq_compat.machine.applied import Outcome
+from asynq_compat.journals.journal import CONTROL, JournalStore, base_and_partition, queue_journal_name
 from asynq_compat.machine.control import ControlMachine
-from asynq_compat.machine.machine import Machine
+from asynq_compat.machine.machine import VERSIONS, Machine, Versions
 from asynq_compat.machine.snapshot import control_sections, restore, restore_control, snapshot_sections
 from asynq_compat.wire import command
 from asynq_compat.wire.checkpoint import Confirmed
-from asynq_compat.wire.frame import encode_frame
 
 _F = TypeVar("_F", bound=Machine | ControlMachine)
 
@@ -47,7 +39,6 @@ _NICE = 10
 _LOOK_S = 0.1
 # Longer than any state takes that fits into memory.
 _TIMEOUT_S = 900.0
-_WAIT_S = 5.0
 
 
 def checkpoint_apart(opens: Callable[[], JournalStore], name: str, stays_from: int, stopped: threading.Event) -> bool:
@@ -83,54 +74,31 @@ def _end_when(process: subprocess.Popen[bytes], stopped: threading.Event) -> Non
             process.wait()
 
 
-class _Folding(Generic[_F]):
-    """A journal folded by who follows it no further."""
-
-    def __init__(self, journal: Journal, checkpoints: Checkpoints[_F], fold: _F) -> None:
-        restored = checkpoints.load(journal, lambda _: None)
-        self.journal = journal
-        self.fold: _F = fold if restored is None else restored.fold
-        self.last: Entry | None = None if restored is None else restored.entry
-        self.upto = BEFORE_THE_FIRST if restored is None else restored.entry.position
-        self.outcomes: list[Outcome] = []
-
-    def go_to(self, position: int) -> None:
-        """Apply everything up to a position."""
-        while self.upto < position:
-            batch = self.journal.read(self.upto, wait_s=_WAIT_S)
-            for entry in batch.entries:
-                one = self.fold.apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data, entry.headers)
-                self.last = entry
-                if entry.position == position:
-                    self.outcomes = one.outcomes
-            self.upto = batch.upto
-
-
-def write_one(store: JournalStore, name: str, stays_from: int) -> Confirmed | None:
+def write_one(store: JournalStore, name: str, stays_from: int, *, versions: Versions = VERSIONS) -> Confirmed | None:
     """Fold a journal, write its checkpoint and cut; None if there is nothing to write or another's was newer.
 
     Raises:
         BrokerUnavailableError: A journal does not answer.
+        NewerReleaseError: A machine version holds that is not in `versions`.
     """
     if name == CONTROL:
         control = Checkpoints(store, name, control_sections, restore_control)
         return _write(store, name, control, ControlMachine(), stays_from)
     queue = base_and_partition(name)[0].removeprefix(queue_journal_name(""))
-    of_queue = Checkpoints(store, name, snapshot_sections, lambda sections: restore(queue, sections))
-    return _write(store, name, of_queue, Machine(queue), stays_from)
+    of_queue = Checkpoints(store, name, snapshot_sections, partial(restore, queue, versions=versions))
+    return _write(store, name, of_queue, Machine(queue, versions=versions), stays_from)
 
 
 def _write(store: JournalStore, name: str, checkpoints: Checkpoints[_F], fold: _F, stays_from: int) -> Confirmed | None:
     journal, state = store.open(name), checkpoints.open()
-    folding = _Folding(journal, checkpoints, fold)
+    folding = Folding(journal, checkpoints, fold)
     folding.go_to(journal.end())
     entry = folding.last
     if entry is None:
         return None
 
     def mark(marker: command.Command) -> bool:
-        folding.go_to(journal.append(encode_frame(os.urandom(16), 1, [marker])))
-        return folding.outcomes == [command.OK]
+        return folding.say(marker) == command.OK
 
     sections = checkpoints.sections_of(folding.fold)
     confirmed = drive(Snapshot(os.urandom(16), entry, folding.fold.trail, sections), state, mark)

@@ -36,9 +36,8 @@ class Writer:
         self._framing = Framing(clock)
         self._in_doubt: Frame | None = None
         self.awaited = Awaited()
-        self._is_sending = False
-        self._is_closed = False
-        self._has_replica = False
+        self._is_sending = self._is_closed = self._has_replica = False
+        self._why_closed: AsynqError = closed(name)
         self._thread: threading.Thread | None = None
         self._untold: list[Ticket] = []  # Their fate is known, nobody was told yet: that happens outside the lock.
 
@@ -72,7 +71,7 @@ class Writer:
                     f"{self._name} does not keep up: {self._outbox.size_bytes} bytes wait to be written; nothing was sent"
                 )
             if self._is_closed:
-                raise closed(self._name)
+                raise self._why_closed
             self._outbox.add(ticket)
 
     def wait(self, ticket: Ticket, *, timeout_s: float, sends: bool = True) -> None:
@@ -93,7 +92,7 @@ class Writer:
         """Leave the commands to the writer's own thread; `on_fate` hears of them. Never blocks."""
         with self._changed:
             if self._is_closed:
-                ticket.error, ticket.is_settled = closed(self._name), True
+                ticket.error, ticket.is_settled = self._why_closed, True
             else:
                 self._outbox.add(ticket)
                 self._start_thread()
@@ -139,8 +138,8 @@ class Writer:
         self._in_doubt = None
         return [ticket for frame in frames for ticket in frame.fail(error)]
 
-    def close(self, *, timeout_s: float = 5.0) -> None:
-        """Send what waits, for at most `timeout_s`, then end. Legal twice."""
+    def close(self, *, timeout_s: float = 5.0, why: AsynqError | None = None) -> None:
+        """Send what waits, for at most `timeout_s`, then end; who comes later is told `why`. Legal twice."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             if self._outbox or self._in_doubt is not None:
@@ -149,7 +148,8 @@ class Writer:
                 lambda: not (self._outbox or self._in_doubt or self._is_sending), max(0.0, deadline - time.monotonic())
             )
             self._is_closed = True
-            lost = fail(self._outbox.clear(), closed(self._name)) + self._lose_frames(uncertain(self._name))
+            self._why_closed = why or self._why_closed
+            lost = fail(self._outbox.clear(), self._why_closed) + self._lose_frames(uncertain(self._name))
             lost, self._untold = lost + self._untold, []
             thread, self._thread = self._thread, None
             self._changed.notify_all()
