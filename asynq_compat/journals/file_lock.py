@@ -22,11 +22,12 @@ class FileLock:
 
     Attributes:
         fd: The locked file, open for reading and writing as long as the lock is.
+        thread_lock: Held by the thread of this process that has the lock or waits for it.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._thread_lock = threading.Lock()
+        self.thread_lock = threading.Lock()
         self._line: _Line | None = None  # Guarded by `_thread_lock`.
         self._is_retired = False
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -39,7 +40,7 @@ class FileLock:
             BrokerUnavailableError: It was not free within `timeout_s`; nothing was written.
             ServerStateError: It was retired.
         """
-        if not self._thread_lock.acquire(timeout=timeout_s):
+        if not self.thread_lock.acquire(timeout=timeout_s):
             raise self._not_free(timeout_s)
         try:
             if self._is_retired:
@@ -51,7 +52,7 @@ class FileLock:
             finally:
                 fcntl.flock(self.fd, fcntl.LOCK_UN)
         finally:
-            self._thread_lock.release()
+            self.thread_lock.release()
 
     def _take(self, timeout_s: float) -> bool:
         if self._line is None or not self._line.is_waiting:
@@ -71,11 +72,11 @@ class FileLock:
     def retire(self, timeout_s: float) -> bool:
         """Let nobody take it any more; say whether nobody holds it now. If somebody does, its file stays open."""
         self._is_retired = True
-        if not self._thread_lock.acquire(timeout=timeout_s):
+        if not self.thread_lock.acquire(timeout=timeout_s):
             return False
         if self._line is None or self._line.stop():
             os.close(self.fd)
-        self._thread_lock.release()
+        self.thread_lock.release()
         return True
 
 

@@ -9,16 +9,15 @@ the file does not shrink.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from asynq_compat.errors import ServerStateError
 from asynq_compat.journals.file_signal import Listener
+from asynq_compat.journals.forking import know
 from asynq_compat.journals.journal import (
     BEFORE_THE_FIRST,
     READ_BYTES_MAX,
@@ -69,7 +68,7 @@ class SqliteJournalStore:
         self._now_ms = now_ms
         self._opened: list[SqliteJournal] = []
         self._is_closed = False
-        _stores.add(self)
+        know(self)
 
     @property
     def address(self) -> str:
@@ -121,6 +120,10 @@ class SqliteJournalStore:
             for journal in self._opened:
                 journal.close()
             self._file.close()
+
+    def locks(self) -> Iterable[threading.Lock]:
+        """Return what keeps every thread of this process out of SQLite."""
+        return [self._file.thread_lock, *(journal.reading_lock for journal in self._opened)]
 
     def after_fork(self) -> None:
         """Start anew in a forked child."""
@@ -232,6 +235,11 @@ class SqliteJournal:
             if self._connection is not None:
                 self._connection.close()
 
+    @property
+    def reading_lock(self) -> threading.Lock:
+        """Held by who uses the reading connection."""
+        return self._asking
+
     def after_fork(self) -> None:
         """Start anew in a forked child."""
         if not self._is_closed:
@@ -275,14 +283,3 @@ class SqliteJournal:
     def _check_open(self) -> None:
         if self._is_closed:
             raise ServerStateError(f"the journal {self._name} of {self._file.path} is closed; open it anew")
-
-
-_stores: weakref.WeakSet[SqliteJournalStore] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for store in list(_stores):
-        store.after_fork()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

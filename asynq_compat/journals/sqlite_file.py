@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from importlib.resources import files
 
@@ -149,6 +150,11 @@ class JournalFile:
         self._is_closed = True
         if self._lock.retire(LOCK_TIMEOUT_S) and self._writer is not None:
             self._writer.close()
+
+    @property
+    def thread_lock(self) -> threading.Lock:
+        """Held by the thread of this process that writes or waits for its turn to."""
+        return self._lock.thread_lock
 
     def after_fork(self) -> None:
         """Start anew in a forked child."""

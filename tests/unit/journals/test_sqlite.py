@@ -142,6 +142,29 @@ def test_a_forked_child_and_its_parent_append_and_read_side_by_side(store: Journ
     assert data_of(read_all(journal, 3)) == [b"parent before", b"child", b"parent after"]
 
 
+def test_a_child_forked_while_its_parent_writes_and_reads_can_do_both(store: JournalStore) -> None:
+    """What SQLite knows of its own locks in a process is inherited: a child must not believe that it holds one."""
+    busy, read = store.open(CONTROL), store.open("queue.read")
+    read.append(b"to be read")
+    is_over = threading.Event()
+
+    def work(once: Callable[[], object]) -> None:
+        while not is_over.is_set():
+            once()
+
+    works = (lambda: busy.append(bytes(20_000)), lambda: read.read(BEFORE_THE_FIRST, wait_s=0))
+    threads = [threading.Thread(target=work, args=(once,)) for once in works]
+    for thread in threads:
+        thread.start()
+
+    codes = [in_child(lambda: read.append(b"from a child") and data_of(read_all(read, 2))) for _ in range(12)]
+
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    assert set(codes) == {0}
+
+
 def test_a_forked_child_keeps_the_log_when_its_parent_leaves(path: Path) -> None:
     store = SqliteJournalStore(str(path))
     journal = store.open(CONTROL)
