@@ -34,6 +34,7 @@ TRANSITIONS: dict[int, Transition] = {
     c.OPEN: session.open_session,
     c.SESSION: session.renew_session,
     c.CLOSE: session.close_session,
+    c.LEAVE: session.leave_partition,
     c.ENQUEUE: enqueue.enqueue,
     c.ENQUEUE_MORE: enqueue.enqueue_more,
     c.SETTLE_DONE: settle.settle_done,

@@ -6,10 +6,11 @@ Contract: a session is named by the position of its OPEN and belongs to the writ
 from __future__ import annotations
 
 from asynq_compat.machine.applied import Outcome
+from asynq_compat.machine.credit import HEARD_WITHIN_MS
 from asynq_compat.machine.lease import end_session
 from asynq_compat.machine.state import LEASE_MS, Session, State
 from asynq_compat.machine.step import Step, is_int
-from asynq_compat.wire.command import STALE, Command
+from asynq_compat.wire.command import LAST_SESSION, STALE, Command
 
 CREDIT_MAX = 65_536
 SERVER_ID_LENGTH_MAX = 1_024
@@ -58,11 +59,31 @@ def renew_session(state: State, step: Step, command: Command) -> Outcome | None:
 
 def close_session(state: State, step: Step, command: Command) -> Outcome | None:
     """A session leaves."""
+    return _end(state, step, command, lets_last=True)
+
+
+def leave_partition(state: State, step: Step, command: Command) -> Outcome | None:
+    """A session leaves if another one that lives takes tasks."""
+    return _end(state, step, command, lets_last=False)
+
+
+def _is_replaced(state: State, name: int) -> bool:
+    """Return whether a session besides this one has credit or tasks and was heard of lately."""
+    now_ms = state.clocks.lease_ms
+    return any(
+        one.name != name and not one.is_dormant() and now_ms - one.last_frame_ms <= HEARD_WITHIN_MS
+        for one in state.sessions.values()
+    )
+
+
+def _end(state: State, step: Step, command: Command, *, lets_last: bool) -> Outcome | None:
     if len(command) != 2 or not is_int(command[1]):
         return None
     session = _own(state, step, command[1])
     if session is None:
         return [STALE]
+    if not lets_last and not _is_replaced(state, session.name):
+        return [LAST_SESSION]
     end_session(state, step, session, counts_returns=False)
     if step.session is session:
         step.session = None

@@ -29,6 +29,7 @@ GENESIS: Final = 0
 OPEN: Final = 1
 SESSION: Final = 2
 CLOSE: Final = 3
+LEAVE: Final = 4
 ENQUEUE: Final = 8
 ENQUEUE_MORE: Final = 9
 SETTLE_DONE: Final = 16
@@ -70,6 +71,7 @@ IS_NOT_PAUSED: Final = 9
 REJECTED: Final = 10
 BEHIND: Final = 11
 UNKNOWN_VERSION: Final = 12
+LAST_SESSION: Final = 13
 
 # Sizes of what CHECKPOINTED carries.
 DIGEST_BYTES: Final = 32
@@ -121,6 +123,11 @@ def session(name: int, mark_position: int, mark_index: int, credit_delta: int = 
 def close_session(name: int) -> Command:
     """Leave: what has not started returns uncounted, what has started is orphaned."""
     return [CLOSE, name]
+
+
+def leave(name: int) -> Command:
+    """Close the session if another one that lives takes tasks: so of several that let go at once, one stays."""
+    return [LEAVE, name]
 
 
 def enqueue(ids: Sequence[str], messages: Sequence[bytes]) -> Command:

@@ -25,6 +25,7 @@ MACHINE_ALONE = {
     "open_session": "how a server joins; take gives it tasks",
     "renew_session": "extend, for all that a server holds",
     "close_session": "how a server leaves",
+    "leave_partition": "how a server lets go of one partition",
     "enqueue_more": "enqueue, with what few tasks have",
     "hand_back": "take, undone",
     "recover_retry": "settles what expired_leases gave",

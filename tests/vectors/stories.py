@@ -84,6 +84,28 @@ def keeping() -> list[Entry]:
     return log.entries
 
 
+def left() -> list[Entry]:
+    """Servers that let go of a partition: the last one that takes tasks stays."""
+    log = Log()
+    log.frame(c.genesis(b"p" * 16, 3, 4), c.enqueue(["a", "b"], [message("a"), message("b")]))
+    first = log.open("one", credit=1)
+    second = log.open("two", credit=3)
+    dormant = log.open("three")
+    log.session(first, c.leave(first), [c.LEAVE], mark=(first, 0))
+    log.session(second, c.leave(second), c.leave(first))
+    log.session(dormant, c.leave(dormant))
+    third = log.open("four", credit=1)
+    log.session(third, credit=-1)
+    log.session(second, c.leave(second))
+    log.session(third, credit=1)
+    log.pass_s(21)
+    log.session(second, c.leave(second))
+    log.session(third, credit=1)
+    log.session(second, c.leave(second), c.leave(second), mark=(second, 1))
+    log.pass_s(40)
+    return log.entries
+
+
 def activated() -> list[Entry]:
     """All servers know a version that this release does not, and an operator lets it hold: the last entry that this release reads."""
     log = Log()
@@ -136,6 +158,7 @@ STORIES: dict[str, Callable[[], list[Entry]]] = {
     "work": work,
     "keeping": keeping,
     "activated": activated,
+    "left": left,
     "control": control,
     "told-control": told_control,
 }

@@ -140,6 +140,33 @@ def test_closing_returns_what_has_not_started_and_orphans_the_rest() -> None:
     assert log.machine.session(session) is None
 
 
+def test_of_two_that_let_go_at_once_one_stays() -> None:
+    log = Log()
+    first, second = log.open("first", credit=1), log.open("second", credit=1)
+
+    outcomes = [log.session(one, c.leave(one)).outcomes[-1] for one in (first, second)]
+
+    assert outcomes == [0, [c.LAST_SESSION]]
+    assert [view.session for view in log.machine.sessions()] == [second]
+
+
+def test_only_a_session_that_takes_tasks_and_was_heard_of_lets_another_go() -> None:
+    log = Log()
+    session, dormant = log.open("session", credit=1), log.open("dormant")
+    assert log.session(session, c.leave(session)).outcomes == [0, [c.LAST_SESSION]]
+    silent = log.open("silent", credit=1)
+    log.pass_s(15)
+    log.session(session)
+    log.pass_s(6)
+    assert log.session(session, c.leave(session)).outcomes == [0, [c.LAST_SESSION]]
+
+    log.session(silent)
+
+    assert log.session(session, c.leave(session), c.leave(session)).outcomes == [0, 0, [c.STALE]]
+    assert log.say(c.leave(silent), writer="dormant") == [c.STALE]
+    assert [view.session for view in log.machine.sessions()] == [dormant, silent]
+
+
 def test_the_first_genesis_counts() -> None:
     log = Log()
     log.say(c.genesis(b"1" * 16, 0, 1))

@@ -38,6 +38,7 @@ NEARLY_RIGHT = st.one_of(
     st.builds(c.open_session, TEXT, SMALL, st.integers(0, 5)),
     st.builds(c.session, st.integers(0, 12), st.integers(0, 12), SMALL, st.integers(-2, 5)),
     st.builds(c.close_session, st.integers(0, 12)),
+    st.builds(c.leave, st.integers(0, 12)),
     *(
         st.builds(lambda ranges, code=code: [code, ranges], st.lists(RANGE, max_size=2))
         for code in (c.SETTLE_DONE, c.SETTLE_REQUEUE, c.HAND_BACK)
@@ -111,7 +112,7 @@ def test_no_bytes_make_a_machine_raise(blobs: list[bytes]) -> None:
 
 def test_every_command_of_a_queue_has_a_transition() -> None:
     codes = {value for name, value in vars(c).items() if name.isupper() and isinstance(value, int)}
-    outcomes = range(13)
+    outcomes = range(14)
 
     assert set(TRANSITIONS) | {c.QUEUE, c.SERVER, c.SERVER_GONE, c.CANCEL, c.COUNTS} | set(outcomes) >= codes
 

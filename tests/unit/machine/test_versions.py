@@ -122,6 +122,7 @@ COMMAND = st.one_of(
     st.builds(lambda n: [BURY, [f"task-{n}"]], st.integers(0, 9)),
     st.builds(lambda version: c.open_session("s", 3, 2, version), st.integers(1, 2)),
     st.builds(c.close_session, st.integers(0, 12)),
+    st.builds(c.leave, st.integers(0, 12)),
     st.builds(c.activate, st.integers(1, 3)),
     st.sampled_from([c.tick(), c.pause(), c.unpause()]),
 )

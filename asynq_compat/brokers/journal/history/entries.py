@@ -59,7 +59,7 @@ def command_text(command: c.Command) -> str:
             about = _shown([_range(item) for item in ranges])
         case c.WRITE_RESULT, [position, index, bytes() as result]:
             about = f"of {position!s:.20}.{index!s:.20}, {len(result)} bytes"
-        case c.CLOSE, [session]:
+        case c.CLOSE | c.LEAVE, [session]:
             about = f"{session!s:.20}"
         case c.REPLY, [bytes() as writer_id, sequence, *_]:
             about = f"to frame {sequence!s:.20} of {writer_id.hex()[:8]}"

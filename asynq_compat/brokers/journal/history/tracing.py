@@ -27,6 +27,7 @@ _BY_CODE = {
     c.SETTLE_REQUEUE: Change.REQUEUED,
     c.HAND_BACK: Change.RETURNED,
     c.CLOSE: Change.RETURNED,
+    c.LEAVE: Change.RETURNED,
     c.RUN: Change.RUN,
     c.DELETE: Change.DELETED,
     c.SETTLE_DONE: Change.DONE,
