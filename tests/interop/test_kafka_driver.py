@@ -390,5 +390,6 @@ def test_the_private_attributes_are_what_the_decision_says(kafka_cluster: KafkaC
         assert metadata.config["retry_backoff_ms"] == 5
         assert metadata.refresh_backoff() == 5
     assert producer._cleanup is None, "it waits for nobody at the interpreter's end"
+    assert callable(producer._sender.force_close), "it ends though a record has no answer"
     fetcher.close()
     driver.close()

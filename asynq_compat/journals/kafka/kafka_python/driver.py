@@ -218,7 +218,8 @@ def _end(producer: Connected, timeout_s: float) -> None:
     try:
         producer.client.close(timeout=timeout_s)
     except kafka.errors.KafkaTimeoutError:
-        # A process that was stopped may find our time to be over before the producer has looked at its own: it does so now.
+        # A process that was stopped may find our time to be over before the producer has looked at its own, and it ends by nothing else.
+        producer.client._sender.force_close()  # noqa: SLF001 - docs/adr/0003
         with contextlib.suppress(kafka.errors.KafkaTimeoutError):
             producer.client.close(timeout=_END_S)
     producer.network.wait_until_closed(_END_S)
