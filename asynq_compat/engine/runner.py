@@ -99,7 +99,7 @@ class Runner:
                 lost(None)
                 continue
             try:
-                type_name, payload, _, rest = split_message(lease.message)
+                type_name, payload, _, _, rest = split_message(lease.message)
             except AsynqError as error:
                 self._log.error(_UNREADABLE, lease.task_id, lease.queue, error)
                 lost(None)

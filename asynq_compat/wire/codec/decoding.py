@@ -2,7 +2,8 @@
 
 Contract: pure, thread-safe; accepts and refuses what Go does (see `parsing`).
 Not obvious: tasks of one kind end in the same bytes (queue, retries, timeouts), so type, payload and id are sliced out and the parsed rest is
-looked up by its bytes. Only messages in canonical form go this way, everything else takes the parser; both give the same answer.
+looked up by its bytes; a unique key in their midst is sliced out too (`locked`). Only messages in canonical form go this way, everything
+else takes the parser; both give the same answer.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from dataclasses import replace
 
 from asynq_compat.errors import CorruptDataError
 from asynq_compat.wire.codec.encoding import encode_message
+from asynq_compat.wire.codec.locked import CACHE_SIZE_MAX, CACHED_BYTES_MAX, Changes, LockedTails, changed
 from asynq_compat.wire.codec.parsing import parse_message
 from asynq_compat.wire.codec.task_message import TaskMessage
 
-_CACHE_SIZE_MAX = 4_096
-_CACHED_TAIL_BYTES_MAX = 512
 _TYPE, _PAYLOAD, _ID, _UUID_SIZE = 0x0A, 0x12, 0x1A, 36
 
 _types: dict[bytes, str] = {}
 _rests: dict[bytes, TaskMessage] = {}
-_amended_tails: dict[tuple[bytes, int | None, str | None, int | None, int | None], bytes] = {}
+_amended_tails: dict[tuple[bytes, Changes], bytes] = {}
+_locked = LockedTails()
 
 
 def decode_message(encoded: bytes) -> TaskMessage:
@@ -29,7 +30,7 @@ def decode_message(encoded: bytes) -> TaskMessage:
     Raises:
         CorruptDataError: It is no TaskMessage; says why and at which byte.
     """
-    task_type, payload, task_id, r = split_message(encoded)
+    task_type, payload, task_id, unique_key, r = split_message(encoded)
     return TaskMessage(
         task_type,
         payload,
@@ -40,7 +41,7 @@ def decode_message(encoded: bytes) -> TaskMessage:
         r.error_msg,
         r.timeout,
         r.deadline,
-        r.unique_key,
+        unique_key,
         r.last_failed_at,
         r.retention,
         r.completed_at,
@@ -50,11 +51,11 @@ def decode_message(encoded: bytes) -> TaskMessage:
     )
 
 
-def split_message(encoded: bytes) -> tuple[str, bytes | None, str, TaskMessage]:
-    """Return type, payload and id of a message, and all of its other fields.
+def split_message(encoded: bytes) -> tuple[str, bytes | None, str, str, TaskMessage]:
+    """Return type, payload, id and unique key of a message, and all of its other fields.
 
-    The last of the four has neither type, payload nor id; it is shared between messages and must not be changed. This is what a hot
-    path calls: it builds no record.
+    The last of the five has none of the four; it is shared between messages and must not be changed. This is what a hot path calls: it
+    builds no record.
 
     Raises:
         CorruptDataError: As `decode_message`.
@@ -74,20 +75,24 @@ def split_message(encoded: bytes) -> tuple[str, bytes | None, str, TaskMessage]:
                 at = start + size - 128 + (high << 7)
         if encoded[at] == 0x1A and encoded[at + 1] == 36:
             id_end = at + 38
-            rest = _rests[encoded[id_end:]]
-            return task_type, encoded[start:at] or None, encoded[at + 2 : id_end].decode(), rest
+            tail = encoded[id_end:]
+            key, rest = "", _rests.get(tail)
+            if rest is None:
+                key, rest = _locked.split(tail)
+            return task_type, encoded[start:at] or None, encoded[at + 2 : id_end].decode(), key, rest
     except (KeyError, IndexError, UnicodeDecodeError):
         pass  # seen for the first time, or unusual: the parser says what it is
     message = parse_message(encoded)
     _remember(encoded, message.type)
-    return message.type, message.payload, message.id, replace(message, type="", payload=None, id="")
+    rest = replace(message, type="", payload=None, id="", unique_key="")
+    return message.type, message.payload, message.id, message.unique_key, rest
 
 
 def _remember(encoded: bytes, task_type: str) -> None:
     """Keep what the messages to come may share with this one."""
     at = _tail_at(encoded)
     if at and _rest(encoded[at:]) is not None:
-        if len(_types) >= _CACHE_SIZE_MAX:
+        if len(_types) >= CACHE_SIZE_MAX:
             _types.clear()
         _types[encoded[: encoded[1] + 2]] = task_type
 
@@ -115,38 +120,26 @@ def amend_message(
         CorruptDataError: `encoded` is no TaskMessage.
         InvalidArgumentError: A new value cannot be encoded.
     """
+    changes = retried, error_msg, last_failed_at, completed_at
     at = _tail_at(encoded)
     if at:
         tail = encoded[at:]
-        key = (tail, retried, error_msg, last_failed_at, completed_at)
-        amended = _amended_tails.get(key)
-        if amended is not None:
+        amended = _amended_tails.get((tail, changes)) or _locked.amended(tail, changes) or _amended_tail(tail, changes)
+        if amended:
             return encoded[:at] + amended
-        rest = _rests.get(tail) or _rest(tail)
-        if rest is not None:
-            amended = encode_message(_amended(rest, retried, error_msg, last_failed_at, completed_at))
-            if len(tail) <= _CACHED_TAIL_BYTES_MAX and len(amended) <= _CACHED_TAIL_BYTES_MAX:
-                if len(_amended_tails) >= _CACHE_SIZE_MAX:
-                    _amended_tails.clear()
-                _amended_tails[key] = amended
-            return encoded[:at] + amended
-    return encode_message(_amended(parse_message(encoded), retried, error_msg, last_failed_at, completed_at))
+    return encode_message(changed(parse_message(encoded), changes))
 
 
-def _amended(
-    message: TaskMessage,
-    retried: int | None,
-    error_msg: str | None,
-    last_failed_at: int | None,
-    completed_at: int | None,
-) -> TaskMessage:
-    return replace(
-        message,
-        retried=message.retried if retried is None else retried,
-        error_msg=message.error_msg if error_msg is None else error_msg,
-        last_failed_at=message.last_failed_at if last_failed_at is None else last_failed_at,
-        completed_at=message.completed_at if completed_at is None else completed_at,
-    )
+def _amended_tail(tail: bytes, changes: Changes) -> bytes | None:
+    rest = _rests.get(tail) or _rest(tail)
+    if rest is None:
+        return None
+    amended = encode_message(changed(rest, changes))
+    if not rest.unique_key and len(tail) <= CACHED_BYTES_MAX and len(amended) <= CACHED_BYTES_MAX:
+        if len(_amended_tails) >= CACHE_SIZE_MAX:
+            _amended_tails.clear()
+        _amended_tails[tail, changes] = amended
+    return amended
 
 
 def valid_text(text: str) -> str:
@@ -193,8 +186,10 @@ def _rest(tail: bytes) -> TaskMessage | None:
         return None  # the parser says where, counted from the start of the message
     if rest.type or rest.payload or rest.id or encode_message(rest) != tail:
         return None
-    if len(tail) <= _CACHED_TAIL_BYTES_MAX:
-        if len(_rests) >= _CACHE_SIZE_MAX:
+    if rest.unique_key:
+        _locked.remember(tail, rest)
+    elif len(tail) <= CACHED_BYTES_MAX:
+        if len(_rests) >= CACHE_SIZE_MAX:
             _rests.clear()
         _rests[tail] = rest
     return rest

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asynq_compat.errors import CorruptDataError, InvalidArgumentError
@@ -70,10 +70,12 @@ def test_protobuf_reads_the_same(message: TaskMessage) -> None:
 
 @given(messages())
 def test_the_parts_of_a_split_message_are_the_message(message: TaskMessage) -> None:
-    task_type, payload, task_id, rest = split_message(encode_message(message))
+    for _ in range(2):  # The second time it comes from the cache.
+        task_type, payload, task_id, unique_key, rest = split_message(encode_message(message))
 
-    assert (task_type, payload, task_id) == (message.type, message.payload or None, message.id)
-    assert rest == replace(message, type="", payload=None, id="", headers=message.headers or None)
+        named = message.type, message.payload or None, message.id, message.unique_key
+        assert (task_type, payload, task_id, unique_key) == named
+        assert rest == replace(message, type="", payload=None, id="", unique_key="", headers=message.headers or None)
 
 
 @given(messages(), st.integers(0, 300))
@@ -156,7 +158,17 @@ def test_a_payload_that_is_not_bytes_is_refused(payload: object) -> None:
             encode_message(message)
 
 
-@pytest.mark.parametrize("message", [FULL, USUAL, replace(USUAL, unknown=b"\x98\x01\x2a"), replace(USUAL, id="")])
+@pytest.mark.parametrize(
+    "message",
+    [
+        FULL,
+        USUAL,
+        replace(USUAL, unknown=b"\x98\x01\x2a"),
+        replace(USUAL, id=""),
+        replace(USUAL, unique_key="a:b", retention=60, headers={"k": "v"}, unknown=b"\x98\x01\x2a"),
+        replace(USUAL, unique_key="k" * 128),
+    ],
+)
 def test_amending_changes_the_named_fields_alone(message: TaskMessage) -> None:
     for _ in range(2):
         encoded = encode_message(message)
@@ -203,3 +215,44 @@ def test_a_field_that_comes_again_behind_the_id_counts_every_time_it_is_read(aga
 
     assert first == second == parse_message(encoded)
     assert amend_message(encoded, retried=1) == encode_message(replace(first, retried=1))
+
+
+KEYS = st.text("aR\x01é", min_size=1, max_size=4)
+
+
+@given(KEYS, KEYS, st.booleans(), st.integers(0, 2))
+def test_messages_that_differ_in_their_unique_key_are_each_read_as_by_the_parser(
+    one: str, other: str, is_kept: bool, retried: int
+) -> None:
+    for key in (one, other, one):
+        message = replace(USUAL, unique_key=key, retention=60 * is_kept, retried=retried, queue="R\x01")
+        encoded = encode_message(message)
+
+        assert decode_message(encoded) == parse_message(encoded) == message
+        failed = amend_message(encoded, retried=retried + 1, error_msg=other)
+        assert failed == encode_message(replace(message, retried=retried + 1, error_msg=other))
+
+
+@given(st.binary(max_size=6))
+@example(b"\x52\x04\xff\xff\xff\xff")
+@example(b"\x52\x03abcd")
+@example(b"\x4a\x04abcd")
+@example(b"\x52\x04efgh")
+def test_what_stands_where_others_have_their_unique_key_is_read_as_by_the_parser(middle: bytes) -> None:
+    known = encode_message(replace(USUAL, unique_key="abcd", retention=60))
+    decode_message(known)
+    encoded = known.replace(b"\x52\x04abcd", middle)
+
+    for _ in range(2):
+        try:
+            expected: TaskMessage | None = parse_message(encoded)
+        except CorruptDataError:
+            expected = None
+        if expected is None:
+            with pytest.raises(CorruptDataError):
+                decode_message(encoded)
+            with pytest.raises(CorruptDataError):
+                amend_message(encoded, retried=1)
+        else:
+            assert decode_message(encoded) == expected
+            assert amend_message(encoded, retried=1) == encode_message(replace(expected, retried=1))
