@@ -80,6 +80,11 @@ class Carriers:
         self._active: list[Carrier] = []  # They take what is to do; empty while nothing is.
         self._width = 1
 
+    @property
+    def has_more(self) -> bool:
+        """Attempts wait for a carrier; behind the last of them `run_out` is called. Any thread may ask."""
+        return bool(self._todo)
+
     def submit(self, runs: Sequence[Run]) -> None:
         """Start the attempts, in this order."""
         self._todo.extend(runs)

@@ -50,6 +50,11 @@ class Coroutines:
         self._carriers = Carriers(self.loop, self._base, *self._ends)
         self._thread.start()
 
+    @property
+    def has_more(self) -> bool:
+        """Attempts wait for their turn; behind the last of them `run_out` is called. Any thread may ask."""
+        return self._carriers.has_more
+
     def submit(self, runs: Sequence[Run]) -> None:
         """Start the attempts, in this order."""
         if threading.current_thread() is self._thread:

@@ -13,7 +13,6 @@ import asyncio
 import inspect
 import logging
 import math
-import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 
@@ -172,8 +171,12 @@ def as_panic(error: BaseException) -> PanicError:
 
 def _place(error: BaseException) -> str:
     """Return `` [file:line]`` of where `error` was raised, "" when it was not."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" [{frames[-1].filename}:{frames[-1].lineno}]" if frames else ""
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f" [{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}]"
 
 
 def is_panic_error(error: BaseException) -> bool:

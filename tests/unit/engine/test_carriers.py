@@ -294,3 +294,21 @@ def test_what_is_brought_when_all_is_done_runs_too_and_finds_nothing_of_who_brou
 
     assert len(seen) >= 21
     assert set(seen) == {"none"}
+
+
+def test_whoever_saw_that_more_waits_is_followed_by_the_call_that_may_bring_more() -> None:
+    events: list[str] = []
+
+    async def whole() -> None:
+        ground = Ground(contextvars.Context(), lambda: events.append("ran out"))
+
+        async def handle() -> None:
+            events.append("more" if ground.carriers.has_more else "last")
+
+        ground.carriers.submit([ground.run(str(number), handle) for number in range(3)])
+        await asyncio.wait_for(ground.all_ended.wait(), 30)
+        await asyncio.sleep(0)
+
+    asyncio.run(whole())
+
+    assert events[:4] == ["more", "more", "last", "ran out"]
