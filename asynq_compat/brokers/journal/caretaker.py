@@ -20,7 +20,7 @@ from asynq_compat.wire import command
 
 _LOG = logging.getLogger("asynq_compat.journal")
 
-# journal.md 5: a silent session renews every 8 s, a dormant one every 5 min; a frame is owed within 1 s of an assignment; what was
+# journal.md 5: a silent session renews within 8 s, at the last look before (so that nobody has to tick), a dormant one every 5 min; a frame is owed within 1 s of an assignment; what was
 # fetched ahead and is not started within 100 ms is handed back.
 RENEW_S = 8.0
 DORMANT_RENEW_S = 300.0
@@ -189,7 +189,8 @@ class Caretaker:
             is_owed = silent_s >= OWED_S and (
                 session.has_started_more or session.last_assigned_at_s >= session.last_made_at_s
             )
-            if delta or back or is_owed or silent_s >= (DORMANT_RENEW_S if session.is_idle else RENEW_S):
+            is_silent = silent_s >= (DORMANT_RENEW_S if session.is_idle else RENEW_S - self._idle_s)
+            if delta or back or is_owed or is_silent:
                 commands = [command.hand_back(back)] if back else []
                 frames.append((seat, membership.frame(seat, delta, commands, size_bytes=16 * len(back))))
         return frames

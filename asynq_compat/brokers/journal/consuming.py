@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Sequence
 
-from asynq_compat.brokers.journal.caretaker import Caretaker
+from asynq_compat.brokers.journal.caretaker import RENEW_S, Caretaker
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S
 from asynq_compat.brokers.journal.following.replica import IDLE_S
 from asynq_compat.brokers.journal.membership import Membership, Seat
@@ -115,7 +115,7 @@ class JournalIntake:
             return [] if membership.is_stopped else membership.give()
 
     def extend(self, leases: Sequence[Lease]) -> None:  # noqa: ARG002 - the port's
-        """Renew this server's sessions, and with them all leases, unless that happened just now."""
+        """Renew the sessions that hold tasks, and with them all leases, unless that happened just now; others only if the caretaker is late."""
         self._check_process()
         membership = self._membership
         tickets = []
@@ -124,7 +124,8 @@ class JournalIntake:
             for seat in membership.seats.values():
                 session = seat.session
                 is_needed = session.is_open and not session.is_idle and session.term.is_valid()
-                is_news = session.has_started_more or now_s - session.renewed_at_s > _RENEWED_LATELY_S
+                lately_s = _RENEWED_LATELY_S if session.held or session.ready_count else RENEW_S
+                is_news = session.has_started_more or now_s - session.renewed_at_s > lately_s
                 if is_needed and is_news:
                     tickets.append((seat, membership.frame(seat, 0, [])))
         for seat, ticket in tickets:

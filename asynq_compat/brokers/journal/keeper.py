@@ -47,6 +47,8 @@ class TickTimer:
         return max((next_due_ms - self._offset_ms) / 1000 + rank * RANK_S, self._blocked_until_s)
 
     def ticked(self, next_due_ms: int | None, now_s: float) -> None:
-        """Note that a tick was written just now."""
+        """Note that a tick was written just now; while one before it is still on its way, the next waits longer."""
+        if self._ticked_for_ms is not None:
+            self._backoff_s = min(self._backoff_s * 2, _BACKOFF_S_MAX)
         self._ticked_for_ms = next_due_ms
         self._blocked_until_s = now_s + self._backoff_s

@@ -182,6 +182,19 @@ def test_a_tick_that_made_nothing_due_backs_off() -> None:
     assert waits[-1] == pytest.approx(1.0)
 
 
+def test_while_a_tick_is_on_its_way_the_next_ones_wait_longer() -> None:
+    timer = TickTimer(0.0)
+    timer.observe(1_000, 0.0)
+    now_s = 0.0
+    for _ in range(8):
+        timer.ticked(500, now_s)
+        at_s = timer.next_tick_at_s(next_due_ms=500, rank=0)
+        assert at_s is not None
+        last_wait_s, now_s = at_s - now_s, at_s
+
+    assert last_wait_s == pytest.approx(1.0)
+
+
 # --- settling
 
 
