@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.machine.archive import put_into_archive
-from asynq_compat.machine.indexes import Segment, TimedTask
+from asynq_compat.machine.containers.indexes import Segment, TimedTask
 from asynq_compat.machine.state import Assignment, Container, State
 from asynq_compat.machine.step import Step, is_text_column, summary
 from asynq_compat.rules.task_state import TaskState

@@ -6,9 +6,7 @@ equal states. Time and chance come with the entries. One thread at a time, for q
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from asynq_compat.machine import admin, credit, describe, due, enqueue, journal, reply, session, settle, views
+from asynq_compat.machine import credit, describe, due, views
 from asynq_compat.machine.applied import (
     Applied,
     Marker,
@@ -20,48 +18,16 @@ from asynq_compat.machine.applied import (
     Verdict,
 )
 from asynq_compat.machine.bare import enqueue_bare
+from asynq_compat.machine.containers.attic import Attic
 from asynq_compat.machine.markers import Footprints, check_of, trail_after
 from asynq_compat.machine.state import State
-from asynq_compat.machine.step import Step, Transition
+from asynq_compat.machine.step import Step
+from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.machine.writer import Turn
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
 from asynq_compat.wire.bare import Headers
 from asynq_compat.wire.frame import decode_frame, is_frame
-
-TRANSITIONS: dict[int, Transition] = {
-    c.GENESIS: journal.genesis,
-    c.OPEN: session.open_session,
-    c.SESSION: session.renew_session,
-    c.CLOSE: session.close_session,
-    c.LEAVE: session.leave_partition,
-    c.ENQUEUE: enqueue.enqueue,
-    c.ENQUEUE_MORE: enqueue.enqueue_more,
-    c.SETTLE_DONE: settle.settle_done,
-    c.SETTLE_COMPLETE: settle.settle_complete,
-    c.SETTLE_RETRY: settle.settle_retry,
-    c.SETTLE_ARCHIVE: settle.settle_archive,
-    c.SETTLE_REQUEUE: settle.settle_requeue,
-    c.HAND_BACK: settle.hand_back,
-    c.WRITE_RESULT: settle.write_result,
-    c.RECOVER_RETRY: settle.recover_retry,
-    c.RECOVER_ARCHIVE: settle.recover_archive,
-    c.RUN: admin.run_task,
-    c.ARCHIVE: admin.archive_task,
-    c.DELETE: admin.delete_task,
-    c.PAUSE: admin.pause_queue,
-    c.UNPAUSE: admin.unpause_queue,
-    c.TICK: admin.tick,
-    c.ASK: reply.ask,
-    c.REPLY: reply.reply,
-    c.CHECKPOINTED: journal.checkpointed,
-    c.ACTIVATE: journal.activate,
-}
-
-# What each machine version that this release knows does with each command. A version, once released, stays as it is, and every later one
-# keeps the enqueue commands of those before.
-Versions = Mapping[int, Mapping[int, Transition]]
-VERSIONS: Versions = {1: TRANSITIONS}
 
 
 class Machine:
@@ -72,6 +38,7 @@ class Machine:
         accepts_issuer_time: Let timestamps given by clients move the clock (tests only).
         state: What it knows already; becomes the machine's.
         versions: The machine versions that it knows.
+        attic: Takes the messages of a long backlog; without one they stay in memory.
     """
 
     def __init__(
@@ -81,10 +48,12 @@ class Machine:
         accepts_issuer_time: bool = False,
         state: State | None = None,
         versions: Versions = VERSIONS,
+        attic: Attic | None = None,
     ) -> None:
         self.queue = queue
         self._accepts_issuer_time = accepts_issuer_time
         self._state = State() if state is None else state
+        self._state.pending.attic = attic
         self._versions = versions
         self._footprints = Footprints()
         self._footprints.add(self._state.position, self._state.trail)

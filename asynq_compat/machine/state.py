@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from asynq_compat.machine.clocks import Clocks
-from asynq_compat.machine.counters import Counters
-from asynq_compat.machine.indexes import DueIndex, Locks, Part, PendingQueue, Segment, TimedTask
+from asynq_compat.machine.containers.counters import Counters
+from asynq_compat.machine.containers.indexes import DueIndex, Locks, Part, PendingQueue, Segment, TimedTask
 from asynq_compat.machine.markers import Markers
 from asynq_compat.machine.writer import Writers
 from asynq_compat.rules.task_state import TaskState

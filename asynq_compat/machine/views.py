@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from asynq_compat.machine.applied import OrphanedTask, QueueCounts, SessionView, TaskView
-from asynq_compat.machine.counters import DAY_MS
-from asynq_compat.machine.indexes import Segment, TimedTask
+from asynq_compat.machine.containers.counters import DAY_MS
+from asynq_compat.machine.containers.indexes import Segment, TimedTask
 from asynq_compat.machine.state import Assignment, Session, State
 from asynq_compat.rules.task_state import TaskState
 

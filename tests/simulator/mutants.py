@@ -12,10 +12,10 @@ from unittest.mock import patch
 from asynq_compat.brokers.journal.reply import Replier
 from asynq_compat.machine import clocks, credit, due, lease, session, writer
 from asynq_compat.machine.applied import Applied
-from asynq_compat.machine.indexes import DueIndex, Locks, PendingQueue, Run, Segment, TimedTask
-from asynq_compat.machine.machine import TRANSITIONS
+from asynq_compat.machine.containers.indexes import DueIndex, Locks, PendingQueue, Run, Segment, TimedTask
 from asynq_compat.machine.state import Assignment, Session, State
 from asynq_compat.machine.step import Step
+from asynq_compat.machine.versions import TRANSITIONS
 from asynq_compat.machine.writer import Turn, Writers
 from asynq_compat.wire import command as c
 from tests.simulator.keeping_mutants import KEEPING_MUTANTS

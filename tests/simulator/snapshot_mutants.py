@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from asynq_compat.machine.applied import Marker
-from asynq_compat.machine.indexes import Part, Segment
+from asynq_compat.machine.containers.indexes import Part, Segment
 from asynq_compat.machine.markers import Markers
 from asynq_compat.machine.snapshot import loading, saving
 from asynq_compat.machine.snapshot.columns import Sized

@@ -44,7 +44,7 @@ FULL_FOLDERS: dict[str, tuple[int, str]] = {
     "asynq_compat/brokers/redis/lua": (18, "one file a transition"),
     "asynq_compat/brokers/journal": (22, "one file a port, as in every broker, and what they share"),
     "asynq_compat/machine": (
-        25,
+        23,
         "one family of transitions a file; all work on one state, no part has a life of its own",
     ),
 }

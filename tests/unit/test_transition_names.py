@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from asynq_compat.machine.machine import TRANSITIONS as OF_THE_MACHINE
+from asynq_compat.machine.versions import TRANSITIONS as OF_THE_MACHINE
 from asynq_compat.testing.conformance.suite import TRANSITIONS as OF_THE_SUITE
 
 ROOT = Path(__file__).resolve().parents[2]

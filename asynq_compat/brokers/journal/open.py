@@ -20,7 +20,7 @@ from asynq_compat.brokers.journal.registering import JournalRegistering
 from asynq_compat.brokers.journal.reply import REPLY_S
 from asynq_compat.brokers.journal.signalling import JournalSignalling
 from asynq_compat.journals.journal import JournalStore
-from asynq_compat.machine.machine import VERSIONS, Versions
+from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.maintaining import Duty
 from asynq_compat.ports.system_clock import SystemClock

@@ -22,7 +22,7 @@ from asynq_compat.brokers.journal.queue import Queue
 from asynq_compat.brokers.journal.reply import REPLY_S
 from asynq_compat.errors import AsynqError, ServerStateError
 from asynq_compat.journals.journal import CONTROL, JournalStore, queue_journal_name
-from asynq_compat.machine.machine import VERSIONS, Versions
+from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.rules.clock import Clock
 from asynq_compat.wire.command import Command
 

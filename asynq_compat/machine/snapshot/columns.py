@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from asynq_compat.machine.indexes import Part, Segment
+from asynq_compat.machine.containers.indexes import Part, Segment
 
 # As many tasks share a segment when they come back: the memory of a segment is free when all its tasks are gone.
 COLUMN_LENGTH_MAX = 1_024

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from asynq_compat.machine.control import ControlMachine, ControlState, PublishedServer
-from asynq_compat.machine.published import PublishedCounts, are_numbers
+from asynq_compat.machine.control.published import PublishedCounts, are_numbers
 from asynq_compat.machine.snapshot import fields as f
 from asynq_compat.machine.snapshot.columns import Sized, batches, size_of
 from asynq_compat.machine.snapshot.common import (

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from heapq import heapify
 
-from asynq_compat.machine.counters import DayCount
-from asynq_compat.machine.indexes import Part, Run, Segment, TimedTask
-from asynq_compat.machine.machine import VERSIONS, Machine, Versions
+from asynq_compat.machine.containers.attic import Attic
+from asynq_compat.machine.containers.counters import DayCount
+from asynq_compat.machine.containers.indexes import Part, Run, Segment, TimedTask
+from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.session import CREDIT_MAX
 from asynq_compat.machine.snapshot import fields as f
 from asynq_compat.machine.snapshot.common import head, read_clocks, read_way, read_writers
 from asynq_compat.machine.state import DORMANT_LEASE_MS, Assignment, Extra, Session, Skipped, State
+from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.wire import snapshot as s
 
 
@@ -26,6 +28,7 @@ def restore(
     *,
     accepts_issuer_time: bool = False,
     versions: Versions = VERSIONS,
+    attic: Attic | None = None,
 ) -> Machine:
     """Return the machine whose state the sections hold.
 
@@ -34,11 +37,13 @@ def restore(
         sections: All that `snapshot_sections` gave, in order.
         accepts_issuer_time: See `Machine`.
         versions: See `Machine`.
+        attic: See `Machine`.
 
     Raises:
         CorruptDataError: They are not that.
     """
     state = State()
+    state.pending.attic = attic
     task_count = 0
     bodies = s.unseal(sections)
     state.version, state.position = head(next(bodies, []), "queue", versions)
@@ -51,7 +56,7 @@ def restore(
     if task_count != len(state.tasks):
         raise f.corrupt("a task is there twice")
     _work_out(state)
-    return Machine(queue, accepts_issuer_time=accepts_issuer_time, state=state, versions=versions)
+    return Machine(queue, accepts_issuer_time=accepts_issuer_time, state=state, versions=versions, attic=attic)
 
 
 def _state(state: State, body: s.Body) -> None:
@@ -133,7 +138,7 @@ def _fill(assignment: Assignment, segment: Segment, lo: int, hi: int) -> None:
         assignment.parts.append(_hole(lo - end))
     assignment.parts.append((segment, 0, hi - lo))
     assignment.ids[lo:hi] = segment.ids
-    assignment.messages[lo:hi] = segment.messages
+    assignment.messages[lo:hi] = segment.messages[0 : hi - lo]
     assignment.live[lo:hi] = b"\x01" * (hi - lo)
     assignment.live_count += hi - lo
 
@@ -151,10 +156,11 @@ def _pending(state: State, body: s.Body) -> int:
         size = len(segment.ids)
         if runs and segment.ordinal < runs[-1].segment.ordinal + runs[-1].hi:
             raise f.corrupt("pending tasks out of order")
+        state.pending.put_aside_last()
         runs.append(Run(segment, 0, size))
         state.tasks.update(dict.fromkeys(segment.ids, segment))
+        state.pending.count += size
         task_count += size
-    state.pending.count += task_count
     return task_count
 
 

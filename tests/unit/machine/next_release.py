@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from asynq_compat.machine import admin
 from asynq_compat.machine.applied import Outcome
-from asynq_compat.machine.machine import VERSIONS, Versions
 from asynq_compat.machine.state import State
 from asynq_compat.machine.step import Step
+from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.wire import command as c
 
 BURY = 100

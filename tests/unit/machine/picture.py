@@ -10,14 +10,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-from asynq_compat.machine.indexes import DueIndex, Locks, PendingQueue, Segment, TimedTask
+from asynq_compat.machine.containers.indexes import DueIndex, Locks, PendingQueue, Segment, TimedTask
 from asynq_compat.machine.state import Assignment, State
 
 # Class -> fields that say nothing about a state: containers that are shown below in their own way, and a bound that saves time.
 WORKED_OUT: dict[type, set[str]] = {
     State: {"tasks", "extras", "sessions_due_ms"},
     Assignment: {"ids", "messages", "parts"},
-    PendingQueue: {"runs"},
+    PendingQueue: {"runs", "attic"},
     DueIndex: {"heap", "added_count"},
     Locks: {"held", "expiries"},
 }

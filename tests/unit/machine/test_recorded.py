@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from asynq_compat.machine.control import ControlMachine
-from asynq_compat.machine.machine import VERSIONS, Machine
+from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.snapshot import control_sections, restore, restore_control, snapshot_sections
+from asynq_compat.machine.versions import VERSIONS
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import Frame, decode_frame
 from asynq_compat.wire.snapshot import FORMAT

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asynq_compat.machine.control import ControlMachine
-from asynq_compat.machine.machine import TRANSITIONS, Machine
+from asynq_compat.machine.machine import Machine
+from asynq_compat.machine.versions import TRANSITIONS
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import encode_frame
 from tests.unit.machine.log import START_MS

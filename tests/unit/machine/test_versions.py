@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asynq_compat.errors import NewerReleaseError
-from asynq_compat.machine.machine import VERSIONS, Machine, Versions
+from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.snapshot import restore, snapshot_sections
+from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import encode_frame

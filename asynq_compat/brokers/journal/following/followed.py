@@ -9,11 +9,11 @@ from __future__ import annotations
 import abc
 import os
 import threading
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from asynq_compat.brokers.journal.following.replica import Replica
+from asynq_compat.brokers.journal.following.spill import Spill
 from asynq_compat.brokers.journal.keeping.checkpointing import Snapshot
 from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
 from asynq_compat.brokers.journal.keeping.tail import Keeping
@@ -22,8 +22,9 @@ from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.brokers.journal.writing.writer import Writer
 from asynq_compat.journals.journal import CONTROL, JournalStore, queue_journal_name
 from asynq_compat.machine.control import ControlMachine
-from asynq_compat.machine.machine import VERSIONS, Machine, Versions
+from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.snapshot import control_sections, restore, restore_control, snapshot_sections
+from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.rules.clock import Clock
 from asynq_compat.wire import command
 from asynq_compat.wire.command import Command
@@ -190,7 +191,7 @@ class Partition(Followed[Machine]):
         self.replies.retire()
         return Replica(
             self.journal,
-            lambda: Machine(self.queue, versions=self.versions),
+            lambda: Machine(self.queue, versions=self.versions, attic=Spill(self.journal.name)),
             self.writer,
             self.clock,
             due=self._due,
@@ -202,9 +203,10 @@ class Partition(Followed[Machine]):
         )
 
     def _find_checkpoints(self) -> Checkpoints[Machine]:
-        return Checkpoints(
-            self.store, self.journal.name, snapshot_sections, partial(restore, self.queue, versions=self.versions)
-        )
+        def load(sections: Iterable[bytes]) -> Machine:
+            return restore(self.queue, sections, versions=self.versions, attic=Spill(self.journal.name))
+
+        return Checkpoints(self.store, self.journal.name, snapshot_sections, load)
 
     def genesis(self) -> Command:
         """Return what says which journal this is, if it stands there first."""

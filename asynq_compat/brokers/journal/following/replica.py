@@ -15,10 +15,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from asynq_compat.brokers.journal.following import same_log
 from asynq_compat.brokers.journal.following.listening import Listener
 from asynq_compat.brokers.journal.following.notes import Notes
 from asynq_compat.brokers.journal.following.progress import Progress
-from asynq_compat.brokers.journal.following.same_log import ANOTHER, CUT, DIVERGED, check_is_whole, is_same_log
+from asynq_compat.brokers.journal.following.same_log import NO_GOOD, FoldLostError, check_is_whole, is_same_log
 from asynq_compat.brokers.journal.keeper import TickTimer
 from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
 from asynq_compat.brokers.journal.keeping.folding import newer_release
@@ -42,10 +43,6 @@ _RETRY_S = 0.2
 IDLE_S = 5.0
 
 _F = TypeVar("_F", bound=Machine | ControlMachine)
-
-
-class _DivergedError(Exception):
-    """A marker contradicts the fold."""
 
 
 class Replica(Generic[_F]):
@@ -161,8 +158,8 @@ class Replica(Generic[_F]):
             except NotInJournalError as failure:
                 lost = failure
                 continue
-            except _DivergedError as divergence:
-                self._rebuild(DIVERGED, divergence)
+            except FoldLostError as loss:
+                self._rebuild(NO_GOOD, loss)
             except NewerReleaseError as failure:
                 progress.failed(failure)
                 self._writer.close(timeout_s=0.0, why=failure)
@@ -201,7 +198,7 @@ class Replica(Generic[_F]):
             and before is not None
             and not is_same_log(self._journal, before)
         ):
-            self._rebuild(ANOTHER, before.position)
+            self._rebuild(same_log.ANOTHER, before.position)
             return
         self._progress.reached(batch.upto)
         self._notes.pass_time(self._clock.monotonic_s())
@@ -241,7 +238,7 @@ class Replica(Generic[_F]):
             self._marker = marker
             self.tail.marked()
         if divergence is not None:
-            raise _DivergedError(divergence)
+            raise FoldLostError(same_log.DIVERGED.format(divergence))
         if due is not None:
             self._timer.settle_due(due[0])
         return was_refused
@@ -274,7 +271,7 @@ class Replica(Generic[_F]):
     def _verify(self) -> None:
         """Make sure that the log is still the one we followed."""
         if self.last is not None and not is_same_log(self._journal, self.last):
-            self._rebuild(ANOTHER, self.last.position)
+            self._rebuild(same_log.ANOTHER, self.last.position)
 
     def _lose_place(self, failure: NotInJournalError) -> None:
         """What is to be read is not there: it was cut, or the log is another one."""
@@ -283,14 +280,13 @@ class Replica(Generic[_F]):
             self._verify()
         except NotInJournalError:
             is_gone = last is not None and self._journal.end() < last.position
-            self._rebuild(ANOTHER if is_gone else CUT, failure.after)
+            self._rebuild(same_log.ANOTHER if is_gone else same_log.CUT, failure.after)
         self._has_begun = self._has_begun and self.last is not None
 
     def _rebuild(self, why: str, what: object) -> None:
         _LOG.error(why, self._journal.name, what)
         with self.lock:
-            self.fold = self._make_fold()
-            self.last = None
+            self.fold, self.last = self._make_fold(), None
         self.checkpoint = None
         self._has_begun, self._begins_anew = False, True
         self._progress.reached(BEFORE_THE_FIRST)

@@ -17,10 +17,12 @@ CUT = (
     "If it did not sleep, it is too slow for the traffic: keep more of the journal or give it more CPU"
 )
 
-DIVERGED = (
-    "%s: what was folded here is not what its keeper folded: %s; this process folds anew. Report it with the journal, and look whether all "
-    "processes run the same release"
-)
+DIVERGED = "what was folded here is not what its keeper folded: {}. Report it with the journal, and look whether all processes run the same release"
+NO_GOOD = "%s is folded anew: %s"
+
+
+class FoldLostError(Exception):
+    """What was folded here is no good any more; says why."""
 
 
 def is_same_log(journal: Journal, last: Entry) -> bool:

@@ -18,8 +18,9 @@ from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
 from asynq_compat.brokers.journal.keeping.folding import Folding
 from asynq_compat.errors import InvalidArgumentError, MachineVersionError
 from asynq_compat.journals.journal import JournalStore, queue_journal_name
-from asynq_compat.machine.machine import Machine, Versions
+from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.snapshot import restore, snapshot_sections
+from asynq_compat.machine.versions import Versions
 from asynq_compat.ports.history import PartitionVersions, ServerVersion
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.wire import command

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from asynq_compat.journals.journal import Entry
 from asynq_compat.machine.bare import read_bare
-from asynq_compat.machine.machine import TRANSITIONS
+from asynq_compat.machine.versions import TRANSITIONS
 from asynq_compat.ports.history import LogEntry
 from asynq_compat.rules.instants import instant_of
 from asynq_compat.wire import command as c

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Self
 
+from asynq_compat.brokers.journal.following.spill import Spill
 from asynq_compat.brokers.journal.keeping.folding import check_version
 from asynq_compat.brokers.journal.keeping.loading import candidates, sections
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError, InvalidArgumentError, QueueNotFoundError
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, JournalStore, queue_journal_name, state_journal_name
 from asynq_compat.machine.applied import Applied
-from asynq_compat.machine.machine import VERSIONS, Machine, Versions
+from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.snapshot import restore
+from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.ports.history import Moment, Progress
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.instants import instant_of
@@ -93,14 +95,15 @@ class Past:
             CorruptDataError: The journal was cut, and no checkpoint tells what was before.
         """
         if self.first == BEFORE_THE_FIRST + 1:
-            return Machine(self.queue, versions=self.versions)
+            return Machine(self.queue, versions=self.versions, attic=Spill(self.name))
         if state_journal_name(queue_journal_name(self.queue)) in self._store.names():
             state = self._store.open(state_journal_name(self.name))
             try:
                 # The oldest one reaches farthest back.
                 for one in reversed(list(candidates(self._journal, state))):
                     self._begins_behind = one.entry
-                    return restore(self.queue, sections(state, one.confirmed), versions=self.versions)
+                    attic = Spill(self.name)
+                    return restore(self.queue, sections(state, one.confirmed), versions=self.versions, attic=attic)
             finally:
                 state.close()
         raise CorruptDataError(

@@ -12,7 +12,7 @@ from asynq_compat.brokers.journal.following.followed import TIMEOUT_S, Control
 from asynq_compat.brokers.journal.following.replica import IDLE_S
 from asynq_compat.brokers.journal.keeping.tail import Keeping
 from asynq_compat.journals.journal import CONTROL, JournalStore
-from asynq_compat.machine.published import PublishedCounts
+from asynq_compat.machine.control.published import PublishedCounts
 from asynq_compat.ports.history import PublishedPartition, PublishedQueue
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.instants import instant_of

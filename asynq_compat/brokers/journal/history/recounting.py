@@ -19,7 +19,7 @@ from asynq_compat.brokers.journal.history.verifying import verify
 from asynq_compat.brokers.journal.keeping.apart import write_one
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.journals.journal import JournalStore, queue_journal_name
-from asynq_compat.machine.machine import VERSIONS, Versions
+from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.ports.history import (
     Checkpoint,
     LogEntry,

@@ -13,9 +13,10 @@ from asynq_compat.brokers.journal.history.past import apply
 from asynq_compat.errors import CorruptDataError
 from asynq_compat.journals.journal import Entry
 from asynq_compat.machine.applied import Outcome, TaskView, Verdict
-from asynq_compat.machine.machine import VERSIONS, Machine, Versions
+from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.state import State
 from asynq_compat.machine.step import Step, is_int
+from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.ports.history import Change
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c

@@ -18,9 +18,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import TypeVar
 
+from asynq_compat.brokers.journal.following.spill import Spill
 from asynq_compat.brokers.journal.keeping.checkpointing import Snapshot, drive
 from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
 from asynq_compat.brokers.journal.keeping.cutting import cut
@@ -28,8 +28,9 @@ from asynq_compat.brokers.journal.keeping.folding import Folding
 from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.journals.journal import CONTROL, JournalStore, base_and_partition, queue_journal_name
 from asynq_compat.machine.control import ControlMachine
-from asynq_compat.machine.machine import VERSIONS, Machine, Versions
+from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.snapshot import control_sections, restore, restore_control, snapshot_sections
+from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.wire import command
 from asynq_compat.wire.checkpoint import Confirmed
 
@@ -85,8 +86,10 @@ def write_one(store: JournalStore, name: str, stays_from: int, *, versions: Vers
         control = Checkpoints(store, name, control_sections, restore_control)
         return _write(store, name, control, ControlMachine(), stays_from)
     queue = base_and_partition(name)[0].removeprefix(queue_journal_name(""))
-    of_queue = Checkpoints(store, name, snapshot_sections, partial(restore, queue, versions=versions))
-    return _write(store, name, of_queue, Machine(queue, versions=versions), stays_from)
+    of_queue = Checkpoints(
+        store, name, snapshot_sections, lambda sections: restore(queue, sections, versions=versions, attic=Spill(name))
+    )
+    return _write(store, name, of_queue, Machine(queue, versions=versions, attic=Spill(name)), stays_from)
 
 
 def _write(store: JournalStore, name: str, checkpoints: Checkpoints[_F], fold: _F, stays_from: int) -> Confirmed | None:

@@ -6,7 +6,7 @@ from asynq_compat.brokers.journal.history.attempts import attempts_of
 from asynq_compat.brokers.journal.history.entries import command_text
 from asynq_compat.brokers.journal.history.tracing import TracingMachine
 from asynq_compat.journals.journal import Entry
-from asynq_compat.machine.machine import TRANSITIONS
+from asynq_compat.machine.versions import TRANSITIONS
 from asynq_compat.ports.history import Change, TaskEvent
 from asynq_compat.rules.instants import instant_of
 from asynq_compat.wire import command as c

@@ -14,7 +14,7 @@ from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.publishing import REPEAT_S, Publisher
 from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.journals.memory import MemoryJournalStore
-from asynq_compat.machine.published import PublishedCounts
+from asynq_compat.machine.control.published import PublishedCounts
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Intake, QueueOrder
 from asynq_compat.testing.clock import VirtualClock

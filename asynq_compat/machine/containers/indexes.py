@@ -13,11 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
+from asynq_compat.machine.containers.attic import Attic, PutAside
 from asynq_compat.rules.task_state import TaskState
 
-# Small frames share a segment up to this size: one container for many single tasks.
+# Small frames, none of more bytes, share a segment up to this length: one container for many single tasks.
 SEGMENT_LENGTH_AIM = 512
+_JOINS_BYTES_MAX = 64 * 1024
 _COMPACT_FROM = 64
+# What has so many tasks before it waits far behind; what is as large as that, too, if any is before it.
+RESIDENT_TASKS = 16_384
+LARGE_BYTES = 1024 * 1024
 
 
 @dataclass(slots=True, eq=False)
@@ -29,7 +34,7 @@ class Segment:
     """
 
     ids: list[str]
-    messages: list[bytes]
+    messages: list[bytes] | PutAside
     ordinal: int
     since: list[tuple[int, int | None]]
 
@@ -70,9 +75,10 @@ def _start(run: Run) -> int:
 
 @dataclass(slots=True, eq=False)
 class PendingQueue:
-    """The tasks that wait for a worker, by ordinal."""
+    """The tasks that wait for a worker, by ordinal; what waits far behind has its messages in the attic, if there is one."""
 
     runs: deque[Run] = field(default_factory=deque)
+    attic: Attic | None = None
     count: int = 0
     next_ordinal: int = 0
     front_ordinal: int = 0
@@ -82,21 +88,40 @@ class PendingQueue:
         size = len(ids)
         ordinal = self.next_ordinal
         self.next_ordinal += size
-        self.count += size
         if self.runs:
             last = self.runs[-1]
             segment = last.segment
             length = len(segment.ids)
-            if last.hi == length and length + size <= SEGMENT_LENGTH_AIM and segment.ordinal + length == ordinal:
+            held = segment.messages
+            if (
+                last.hi == length
+                and length + size <= SEGMENT_LENGTH_AIM
+                and segment.ordinal + length == ordinal
+                and isinstance(held, list)
+                and sum(map(len, messages)) <= _JOINS_BYTES_MAX
+            ):
                 segment.ids += ids
-                segment.messages += messages
+                held += messages
+                self.count += size
                 last.hi += size
                 if segment.since[-1][1] != since_ms:
                     segment.since.append((length, since_ms))
                 return segment
+        self.put_aside_last()
+        self.count += size
         segment = Segment(ids, messages, ordinal, [(0, since_ms)])
         self.runs.append(Run(segment, 0, size))
         return segment
+
+    def put_aside_last(self) -> None:
+        """Put the messages of the last run into the attic if it waits far behind: another one comes, so that it grows no more."""
+        if self.attic is None or len(self.runs) < 2:
+            return
+        last = self.runs[-1]
+        messages = last.segment.messages
+        is_far = self.count - (last.hi - last.lo) >= RESIDENT_TASKS
+        if isinstance(messages, list) and (is_far or sum(map(len, messages)) >= LARGE_BYTES):
+            last.segment.messages = self.attic.put(messages) or messages
 
     def push_front(self, ids: list[str], messages: list[bytes]) -> Segment:
         """Put tasks before all others, the first of the lists first."""

@@ -13,9 +13,9 @@ from typing import ClassVar
 
 from asynq_compat.machine.applied import Marker, Outcome, Verdict
 from asynq_compat.machine.clocks import Clocks
+from asynq_compat.machine.control.published import PublishedCounts, read_counts
 from asynq_compat.machine.journal import read_marker
 from asynq_compat.machine.markers import Footprints, Markers, check_of, trail_after
-from asynq_compat.machine.published import PublishedCounts, read_counts
 from asynq_compat.machine.step import is_int, is_text_column
 from asynq_compat.machine.writer import Turn, Writers
 from asynq_compat.wire import command as c

@@ -1,0 +1,1 @@
+"""In what does a machine keep its tasks, and in which order?"""

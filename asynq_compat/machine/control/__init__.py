@@ -1,0 +1,7 @@
+"""What is known about all queues and servers together?"""
+
+from __future__ import annotations
+
+from asynq_compat.machine.control.fold import ControlApplied, ControlMachine, ControlState, PublishedServer
+
+__all__ = ["ControlApplied", "ControlMachine", "ControlState", "PublishedServer"]
