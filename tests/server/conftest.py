@@ -28,6 +28,7 @@ ON_KAFKA_TOO = frozenset(
         "test_no_thread_is_left_behind",
         "test_the_log_tells_gos_story",
         "test_an_urgent_task_does_not_wait_behind_a_blocked_one_while_a_slot_is_free",
+        "test_urgent_tasks_go_to_the_servers_with_free_slots_whoever_joined_first",
         "test_queues_are_served_in_proportion_to_their_weights",
     }
 )

@@ -72,6 +72,44 @@ def test_an_urgent_task_does_not_wait_behind_a_blocked_one_while_a_slot_is_free(
         wait_until(lambda: started["urgent"] and started["blocking"] >= len(blocking), lambda: f"{started} started")
 
 
+@pytest.mark.parametrize("busy", [0, SERVERS - 1], ids=["busy server joined first", "busy server joined last"])
+def test_urgent_tasks_go_to_the_servers_with_free_slots_whoever_joined_first(ground: Ground, busy: int) -> None:
+    started: Counter[str] = Counter()
+    held = [0] * SERVERS
+    may_end = [threading.Event() for _ in range(SERVERS)]
+
+    def handle(number: int, task: Task) -> None:
+        if task.type == "ten minutes":
+            held[number] += 1
+            may_end[number].wait(600)
+            held[number] -= 1
+        started[task.type] += 1
+
+    with ExitStack() as stack:
+        for number in range(SERVERS):
+            broker = open_broker(ground.url)
+            stack.callback(broker.close)
+            server = Server(broker, Config(concurrency=SLOTS, shutdown_timeout=30))
+            server.start(lambda ctx, task, number=number: handle(number, task))  # type: ignore[misc]
+            stack.callback(server.shutdown)
+        for event in may_end:
+            stack.callback(event.set)
+        enqueue(ground, *[("ten minutes", "default")] * (SERVERS * SLOTS))
+        wait_until(lambda: held == [SLOTS] * SERVERS, lambda: f"{held} run side by side")
+        for number in set(range(SERVERS)) - {busy}:
+            may_end[number].set()
+        wait_until(lambda: sum(held) == SLOTS, lambda: f"{held} run still")
+
+        # More than there are free slots, one by one and at once: none of them may be given to who cannot start it.
+        for _ in range(SERVERS):
+            enqueue(ground, ("urgent", "default"))
+        enqueue(ground, *[("urgent", "default")] * (4 * SERVERS * SLOTS))
+
+        urgent = SERVERS + 4 * SERVERS * SLOTS
+        wait_until(lambda: started["urgent"] == urgent, lambda: f"{started['urgent']} of {urgent} urgent ones have run")
+        assert held[busy] == SLOTS
+
+
 def test_queues_are_served_in_proportion_to_their_weights(ground: Ground) -> None:
     weights = {f"q{weight}": weight for weight in range(1, 9)}
     counted = 10_000
