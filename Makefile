@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: help setup services lint test unit simulate chaos proto bench demo demo-go demo-redpanda docs lock clean
+.PHONY: help setup services lint test unit simulate chaos proto bench demo demo-go demo-redpanda docs redpanda lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -36,6 +36,10 @@ unit: setup  ## the tests that need no service, in seconds
 test: services  ## all tests, against real Redis, Kafka and Go
 	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadgroup -m "not alone" --durations=15 --durations-min=3
 	@$(BIN)/python -m pytest -q -m alone
+
+redpanda: services  ## the tests on the Kafka API on a cluster that somebody else runs: REDPANDA_BROKERS=host:9092
+	@test -n "$(REDPANDA_BROKERS)" || { echo "redpanda: say which cluster: make redpanda REDPANDA_BROKERS=host:9092" >&2; exit 2; }
+	@REDPANDA_BROKERS="$(REDPANDA_BROKERS)" $(BIN)/python -m pytest -q -m redpanda
 
 simulate: setup  ## new simulated histories of the journal for SECONDS=60
 	@$(BIN)/python -m tests.simulator --seconds $(or $(SECONDS),60)

@@ -2,7 +2,8 @@
 
 Contract: a service starts with the first test that asks for it and ends with the session. Where one cannot be started the test is
 skipped, naming what is missing. In CI (environment variable CI) whatever is skipped, for this or any other reason, has failed: a proof
-that was not made is none. A test that uses a fixture of a service carries its marker.
+that was not made is none. A test that uses a fixture of a service carries its marker. Where REDPANDA_BROKERS names a cluster, tests on the Kafka
+API run on that one, in namespaces of their own, which they leave there; those marked `redpanda` need no broker but it.
 Not obvious: with pytest-xdist every worker process has a session, and so services, of its own. Tests that share a fixture of their module stay in
 one worker: such a fixture is dear.
 """
@@ -23,11 +24,14 @@ import redis
 from tests.proofs import Proofs
 from tests.services import golang, java
 from tests.services.installing import ServiceMissingError
-from tests.services.kafka import KafkaCluster
+from tests.services.kafka import GivenCluster, KafkaCluster
 from tests.services.kafka_secure import SecureKafka
 from tests.services.redis import RedisServer
 
 _T = TypeVar("_T")
+_REDPANDA = "REDPANDA_BROKERS"
+# Who uses one of these kills brokers, looks into their files or asks for logins.
+_ON_BROKERS_OF_THEIR_OWN = frozenset({"secure_kafka", "own_cluster", "nodes"})
 _MARKED_BY = {"redis_server": "redis", "kafka_cluster": "kafka", "secure_kafka": "kafka", "go_program": "go"}
 # Databases 0 and 13 to 15 are left to tests that choose one themselves.
 _databases = itertools.cycle(range(1, 13))
@@ -47,6 +51,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, marker in _MARKED_BY.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+        if item.get_closest_marker("kafka") and not _has_own_broker(item):
+            item.add_marker("redpanda")
+
+
+def _has_own_broker(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("own_broker") is not None or not _ON_BROKERS_OF_THEIR_OWN.isdisjoint(fixtures)
 
 
 def _shares_a_module_fixture(item: pytest.Item) -> bool:
@@ -111,8 +122,14 @@ def redis_url(redis_server: RedisServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def kafka_cluster() -> Iterator[KafkaCluster]:
-    """An Apache Kafka for the whole session; a test that kills or restarts one starts a `KafkaCluster` of its own."""
+def kafka_cluster() -> Iterator[KafkaCluster | GivenCluster]:
+    """An Apache Kafka for the whole session, or the cluster of REDPANDA_BROKERS.
+
+    A test that kills or restarts one starts a `KafkaCluster` of its own, and is marked `own_broker`.
+    """
+    if given := os.environ.get(_REDPANDA, ""):
+        yield GivenCluster(given)
+        return
     cluster = _or_skip(KafkaCluster)
     yield cluster
     cluster.stop()

@@ -133,7 +133,8 @@ def _inspector(state: Path) -> asynq.Inspector:
 def start(evening: Evening, state: Path, go: Path | None, bare: Path | None) -> None:
     """Start the workers and producers."""
     broker = os.environ.get("ASYNQ_COMPAT_BROKER", "")
-    address = broker.partition("://")[2].partition("/")[0]
+    address, _, rest = broker.partition("://")[2].partition("/")
+    namespace = rest.partition("?")[0] or "asynq"
     python = (sys.executable, "-m")
     for name in WORKERS:
         evening.work(*python, "examples.demo.work", state, name)
@@ -142,7 +143,8 @@ def start(evening: Evening, state: Path, go: Path | None, bare: Path | None) -> 
         evening.work(go, "work", "-addr", address, "-state", state, "-name", "gopher")
         evening.produce(go, "produce", "-addr", address, "-state", state, "-n", str(GO_MAILS))
     if bare:
-        evening.produce(bare, "bare", "-brokers", address, "-state", state, "-n", str(GO_MAILS))
+        where = ("-brokers", address, "-namespace", namespace)
+        evening.produce(bare, "bare", *where, "-state", state, "-n", str(GO_MAILS))
 
 
 def main() -> int:

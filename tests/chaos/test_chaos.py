@@ -26,6 +26,7 @@ EVERYWHERE = {
 BY_JOURNAL = {"sqlite": {"disk full"}, "kafka": {"answers lost", "broker killed", "network cut"}}
 
 
+@pytest.mark.own_broker
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("journal", ["sqlite", pytest.param("kafka", marks=pytest.mark.kafka)])
 def test_every_task_is_accounted_for(journal: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:

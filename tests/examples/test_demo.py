@@ -124,11 +124,13 @@ def test_go_and_python_share_the_evening_on_redis(
 @pytest.mark.kafka
 @pytest.mark.go
 def test_bare_records_from_go_join_the_evening_on_the_kafka_api(
-    tmp_path: Path, kafka_cluster: KafkaCluster, go_program: Callable[[str], Path]
+    tmp_path: Path, kafka_cluster: KafkaCluster, kafka_namespace: str, go_program: Callable[[str], Path]
 ) -> None:
     state = tmp_path / "evening"
 
-    _assert_whole(_demo(state, f"redpanda://{kafka_cluster.bootstrap}", "--bare", go_program("evening")))
+    _assert_whole(
+        _demo(state, f"redpanda://{kafka_cluster.bootstrap}/{kafka_namespace}", "--bare", go_program("evening"))
+    )
 
     assert len((state / "plan-bare.jsonl").read_text().splitlines()) == 60
 

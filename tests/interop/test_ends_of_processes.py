@@ -23,6 +23,7 @@ from tests.services.waiting import wait_until
 
 # An interpreter under load takes its time; what is tested is that nothing waits for a broker's timeouts one after the other.
 ENDS_WITHIN_S = SHUTDOWN_TIMEOUT_S + 15.0
+pytestmark = pytest.mark.own_broker
 
 
 class Worker:

@@ -10,7 +10,7 @@ import pytest
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL
 from asynq_compat.journals.kafka.journal import KafkaJournalStore
 from asynq_compat.journals.kafka.settings import CODECS, DRIVERS, KafkaSettings
-from tests.services.kafka import KafkaCluster
+from tests.services.kafka import GivenCluster, KafkaCluster
 from tests.services.kafka_secure import SecureKafka
 from tests.services.waiting import wait_until
 from tests.unit.journals.contract import data_of, read_all
@@ -21,7 +21,7 @@ FRAME = b"one frame, compressed. " * 400
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_what_one_library_compressed_both_can_read(
-    kafka_cluster: KafkaCluster, kafka_namespace: str, driver: str, codec: str
+    kafka_cluster: KafkaCluster | GivenCluster, kafka_namespace: str, driver: str, codec: str
 ) -> None:
     for reading_driver in DRIVERS:
         writing, reading = (
@@ -37,8 +37,9 @@ def test_what_one_library_compressed_both_can_read(
         assert data_of(read_all(reading.open(CONTROL), 1, after=position - 1)) == [FRAME]
         writing.close()
         reading.close()
-    (log,) = kafka_cluster.folder.glob(f"data/{kafka_namespace}.control-0/*.log")
-    assert (FRAME in log.read_bytes()) == (codec == "none")
+    if isinstance(kafka_cluster, KafkaCluster):  # The files of a cluster that somebody else runs are out of sight.
+        (log,) = kafka_cluster.folder.glob(f"data/{kafka_namespace}.control-0/*.log")
+        assert (FRAME in log.read_bytes()) == (codec == "none")
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

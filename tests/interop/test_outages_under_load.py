@@ -27,6 +27,7 @@ AWAY_S = 10.0
 DONE_WITHIN_S = 150
 # A logger of its own: the level of the package's would stay for the tests that follow.
 QUIET = logging.getLogger("outages")
+pytestmark = pytest.mark.own_broker
 
 
 class Producer:

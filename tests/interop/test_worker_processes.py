@@ -5,6 +5,7 @@ The story is told on both journals at once, since each waits for a lease to run 
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +23,8 @@ def telling(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """Return ``telling(kind)``: the story on that journal; both are begun together where Kafka is there."""
     urls = {"sqlite": f"sqlite:///{tmp_path_factory.mktemp('file') / 'tasks.db'}"}
     try:
-        urls["kafka"] = f"redpanda://{request.getfixturevalue('kafka_cluster').bootstrap}?namespace=worker-processes"
+        cluster = request.getfixturevalue("kafka_cluster")
+        urls["kafka"] = f"redpanda://{cluster.bootstrap}?namespace=worker-processes-{uuid.uuid4().hex[:8]}"
     except pytest.skip.Exception as missing:
         why_not = str(missing)
     with ThreadPoolExecutor(len(urls)) as pool:

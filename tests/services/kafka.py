@@ -169,6 +169,20 @@ class KafkaCluster(Process):
         return self._command
 
 
+class GivenCluster:
+    """A cluster on the Kafka API that somebody else runs.
+
+    Args:
+        brokers: "host:port", or several with commas between them.
+
+    Attributes:
+        bootstrap: The first of them; a client finds the others through it.
+    """
+
+    def __init__(self, brokers: str) -> None:
+        self.bootstrap = brokers.split(",", maxsplit=1)[0].strip()
+
+
 class KafkaNodes:
     """Three nodes that replicate: what is acknowledged stands on two of them.
 

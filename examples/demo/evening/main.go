@@ -29,8 +29,8 @@ import (
 const keep = 24 * time.Hour
 
 type flags struct {
-	addr, brokers, state, name string
-	n                          int
+	addr, brokers, namespace, state, name string
+	n                                     int
 }
 
 func main() {
@@ -41,6 +41,7 @@ func main() {
 	set := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
 	set.StringVar(&f.addr, "addr", "127.0.0.1:6379", "Redis")
 	set.StringVar(&f.brokers, "brokers", "127.0.0.1:9092", "Kafka API")
+	set.StringVar(&f.namespace, "namespace", "asynq", "what the topics' names begin with")
 	set.StringVar(&f.state, "state", ".demo", "the demo's folder")
 	set.StringVar(&f.name, "name", "go", "this worker's name")
 	set.IntVar(&f.n, "n", 60, "number of mails")
@@ -127,7 +128,7 @@ func bare(f flags) error {
 		number(5, 5)
 		number(8, 1800)
 		number(12, uint64(keep.Seconds()))
-		record := &kgo.Record{Topic: "asynq.queue.critical", Partition: 0, Value: message}
+		record := &kgo.Record{Topic: f.namespace + ".queue.critical", Partition: 0, Value: message}
 		if err := client.ProduceSync(ctx, record).FirstErr(); err != nil {
 			return err
 		}
