@@ -25,6 +25,7 @@ from asynq_compat.errors import (
     InvalidArgumentError,
     PayloadTooLargeError,
     ServerStateError,
+    UnsupportedByBroker,
 )
 from asynq_compat.journals.journal import FRAME_BYTES_MAX
 from asynq_compat.journals.kafka.driver import At
@@ -34,7 +35,7 @@ from asynq_compat.journals.kafka.kafka_python.connecting import METADATA_THROTTL
 from asynq_compat.journals.kafka.kafka_python.fetcher import KafkaPythonFetcher
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
-from asynq_compat.journals.kafka.unreachable import codec_missing, frame_too_large, right_needed
+from asynq_compat.journals.kafka.unreachable import codec_missing, frame_too_large, right_needed, too_old
 
 # How long the thread of a producer that is thrown away may take to end.
 _END_S = 1.0
@@ -158,7 +159,12 @@ class KafkaPythonDriver:
         with self._producing:
             self._check_open()
             if self._producer is None:
-                producer = self._connector.connect(self._make_producer)
+                try:
+                    producer = self._connector.connect(self._make_producer)
+                except (
+                    kafka.errors.KafkaConfigurationError
+                ) as error:  # No option of ours is wrong where brokers are new enough.
+                    raise UnsupportedByBroker(too_old(self._settings, str(error))) from error
                 # Private: the first send would wait 100 ms for the throttle of metadata requests.
                 producer.client._metadata.config["retry_backoff_ms"] = METADATA_THROTTLE_MS  # noqa: SLF001 - docs/adr/0003
                 # Private: at the interpreter's end it would wait for a broker that does not answer, and print a traceback.
