@@ -72,7 +72,7 @@ class Publisher:
             self._thread.join(10.0)
 
     def run_once(self, *, is_last: bool = False) -> None:
-        """Look at each partition once; the last time also at those that it spoke for until now."""
+        """Look at each partition once; the last time also at those that it spoke for until now, or that nobody speaks for any more."""
         if self._ticket is not None and self._ticket.error is not None:
             self._told.clear()
         elif self._ticket is not None and not self._ticket.is_settled:
@@ -82,7 +82,8 @@ class Publisher:
         commands = []
         for one in self._followed():
             name = one.journal.name
-            if one.reply_rank() != 0 and not (is_last and name in self._told):
+            is_left = is_last and (name in self._told or _has_no_server(one))
+            if one.reply_rank() != 0 and not is_left:
                 self._told.pop(name, None)
                 continue
             counts, told = _counted(one)
@@ -108,6 +109,11 @@ class Publisher:
             if is_last:
                 return
             is_last = self._closed.wait(self._every_s)
+
+
+def _has_no_server(one: Partition) -> bool:
+    with one.replica.lock:
+        return not one.replica.fold.sessions()
 
 
 def _counted(one: Partition) -> tuple[QueueCounts, Command]:

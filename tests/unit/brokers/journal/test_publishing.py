@@ -178,6 +178,25 @@ def test_who_leaves_tells_what_it_leaves_behind(place: str, clock: VirtualClock,
     after.close()
 
 
+def test_the_last_who_leaves_tells_it_also_of_what_another_spoke_for(
+    first: Process, second: Process, client: Broker
+) -> None:
+    """Both end at about the same time: the one that spoke for the queue is gone before the other has looked again."""
+    spoke, other = first.serve(), second.serve()
+    synced(second)
+    assert first.told_bytes() > 0
+    spoke.close()
+    first.publisher.run_once(is_last=True)
+    enqueue(client, 5)
+    other.close()
+    synced(second)
+
+    second.publisher.run_once(is_last=True)
+
+    (one,) = second.heard()
+    assert (one.by_name()["pending"], one.by_name()["sessions"]) == (5, 0)
+
+
 def test_after_a_failure_everything_is_told_anew(first: Process, client: Broker) -> None:
     first.serve()
     enqueue(client, 1)
