@@ -94,6 +94,9 @@ def test_urgent_tasks_go_to_the_servers_with_free_slots_whoever_joined_first(gro
             stack.callback(server.shutdown)
         for event in may_end:
             stack.callback(event.set)
+        # Quick tasks make the servers fetch ahead.
+        enqueue(ground, *[("quick", "default")] * 600)
+        wait_until(lambda: started["quick"] >= 590, lambda: f"{started} started")
         enqueue(ground, *[("ten minutes", "default")] * (SERVERS * SLOTS))
         wait_until(lambda: held == [SLOTS] * SERVERS, lambda: f"{held} run side by side")
         for number in set(range(SERVERS)) - {busy}:
