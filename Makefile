@@ -45,7 +45,7 @@ simulate: setup  ## new simulated histories of the journal for SECONDS=60
 	@$(BIN)/python -m tests.simulator --seconds $(or $(SECONDS),60)
 
 chaos: services  ## kill producers, workers and the broker at random for SECONDS=60 on JOURNAL=sqlite (or kafka), then check every task
-	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),60) --journal $(or $(JOURNAL),sqlite)
+	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),60) --journal $(or $(JOURNAL),sqlite) --partitions $(or $(PARTITIONS),1)
 
 # protoc of grpcio-tools 1.76 writes code for protobuf 6.31 and later. Python's descriptors get a package of their own, so that a program
 # with generated code of its own for Asynq's messages can hold both.

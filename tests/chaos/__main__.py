@@ -22,16 +22,17 @@ from tests.services.installing import ServiceMissingError
 @click.command()
 @click.option("--journal", type=click.Choice(["sqlite", "kafka"]), default="sqlite", show_default=True)
 @click.option("--seconds", type=click.FloatRange(min=10), default=60.0, show_default=True, help="How long blows fall.")
+@click.option("--partitions", type=click.IntRange(1, 256), default=1, show_default=True, help="Of the queue.")
 @click.option("--seed", type=int, help="Whose blows; a new one if left out.")
-def main(journal: str, seconds: float, seed: int | None) -> None:
+def main(journal: str, seconds: float, partitions: int, seed: int | None) -> None:
     """Kill producers, workers and the broker for a while; exit code 1 if a promise was broken."""
     console = Console()
     logging.getLogger("asynq_compat").setLevel(logging.ERROR)  # What befell the sessions stands in the account.
     seed = time.time_ns() // 1_000_000 if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    console.print(f"seed {seed}, {journal}, {seconds:g} s; ledgers and logs in {folder}")
+    console.print(f"seed {seed}, {journal}, {partitions} partitions, {seconds:g} s; ledgers and logs in {folder}")
     try:
-        account = run(journal, folder, seconds=seconds, seed=seed)
+        account = run(journal, folder, seconds=seconds, seed=seed, partitions=partitions)
     except ServiceMissingError as error:
         raise click.ClickException(str(error)) from error
     table = Table("what", "how many")

@@ -47,8 +47,10 @@ class Hand:
         poison_count: Entries that nobody can read.
     """
 
-    def __init__(self, ground: Ground, fleet: Fleet, chance: random.Random, folder: Path, *, lasting: bool) -> None:
-        self._ground, self._fleet, self._chance = ground, fleet, chance
+    def __init__(
+        self, ground: Ground, fleet: Fleet, chance: random.Random, folder: Path, partitions: int, *, lasting: bool
+    ) -> None:
+        self._ground, self._fleet, self._chance, self._partitions = ground, fleet, chance, partitions
         self._pause = threading.Event()
         self._numbers = itertools.count(1)
         self._ledger = Ledger(folder / "producer-hand")
@@ -92,7 +94,7 @@ class Hand:
         self._fleet.counts["keeper killed" if ended else "keeper came to its end"] += 1
 
     def _poison(self) -> None:
-        journal = self._store.open(queue_journal_name(QUEUE))
+        journal = self._store.open(queue_journal_name(QUEUE, self._chance.randrange(self._partitions)))
         for poison in POISONS:
             journal.append(poison)
             self.poison_count += 1

@@ -16,12 +16,14 @@ import time
 from pathlib import Path
 
 import asynq_compat as asynq
+from asynq_compat.journals.journal import queue_journal_name
 from tests.chaos.account import Account, settle
 from tests.chaos.blows import Hand
 from tests.chaos.fleet import Fleet
 from tests.chaos.ground import FileGround, Ground, KafkaGround
 from tests.chaos.recording import Recorder
 from tests.chaos.work import QUEUE, SLOTS, view_of
+from tests.interop.keeper_story import store_of
 from tests.services.waiting import wait_until
 
 # From so many seconds on there is time for blows that last.
@@ -33,13 +35,14 @@ _WORK_S = 0.3
 _BETWEEN_BLOWS_S = (0.2, 1.0)
 
 
-def run(journal: str, folder: Path, *, seconds: float, seed: int) -> Account:
-    """Run it on "sqlite" or "kafka"; `folder` takes ledgers, logs and the SQLite file."""
+def run(journal: str, folder: Path, *, seconds: float, seed: int, partitions: int = 1) -> Account:
+    """Run it on "sqlite" or "kafka", on a queue of so many partitions; `folder` takes ledgers, logs and the SQLite file."""
     ground: Ground = KafkaGround() if journal == "kafka" else FileGround(folder)
     chance = random.Random(seed)
     fleet = Fleet(ground.url, folder)
-    recorder = Recorder(ground.url, QUEUE)
-    hand = Hand(ground, fleet, chance, folder, lasting=seconds >= LASTING_FROM_S)
+    _make_queue(ground.url, partitions)
+    recorders = [Recorder(ground.url, QUEUE, partition) for partition in range(partitions)]
+    hand = Hand(ground, fleet, chance, folder, partitions, lasting=seconds >= LASTING_FROM_S)
     try:
         fleet.start_all()
         _strike(hand, fleet, chance, seconds)
@@ -51,18 +54,26 @@ def run(journal: str, folder: Path, *, seconds: float, seed: int) -> Account:
             _drain(fleet, inspector)
             views = {**fleet.views(), "inspector": view_of(inspector)}
         fleet.end_workers()
-        fleet.problems += recorder.finish()
-        account = settle(ground.url, folder, recorder.histories, fleet, hand.poison_count, views)
+        fleet.problems += [problem for recorder in recorders for problem in recorder.finish()]
+        histories = [recorder.histories for recorder in recorders]
+        account = settle(ground.url, folder, histories, fleet, hand.poison_count, views)
         if account.problems and isinstance(ground, FileGround):
             shutil.copytree(ground.disk.folder, folder / "looked at")
     finally:
         fleet.close()
         hand.close()
-        recorder.close()
+        for recorder in recorders:
+            recorder.close()
         ground.close()
     if isinstance(ground, FileGround):
         account.counts[f"disk: {ground.disk.kind}"] = 1
     return account
+
+
+def _make_queue(url: str, partitions: int) -> None:
+    store = store_of(url)
+    store.partition_count(queue_journal_name(QUEUE), partitions)
+    store.close()
 
 
 def _strike(hand: Hand, fleet: Fleet, chance: random.Random, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Who reads a journal while it is written, so that nothing is missed though it is cut?
+"""Who reads a queue's journal while it is written, so that nothing is missed though it is cut?
 
 Contract: one thread with connections of its own reads every entry once and feeds the histories. An outage is waited for. Entries that were
 cut before they were read, and whatever else ends the thread, are told by `finish`.
@@ -20,16 +20,16 @@ _CAUGHT_UP_WITHIN_S = 60.0
 
 
 class Recorder:
-    """Follows the journal of one queue from its beginning, until `finish`.
+    """Follows the journal of one partition of a queue from its beginning, until `finish`.
 
     Attributes:
         histories: What it has read; to be asked after `finish`.
     """
 
-    def __init__(self, url: str, queue: str) -> None:
+    def __init__(self, url: str, queue: str, partition: int) -> None:
         self.histories = Histories(queue)
         self._store = store_of(url)
-        self._journal: Journal = self._store.open(queue_journal_name(queue))
+        self._journal: Journal = self._store.open(queue_journal_name(queue, partition))
         self._upto = BEFORE_THE_FIRST
         self._failure: Exception | None = None
         self._ended = threading.Event()

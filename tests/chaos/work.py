@@ -28,7 +28,7 @@ RETRY_DELAY_S = 1
 SHUTDOWN_TIMEOUT_S = 5.0
 # A server says within a second of an assignment what it has started: what is deadly later than that is known to have been started.
 DEADLY_AFTER_S = 1.5
-KEEPING = Keeping(tail_bytes_min=150_000, stays_s=10.0, inline_bytes_max=400_000, look_every_s=0.25)
+KEEPING = Keeping(tail_bytes_min=50_000, stays_s=10.0, inline_bytes_max=400_000, look_every_s=0.25)
 
 
 class Work:
