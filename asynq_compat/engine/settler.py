@@ -25,10 +25,12 @@ _RETRY_FIRST_S = 0.25
 _RETRY_MAX_S = 5.0
 # No slot is given out again early while so many outcomes are unsettled.
 _UNSETTLED_MAX = 8_192
-# Where slots do not wait for their settling: a batch shall have so many, and for that waits so long, but only right behind a large one.
+# Where slots do not wait for their settling: a batch shall have so many, and for that waits so long, but only right behind a large one
+# or where batches have come so soon one behind another for a while.
 _GATHERED_MIN = 1_000
 _GATHER_S = 0.005
 _LARGE_MIN = 100
+_IN_A_ROW_MIN = 5
 # Idle, nothing is due: it is woken by `add`.
 _IDLE_S = 60.0
 
@@ -49,7 +51,8 @@ class Settler(Service):
         self._unsettled: list[Settlement] = []
         self._retry_wait_s = _RETRY_FIRST_S
         self._retry_at_s = 0.0
-        self._gathers = False  # The batch before was a large one, which ended just now.
+        self._in_a_row = 0  # Batches that came right behind one another.
+        self._was_large = False  # The batch before was a large one.
 
     def add(self, settlement: Settlement | None) -> None:
         """Have a task settled and its slot freed."""
@@ -77,8 +80,12 @@ class Settler(Service):
     def run_once(self) -> float:
         """Wait for outcomes and settle all that are there."""
         idle_s = max(self._retry_at_s - time.monotonic(), 0.0) if self._unsettled else _IDLE_S
-        self._gathers = self._has_added.wait(_GATHER_S if self._gathers else idle_s) and self._gathers
-        if self._gathers and self._turns_over and len(self._added) < _GATHERED_MIN:
+        is_soon = self._has_added.wait(min(_GATHER_S, idle_s))
+        if not is_soon:
+            self._has_added.wait(idle_s)
+        self._in_a_row = self._in_a_row + 1 if is_soon else 0
+        gathers = is_soon and (self._was_large or self._in_a_row >= _IN_A_ROW_MIN)
+        if gathers and self._turns_over and len(self._added) < _GATHERED_MIN:
             self.stopping.wait(_GATHER_S)
         self._has_added.clear()
         self._is_woken = False
@@ -105,7 +112,7 @@ class Settler(Service):
             batch = [added.popleft() for _ in range(len(added))]
             slots_freed = len(batch) - self._freed_early
             self._freed_early = 0
-        self._gathers = len(batch) >= _LARGE_MIN
+        self._was_large = len(batch) >= _LARGE_MIN
         fresh = _still_ours([settlement for settlement in batch if settlement is not None])
         if not batch:
             return

@@ -133,6 +133,27 @@ def test_slots_that_were_given_out_early_are_not_given_out_again(intake: Watched
     assert intake.freed == 6
 
 
+def test_outcomes_that_keep_coming_right_behind_one_another_wait_for_company(
+    intake: WatchedIntake, settler: Settler
+) -> None:
+    class Stopping(threading.Event):
+        """While it is waited for, the next outcome comes."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            del timeout
+            settler.add(None)
+            return False
+
+    settler.stopping = Stopping()
+    freed = []
+    for _ in range(6):
+        settler.add(None)
+        settler.run_once()
+        freed.append(intake.freed)
+
+    assert freed == [1, 2, 3, 4, 6, 8]
+
+
 def test_what_was_settled_although_the_answer_was_lost_is_no_news(
     broker: Broker, intake: WatchedIntake, settler: Settler, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,6 +19,7 @@ from asynq_compat.brokers.journal.following import same_log
 from asynq_compat.brokers.journal.following.listening import Listener
 from asynq_compat.brokers.journal.following.notes import Notes
 from asynq_compat.brokers.journal.following.progress import Progress
+from asynq_compat.brokers.journal.following.rhythm import Rhythm
 from asynq_compat.brokers.journal.following.same_log import NO_GOOD, FoldLostError, check_is_whole, is_same_log
 from asynq_compat.brokers.journal.keeper import TickTimer
 from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
@@ -96,6 +97,7 @@ class Replica(Generic[_F]):
         self._begins_anew = False
         self._timer = TickTimer(clock.monotonic_s())  # Owned by the thread.
         self._notes = Notes(journal.name)  # Owned by the thread.
+        self._rhythm = Rhythm()  # Owned by the thread.
         self._thread = threading.Thread(target=self._run, name=f"asynq-replica-{journal.name}", daemon=True)
 
     def start(self) -> None:
@@ -190,7 +192,8 @@ class Replica(Generic[_F]):
         self._has_begun, self._begins_anew = True, False
 
     def _step(self) -> None:
-        batch = self._journal.read(self._progress.upto, wait_s=self._wait_s())
+        self._progress.pause(self._rhythm.pause_s)
+        batch = self._rhythm.read(self._journal, self._progress.upto, self._wait_s())
         before = self.last
         if (
             batch.entries
