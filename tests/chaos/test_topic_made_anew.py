@@ -91,6 +91,7 @@ class Story:
         self.hand.close()
 
 
+@pytest.mark.own_broker
 @pytest.mark.timeout(300)
 def test_a_topic_that_was_made_anew_under_load_is_told_and_work_goes_on(
     tmp_path: Path, kafka_cluster: KafkaCluster
