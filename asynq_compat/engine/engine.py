@@ -8,13 +8,13 @@ Source: asynq v0.26.0 `server.go`; docs/semantics.md, "lifecycle, logging".
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import socket
 from collections.abc import Callable
 
 from asynq_compat.config import JANITOR_BATCH_SIZE, Config
+from asynq_compat.engine.collector import Collector
 from asynq_compat.engine.failures import Failures
 from asynq_compat.engine.forwarder import Forwarder
 from asynq_compat.engine.healthcheck import HealthChecker
@@ -34,10 +34,6 @@ from asynq_compat.rules.clock import Clock
 from asynq_compat.servemux import Handler
 from asynq_compat.wire.server_info import ServerInfo
 
-# CPython's own first threshold is 700, or 2 000.
-_DEFAULT_THRESHOLD_MAX = 2_000
-_THRESHOLDS = 50_000, 20, 100
-
 
 class Engine:
     """The duties of one server."""
@@ -53,7 +49,7 @@ class Engine:
         log: logging.Logger,
         on_end: Callable[[AsynqError], None],
     ) -> None:
-        _spare_the_collector()
+        self._collector = Collector()
         self._config = config
         self._log = log
         order = QueueOrder(
@@ -75,6 +71,7 @@ class Engine:
 
     def start(self) -> None:
         """Start everything."""
+        self._collector.freeze()
         self._runner.start_threads()
         for duty in (
             self._heartbeater,
@@ -96,6 +93,7 @@ class Engine:
 
     def shutdown(self) -> None:
         """Stop taking, wait for what runs, hand back what does not end in time, and stop everything."""
+        self._collector.thaw()
         for duty in self._forwarders:
             duty.stop()
         self._processor.stop()
@@ -107,12 +105,6 @@ class Engine:
             duty.stop()
         self._heartbeater.stop()
         self._intake.close()
-
-
-def _spare_the_collector() -> None:
-    """Let Python look for cycles less often, unless the program has said how often: a server makes many objects and few cycles."""
-    if 0 < gc.get_threshold()[0] <= _DEFAULT_THRESHOLD_MAX:
-        gc.set_threshold(*_THRESHOLDS)
 
 
 def _server_info(config: Config, server_id: str, clock: Clock) -> ServerInfo:

@@ -1,6 +1,7 @@
 // Command bench measures Go Asynq on a Redis: the peer of tests/bench. One job per call, one JSON line on stdout.
 //
-//	bench -addr HOST:PORT -job enqueue -n 20000 -goroutines 1 [-unique]   (-unique: a lock and a retention of an hour on each)
+//	bench -addr HOST:PORT -job enqueue -n 20000 -goroutines 1 [-unique] [-size 130]   (-unique: a lock and a retention of an hour on
+//	    each; -size: payloads of so many bytes)
 //	bench -addr HOST:PORT -job process -n 20000 -concurrency 100 [-sleep 1ms] [-failing]   (-failing: every tenth fails once)
 //	bench -addr HOST:PORT -job serve -n 100 -skip 10   (prints "ready", handles n tasks, prints how long they waited from the
 //	    instant in their payload to their start, without the first -skip)
@@ -61,12 +62,13 @@ func main() {
 	skip := flag.Int("skip", 10, "first tasks that are not counted")
 	sleep := flag.Duration("sleep", 0, "what a handler waits")
 	failing := flag.Bool("failing", false, "every tenth task fails once")
+	size := flag.Int("size", 0, "least length of a payload, bytes")
 	unique := flag.Bool("unique", false, "tasks are unique and kept")
 	flag.Parse()
 	opt := asynq.RedisClientOpt{Addr: *addr}
 	switch *job {
 	case "enqueue":
-		enqueue(opt, *n, *goroutines, *unique)
+		enqueue(opt, *n, *goroutines, *size, *unique)
 	case "process":
 		process(opt, *n, *concurrency, *sleep, *failing)
 	case "serve":
@@ -79,7 +81,7 @@ func main() {
 	}
 }
 
-func enqueue(opt asynq.RedisClientOpt, n, goroutines int, unique bool) {
+func enqueue(opt asynq.RedisClientOpt, n, goroutines, size int, unique bool) {
 	client := asynq.NewClient(opt)
 	defer client.Close()
 	var options []asynq.Option
@@ -95,6 +97,7 @@ func enqueue(opt asynq.RedisClientOpt, n, goroutines int, unique bool) {
 			defer wait.Done()
 			for i := first; i < first+share; i++ {
 				payload := fmt.Appendf(nil, `{"user_id":42,"n":%07d}`, i)
+				payload = append(payload, bytes.Repeat([]byte("x"), max(0, size-len(payload)))...)
 				if _, err := client.Enqueue(asynq.NewTask("bench:task", payload), options...); err != nil {
 					fail(err)
 				}
