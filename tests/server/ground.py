@@ -37,13 +37,20 @@ class Ground:
         self.broker = broker
         self.url = url
 
-    def enqueue(self, type_name: str = "t", payload: bytes | None = None, **fields: Any) -> str:
-        """Store a pending task with these fields of its message; return its id."""
+    def enqueue(
+        self, type_name: str = "t", payload: bytes | None = None, *, at_s: int | None = None, **fields: Any
+    ) -> str:
+        """Store a task with these fields of its message, pending or due at a Unix time; return its id."""
         defaults: dict[str, Any] = {"id": str(uuid.uuid4()), "queue": "default", "retry": 25, "timeout": 1800}
         message = TaskMessage(type=type_name, payload=payload, **(defaults | fields))
-        request = EnqueueRequest(message.queue, message.id, encode_message(message))
+        request = EnqueueRequest(message.queue, message.id, encode_message(message), process_at=at_s)
         assert list(self.broker.producing.enqueue([request])) == [EnqueueStatus.ENQUEUED]
         return message.id
+
+    def processed(self, queue: str = "default") -> int:
+        """Return how many tasks were processed ever."""
+        stats = self.broker.inspecting.queue_stats(queue)
+        return 0 if stats is None else stats.processed_total
 
     def stored(self, task_id: str, queue: str = "default") -> StoredTask | Missing:
         """Return the task as the broker holds it."""
