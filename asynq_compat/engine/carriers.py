@@ -22,7 +22,7 @@ from asynq_compat.engine.run import Run
 
 # Handlers that never wait let the others go on after this time.
 _STEP_S = 0.001
-_WIDTH_MAX = 32
+_WIDTH_MAX = 128
 _ABSENT = object()
 
 

@@ -93,9 +93,9 @@ def waiting(bench: Bench) -> None:
     go("enqueue", place, bench.n(20_000), "-goroutines", "8")
     bench.note("process waiting", "go", go("process", place, bench.n(20_000), *CONCURRENCY, "-sleep", "1ms"))
     for who in JOURNALS:
-        bench.note("bare loop", "asyncio", ours("bare loop", bench.fresh("sqlite"), bench.n(60_000)))
+        bench.note("bare loop", "asyncio", ours("bare loop", bench.fresh("sqlite"), bench.n(120_000)))
         for job in ("process waiting async", "process waiting plain"):
-            _preloaded(bench, job, who, 60_000)
+            _preloaded(bench, job, who, 120_000)
 
 
 def latency(bench: Bench) -> None:
