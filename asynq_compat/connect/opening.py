@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never, cast
 
@@ -172,26 +172,32 @@ def _open_journal(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock | 
     from asynq_compat.brokers.journal.open import open_journal
 
     count = check_partitions(target.partitions)
-    store = _store(target, SystemClock() if clock is None else clock)
+    store = open_store(target, clock)
     return open_journal(
         store, clock=clock, shares=isinstance(target, MemoryOpt), replica=replica, partition_count=count
     )
 
 
-def _store(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock) -> JournalStore:
-    def now_ms() -> int:
-        return clock.now_ns() // 1_000_000
+def open_store(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock | None) -> JournalStore:
+    """Return where a target's journals stand.
 
+    Args:
+        target: The target.
+        clock: A caller's; None, or the system's, which other processes have too: one of them may then write a large checkpoint.
+    """
+    given: dict[str, Callable[[], int]] = {}
+    if clock is not None and not isinstance(clock, SystemClock):
+        given["now_ms"] = lambda: clock.now_ns() // 1_000_000
     match target:
         case MemoryOpt():
             from asynq_compat.journals.memory import MemoryJournalStore
 
-            return MemoryJournalStore(target.name, now_ms=now_ms)
+            return MemoryJournalStore(target.name, **given)
         case EmbeddedOpt():
             from asynq_compat.journals.sqlite import SqliteJournalStore
 
             path = str(_made_default_path()) if target.path is DefaultFile.OF_THE_USER else checked_path(target.path)
-            return SqliteJournalStore(path, now_ms=now_ms)
+            return SqliteJournalStore(path, **given)
         case RedpandaOpt():
             return kafka_store(target)
         case _:

@@ -16,6 +16,8 @@ from asynq_compat.config import Config
 from asynq_compat.connect import VARIABLE, choose, default_path, open_broker, opening, redis_settings
 from asynq_compat.inspector import Inspector
 from asynq_compat.options import Duration
+from asynq_compat.ports.system_clock import SystemClock
+from asynq_compat.rules.clock import Clock
 from asynq_compat.server import Server
 from asynq_compat.targets import (
     EmbeddedOpt,
@@ -28,6 +30,7 @@ from asynq_compat.targets import (
     TLSConfig,
 )
 from asynq_compat.task import Task
+from asynq_compat.testing.clock import VirtualClock
 
 
 @pytest.mark.parametrize("target", [RedisClientOpt("h:1"), RedpandaOpt("h:1"), EmbeddedOpt("x.db"), MemoryOpt("m")])
@@ -208,3 +211,23 @@ def test_tls_is_what_the_option_says(tmp_path: Path) -> None:
     assert careless.verify_mode is ssl.CERT_NONE
     with pytest.raises(errors.InvalidArgumentError, match=r"certificates of .*cannot be loaded.*check the files"):
         context(TLSConfig(ca_file=str(tmp_path / "missing.pem")))
+
+
+@pytest.mark.parametrize("clock", [None, SystemClock()])
+def test_another_process_can_reach_the_file_to_write_a_large_checkpoint(tmp_path: Path, clock: Clock | None) -> None:
+    store = opening.open_store(EmbeddedOpt(tmp_path / "queue.db"), clock)
+    opens = store.opens_elsewhere()
+    assert opens is not None
+
+    elsewhere = opens()
+
+    assert elsewhere.address == store.address
+    elsewhere.close()
+    store.close()
+
+
+def test_another_process_would_not_have_a_clock_of_the_callers(tmp_path: Path) -> None:
+    store = opening.open_store(EmbeddedOpt(tmp_path / "queue.db"), VirtualClock())
+
+    assert store.opens_elsewhere() is None
+    store.close()
