@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from pathlib import Path
@@ -10,7 +11,8 @@ import asynq_compat as asynq
 from asynq_compat.brokers.journal.keeping.apart import write_one
 from asynq_compat.journals.journal import queue_journal_name
 from asynq_compat.journals.sqlite import SqliteJournalStore
-from asynq_compat.wire import TaskMessage, encode_message
+from asynq_compat.wire import TaskMessage, command, encode_message
+from asynq_compat.wire.frame import encode_frame
 from tests.cli.conftest import WAIT_S, Ask
 
 
@@ -157,6 +159,23 @@ def test_what_is_wrong_with_a_journal_is_told_by_its_exit_code(ask: Ask, tmp_pat
     assert "1 unreadable" in verified.out
     assert "entry 1 was skipped" in described.out
     assert described.code == 0
+
+
+def test_a_lease_that_ends_at_an_unreadable_entry_is_no_problem_of_the_journal(ask: Ask, tmp_path: Path) -> None:
+    path = tmp_path / "tasks.db"
+    times = itertools.count(1_700_000_000_000, 10_000)
+    store = SqliteJournalStore(str(path), now_ms=lambda: next(times))
+    journal = store.open(queue_journal_name("default"))
+    journal.append(encode_frame(bytes(16), 1, [command.open_session("server", 1, 1)]))
+    for _ in range(3):
+        journal.append(b"nobody can read this")
+    store.close()
+
+    verified = ask("--broker", f"sqlite:///{path}", "journal", "verify", "default", "--json").json()
+    described = ask("--broker", f"sqlite:///{path}", "journal", "describe", "default", "--json").json()
+
+    assert any("its lease ran out" in note for note in described["notes"])
+    assert [text[:19] for text in verified["problems"]] == [f"entry {n} was skipped" for n in (1, 2, 3)]
 
 
 def test_a_foreign_record_whose_id_is_taken_is_a_note_and_no_problem(ask: Ask, tmp_path: Path) -> None:
