@@ -125,7 +125,7 @@ class Caretaker:
         membership = self._membership
         for _ in range(2):  # What was assigned while the credit was on its way back is given back by the second.
             with membership.lock:
-                frames = self._moves(1)
+                frames = self._moves(large_only=False)
             for seat, ticket in frames:
                 seat.partition.writer.submit(ticket)
             for seat, ticket in frames:
@@ -138,7 +138,7 @@ class Caretaker:
         """Look at everything once; when `is_urgent`, small moves of credit are left to the next look or the next settling."""
         membership = self._membership
         with membership.lock:
-            frames = self._replacements() + self._moves(1 if not is_urgent else membership.large_move())
+            frames = self._replacements() + self._moves(large_only=is_urgent)
         for seat, ticket in frames:
             seat.partition.writer.submit(ticket)
         self._announce()
@@ -162,15 +162,17 @@ class Caretaker:
                 frames.append((seat, membership.opening(seat, shares[name])))
         return frames
 
-    def _moves(self, credit_min: int) -> list[tuple[Seat, Ticket]]:
+    def _moves(self, *, large_only: bool) -> list[tuple[Seat, Ticket]]:
         """Bring credit where it is wanted and give back what cannot be started; renew. Called with the lock held.
 
         Args:
-            credit_min: Less credit than this is worth no frame of its own, unless a queue has none.
+            large_only: Little credit is worth no frame of its own, unless a queue has none.
         """
         membership = self._membership
         now_s = membership.clock.monotonic_s()
-        surplus = self._surplus(now_s)
+        surplus = whole_surplus = self._surplus(now_s)
+        total = sum(seat.session.ready_count for seat in membership.seats.values())
+        shares_surplus = not membership.is_strict
         shares = membership.shares()
         frames = []
         for name, seat in reversed(membership.seats.items()):
@@ -179,11 +181,13 @@ class Caretaker:
                 continue
             # What a paused queue gave ahead goes back whole.
             is_paused = session.ready_count > 0 and seat.partition.is_paused()
-            surplus_here = session.ready_count if is_paused else min(surplus, session.ready_count)
+            part = -(-whole_surplus * session.ready_count // total) if shares_surplus and total else session.ready_count
+            surplus_here = session.ready_count if is_paused else min(surplus, part)
             back = session.take_back(surplus_here) if surplus_here > 0 else []
             surplus -= sum(high - low for _, low, high in back)
             delta = shares[name] - session.parked
-            if abs(delta) < credit_min and (session.parked > 0 or session.ready_count):
+            is_small = abs(delta) < membership.large_move(seat, shares[name])
+            if large_only and is_small and (session.parked > 0 or session.ready_count):
                 delta = 0
             silent_s = now_s - session.last_made_at_s
             is_owed = silent_s >= OWED_S and (

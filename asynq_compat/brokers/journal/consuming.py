@@ -33,6 +33,8 @@ from asynq_compat.wire.hot_record import hot_record
 
 _RENEWED_LATELY_S = 1.0
 _WITHDRAW_S = 2.0
+# How often it is asked whether a queue has been waited for long enough.
+_HOLD_LOOK_S = 0.02
 
 
 class JournalConsuming:
@@ -82,7 +84,7 @@ class JournalIntake:
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     break
-                membership.has_ready.wait(left_s)
+                membership.has_ready.wait(min(left_s, _HOLD_LOOK_S) if membership.holds_back else left_s)
             is_stopped = membership.is_stopped
         if not is_stopped:
             self._check_journals()

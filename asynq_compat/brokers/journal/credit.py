@@ -9,11 +9,14 @@ them, one for each queue at least, so that whichever fills first is served at on
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from heapq import heapify, heappop, heapreplace
 
 from asynq_compat.machine.session import CREDIT_MAX
 from asynq_compat.ports.consuming import QueueOrder
+
+# So many tasks of all queues together are started while one that should have had its turn is waited for: 2 % of 10 000.
+_LEAD = 200
 
 
 class CreditSharing:
@@ -27,6 +30,7 @@ class CreditSharing:
         self._passes = dict.fromkeys(self._names, 0)
         whole = math.lcm(*self._weights.values())
         self._strides = {name: whole // weight for name, weight in self._weights.items()}
+        self._lead = _LEAD * whole // sum(self._weights.values())
 
     @property
     def names(self) -> Sequence[str]:
@@ -55,18 +59,19 @@ class CreditSharing:
             self._park(left, shares)
         return shares
 
-    def next_turns(self, count: int, ready: dict[str, int]) -> dict[str, int]:
+    def next_turns(self, count: int, ready: dict[str, int], awaited: Collection[str] = ()) -> dict[str, int]:
         """Return how many of the tasks at hand are started next, `count` in sum if there are as many, and note that they are.
 
         Args:
             count: Free slots.
             ready: Tasks at hand by queue, highest priority first.
+            awaited: Queues of which more tasks are on their way: when one has none at hand, the others go at most `_LEAD` tasks ahead.
         """
         turns = dict.fromkeys(ready, 0)
-        if self._is_strict or len(ready) == 1:
+        if self._is_strict or (len(ready) == 1 and not awaited):
             self._serve_strictly(count, ready, turns)
         else:
-            self._serve_by_turns(count, ready, turns)
+            self._serve_by_turns(count, ready, turns, awaited)
         for name, started in turns.items():
             self._passes[name] += started * self._strides[name]
         return turns
@@ -78,17 +83,24 @@ class CreditSharing:
             left -= part
         return left
 
-    def _serve_by_turns(self, count: int, ready: dict[str, int], turns: dict[str, int]) -> None:
+    def _serve_by_turns(
+        self, count: int, ready: dict[str, int], turns: dict[str, int], awaited: Collection[str]
+    ) -> None:
         """One at a time, so that a queue whose tasks came late is made up for."""
+        last = min((self._passes[name] + self._lead for name in awaited if name not in ready), default=math.inf)
         heap = [(self._passes[name], name) for name in ready]
         heapify(heap)
         for _ in range(min(count, sum(ready.values()))):
             pass_, name = heap[0]
+            if pass_ > last:
+                break
             turns[name] += 1
             if turns[name] < ready[name]:
                 heapreplace(heap, (pass_ + self._strides[name], name))
             else:
                 heappop(heap)
+                if name in awaited:
+                    last = min(last, pass_ + self._strides[name] + self._lead)
 
     def _serve(self, left: int, backlogs: dict[str, int], shares: dict[str, int], passes: dict[str, int]) -> int:
         """In proportion to the weights; what a queue cannot use goes to the others."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Collection
 from functools import partial
 
 from asynq_compat.brokers.journal.credit import CreditSharing
@@ -24,6 +25,8 @@ from asynq_compat.ports.consuming import Lease, QueueOrder
 from asynq_compat.wire import command
 from asynq_compat.wire.command import Command
 
+# So long the queues wait for one whose turn it is; then they go on, and it is made up for when its tasks come.
+_PATIENCE_S = 0.5
 _LOG = logging.getLogger("asynq_compat.journal")
 
 
@@ -35,6 +38,7 @@ class Seat:
         self.session = Session(partition.queue, partition.journal.name, membership.clock)
         self.is_opening = False
         self.opened_at_s = 0.0
+        self.low_mark = 0  # At so many tasks and as much credit it is time to ask for more.
         self._membership = membership
 
     def on_applied(self, applied: AnyApplied, now_s: float) -> None:
@@ -60,9 +64,12 @@ class Membership:
         self.capacity = capacity
         self.free = capacity
         self.is_stopped = False
+        self.holds_back = False  # Slots are free and tasks at hand, but it is another queue's turn.
+        self._dry_since_s: dict[str, float] = {}
         self._turn = 0  # The partition that comes first where there is not enough for all.
         # With one slot or strict priorities the order shows: what was fetched ahead would go before what came since.
         self.pace = Pace(capacity, self.clock.monotonic_s(), is_exact=order.strict or capacity == 1)
+        self.is_strict = order.strict
         self._sharing = CreditSharing(order)
         self._by_queue = {
             name: [Seat(self, partition) for partition in partitions.queue(name).partitions]
@@ -86,9 +93,12 @@ class Membership:
                 else:
                     self.wake.set()
         leases: list[Lease] = []
+        self.holds_back = False
         if ready and self.free > 0:
             now_s = self.clock.monotonic_s()
-            for name, count in self._sharing.next_turns(self.free, ready).items():
+            turns = self._sharing.next_turns(self.free, ready, self._awaited(ready, now_s))
+            self.holds_back = sum(turns.values()) < min(self.free, sum(ready.values()))
+            for name, count in turns.items():
                 sessions = by_queue[name]
                 parts = spread(count, [one.ready_count for one in sessions], first=self._turn)
                 for session, part in zip(sessions, parts, strict=True):
@@ -100,6 +110,17 @@ class Membership:
             self.wake.set()
         return leases
 
+    def _awaited(self, ready: Collection[str], now_s: float) -> list[str]:
+        """Return the queues that have been asked for tasks, have some, and have not been waited for too long."""
+        awaited = []
+        for name, seats in self._by_queue.items() if len(self._by_queue) > 1 else ():
+            is_asked = any(_is_asked(seat) for seat in seats)
+            if name in ready or not is_asked:
+                self._dry_since_s[name] = now_s
+            if is_asked and now_s - self._dry_since_s.setdefault(name, now_s) < _PATIENCE_S:
+                awaited.append(name)
+        return awaited
+
     def freed(self, count: int) -> None:
         """Note freed slots."""
         self.free += count
@@ -108,9 +129,12 @@ class Membership:
             self.has_ready.notify_all()
 
     def is_starved(self) -> bool:
-        """Return whether slots are free and some queue could not fill them. A hint, also without the lock."""
-        return self.free > 0 and any(
-            seat.session.is_open and not seat.session.ready_count and seat.session.parked <= 0
+        """Return whether some queue could not fill free slots, or has tasks waiting and is at the end of what was fetched ahead of them.
+
+        A hint, also without the lock.
+        """
+        return any(
+            seat.session.is_open and _is_low(seat) and (self.free > 0 or _waiting(seat.partition))
             for seat in self.seats.values()
         )
 
@@ -146,9 +170,10 @@ class Membership:
         missing = {name: max(share - ready[name], 0) for name, share in shares.items()}
         return missing if not any(ready.values()) else self._sharing.share(budget, missing)
 
-    def large_move(self) -> int:
-        """Return how much credit is worth a frame of its own."""
-        return max(1, (self.capacity + self.pace.window) // 4)
+    def large_move(self, seat: Seat, share: int) -> int:
+        """Return how much credit is worth a frame of its own, for a seat that should have `share`: a quarter of what it should hold."""
+        seat.low_mark = (share + seat.session.ready_count) // 2
+        return max(1, seat.low_mark // 2)
 
     def credit_delta(self, seat: Seat) -> int:
         """Return by how much the credit of a seat should change, for a frame that goes there anyway."""
@@ -248,6 +273,21 @@ class Membership:
                 session.renewed(ticket.made_at_s)
             else:
                 self.lose(seat, session, "has ended in the journal")
+
+
+def _is_low(seat: Seat) -> bool:
+    session = seat.session
+    return session.ready_count + max(session.parked, 0) <= seat.low_mark
+
+
+def _is_asked(seat: Seat) -> bool:
+    session = seat.session
+    return session.is_open and session.parked > 0 and _waiting(seat.partition)
+
+
+def _waiting(partition: Partition) -> bool:
+    """Return whether tasks wait in a partition; without its lock, so it may be late."""
+    return bool(partition.replica.fold.pending_count())
 
 
 def _backlog(partition: Partition) -> int:

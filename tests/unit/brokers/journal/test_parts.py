@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
@@ -60,6 +62,45 @@ def test_single_slots_follow_the_weights_over_time() -> None:
         sharing.next_turns(1, {name: share for name, share in shares.items() if share})
 
     assert counts == {"a": 60, "b": 30, "c": 10}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_over_10_000_tasks_each_queue_has_its_share_whenever_its_tasks_come(seed: int) -> None:
+    chance = random.Random(seed)
+    weights = {name: chance.randint(1, 9) for name in "abcde"[: chance.randint(2, 5)]}
+    whole = sum(weights.values())
+    sharing, window = CreditSharing(QueueOrder(weights=weights)), chance.choice([10, 100, 1_000])
+    ready = dict.fromkeys(weights, 0)
+    coming: dict[str, tuple[int, int]] = {}  # when, how many
+    started: Counter[str] = Counter()
+    now = 0
+    while started.total() < 10_000:
+        now += 1
+        for name, (at, count) in list(coming.items()):
+            if at <= now:
+                ready[name] += count
+                del coming[name]
+        for name, weight in weights.items():
+            if name not in coming and ready[name] <= window * weight // whole // 2:
+                coming[name] = now + chance.choice([1, 2, 3, 30]), max(1, window * weight // whole)
+        at_hand = {name: count for name, count in ready.items() if count}
+        turns = sharing.next_turns(chance.randint(1, window), at_hand, weights.keys())
+        for name, count in turns.items():
+            ready[name] -= count
+        started.update(turns)
+
+    shares = {name: started.total() * weight / whole for name, weight in weights.items()}
+    assert started == pytest.approx(shares, rel=0.05)
+
+
+def test_a_queue_is_waited_for_only_so_long_as_it_is_said_to_come() -> None:
+    sharing = CreditSharing(QueueOrder(weights={"a": 6, "b": 3, "c": 1}))
+
+    ahead = sharing.next_turns(10_000, {"a": 9_000, "b": 9_000}, ["c"])
+    assert 100 < sum(ahead.values()) < 500
+    assert sharing.next_turns(10, {"a": 9_000, "b": 9_000}, ["c"]) == {"a": 0, "b": 0}
+    assert sum(sharing.next_turns(10, {"a": 9_000, "b": 9_000}).values()) == 10
+    assert sharing.next_turns(10, {"a": 9_000, "b": 9_000, "c": 9_000}, []) == {"a": 0, "b": 0, "c": 10}
 
 
 def test_turns_follow_the_weights_and_make_up_for_a_queue_whose_tasks_came_late() -> None:
