@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from asynq_compat.errors import CorruptDataError, PayloadTooLargeError
+from asynq_compat.errors import BrokerUnavailableError, CorruptDataError, PayloadTooLargeError
 from asynq_compat.wire.bare import Headers
 from asynq_compat.wire.hot_record import hot_record
 
@@ -60,6 +60,10 @@ def base_and_partition(name: str) -> tuple[str, int]:
     """Return what `partition_name` made a name of."""
     number, slash, base = name.partition("/")
     return (base, int(number)) if slash and number.isdecimal() else (name, 0)
+
+
+class MissingRightError(BrokerUnavailableError):
+    """Who appends may not: nothing was stored, and nothing will be before the right is given."""
 
 
 class NotInJournalError(CorruptDataError):

@@ -9,12 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from asynq_compat.errors import AsynqError, BrokerUnavailableError
+from asynq_compat.journals.journal import MissingRightError
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.wire.command import Command
 
 Outcomes = Sequence[Outcome]
 
 _BACKOFF_S_MIN, _BACKOFF_S_MAX = 0.02, 1.0
+# So many tries, a second and a quarter, has a right that was given just now to reach the brokers.
+_DENIALS = 5
 
 
 @dataclass(slots=True)
@@ -73,6 +76,10 @@ class Frame:
         self.error = failure
         self.may_be_stored |= failure.may_have_happened
         self.retry_at_s = now_s + min(_BACKOFF_S_MIN * 2**self.failure_count, _BACKOFF_S_MAX)
+
+    def is_denied(self, failure: AsynqError) -> bool:
+        """Return whether an append that failed again will fail until a right is given, and no one before it may have been stored."""
+        return isinstance(failure, MissingRightError) and self.failure_count >= _DENIALS and not self.may_be_stored
 
     @property
     def asks(self) -> bool:

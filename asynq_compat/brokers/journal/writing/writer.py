@@ -249,7 +249,7 @@ class Writer:
                 told = frame.mark_appended(position)
             elif frame.is_appended:
                 pass  # The log told first.
-            elif isinstance(failure, BrokerUnavailableError):
+            elif isinstance(failure, BrokerUnavailableError) and not frame.is_denied(failure):
                 self._doubt(frame, failure)
             else:
                 self._give_up(frame, failure)

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, PayloadTooLargeError, ServerStateError
-from asynq_compat.journals.journal import FRAME_BYTES_MAX
+from asynq_compat.journals.journal import FRAME_BYTES_MAX, MissingRightError
 from asynq_compat.journals.kafka.confluent.admin import ConfluentAdmin
 from asynq_compat.journals.kafka.confluent.connecting import Connector, never_free
 from asynq_compat.journals.kafka.confluent.fetcher import ConfluentFetcher
@@ -81,7 +81,7 @@ class ConfluentDriver:
                 ) from error
             # The second is said to who may write no topic at all, instead of an identity for the producer.
             if cause.code() in {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}:
-                raise BrokerUnavailableError(right_needed(self._settings, topic, "write")) from error
+                raise MissingRightError(right_needed(self._settings, topic, "write")) from error
             raise self._no_answer(f"no answer to an append to {topic}", error, may_have_happened=True) from error
 
     def end(self, at: At) -> int:

@@ -27,7 +27,7 @@ from asynq_compat.errors import (
     ServerStateError,
     UnsupportedByBroker,
 )
-from asynq_compat.journals.journal import FRAME_BYTES_MAX
+from asynq_compat.journals.journal import FRAME_BYTES_MAX, MissingRightError
 from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import ensure_topic
 from asynq_compat.journals.kafka.kafka_python.admin import KafkaPythonAdmin
@@ -96,7 +96,7 @@ class KafkaPythonDriver:
         except kafka.errors.KafkaError as error:
             self._throw_away(producer)
             if isinstance(error, kafka.errors.AuthorizationError) or _NO_IDENTITY in str(error):
-                raise BrokerUnavailableError(right_needed(self._settings, topic, "write")) from error
+                raise MissingRightError(right_needed(self._settings, topic, "write")) from error
             text = f"no answer to an append to {topic}"
             raise self._no_answer(text, error, may_have_happened=True) from error
 

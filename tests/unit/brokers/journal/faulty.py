@@ -9,7 +9,14 @@ import threading
 from collections.abc import Sequence
 
 from asynq_compat.errors import BrokerUnavailableError
-from asynq_compat.journals.journal import READ_BYTES_MAX, READ_COUNT_MAX, Batch, Journal, JournalStore
+from asynq_compat.journals.journal import (
+    READ_BYTES_MAX,
+    READ_COUNT_MAX,
+    Batch,
+    Journal,
+    JournalStore,
+    MissingRightError,
+)
 
 
 class FaultyJournal:
@@ -17,6 +24,7 @@ class FaultyJournal:
 
     Attributes:
         refuse: Appends to refuse, storing nothing.
+        deny: Appends to refuse for want of a right.
         lose: Appends to store and then fail all the same.
         breaks: Appends to fail in a way that no journal should.
         is_unreadable: Whether reads fail.
@@ -27,6 +35,7 @@ class FaultyJournal:
         self._journal = journal
         self._first = first or self
         self.refuse = 0
+        self.deny = 0
         self.lose = 0
         self.breaks = 0
         self.is_unreadable = False
@@ -43,6 +52,9 @@ class FaultyJournal:
         if self.refuse:
             self.refuse -= 1
             raise BrokerUnavailableError("refused by the test")
+        if self.deny:
+            self.deny -= 1
+            raise MissingRightError("denied by the test")
         if self.breaks:
             self.breaks -= 1
             raise RuntimeError("broken by the test")

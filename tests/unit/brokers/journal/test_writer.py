@@ -146,6 +146,43 @@ def test_a_frame_that_no_append_can_have_stored_says_so(writer: Writer, journal:
     assert not caught.value.may_have_happened
 
 
+def test_a_missing_right_is_told_long_before_the_timeout(writer: Writer, journal: FaultyJournal) -> None:
+    journal.deny = 1_000
+
+    with pytest.raises(BrokerUnavailableError, match="denied by the test") as caught:
+        writer.commit(ticket("denied"), timeout_s=600)
+    journal.deny = 0
+    writer.commit(ticket("next"), timeout_s=5)
+
+    assert not caught.value.may_have_happened
+    assert [frame.commands for frame in frames(journal)] == [[[command.RUN, ["next"]]]]
+
+
+def test_a_right_that_was_given_just_now_may_take_its_time(writer: Writer, journal: FaultyJournal) -> None:
+    journal.deny = 3
+
+    writer.commit(ticket(), timeout_s=5)
+
+    assert [frame.sequence for frame in frames(journal)] == [1]
+
+
+def test_what_may_be_stored_is_not_given_up_for_a_right(writer: Writer, journal: FaultyJournal) -> None:
+    """The right was taken away behind an append whose answer was lost."""
+    journal.lose = 1
+    writer.follow()
+    one = ticket(needs_outcomes=True)
+
+    writer.submit(one)
+    wait_until(lambda: journal.lose == 0, "the answer to be lost")
+    journal.deny = 1_000
+    wait_until(lambda: journal.deny < 995, "the denials")
+    assert not one.is_settled
+    (frame,) = {(frame.writer_id, frame.sequence) for frame in frames(journal)}
+    writer.on_applied(*frame, 0, [0])
+
+    assert (one.outcomes, one.error) == ([0], None)
+
+
 def test_what_was_never_sent_says_so(writer: Writer, journal: FaultyJournal) -> None:
     writer.follow()
     journal.refuse = 1_000
