@@ -13,6 +13,7 @@ import pytest
 
 import asynq_compat as asynq
 from tests.cli.conftest import Ask
+from tests.services.waiting import wait_until
 
 
 @pytest.fixture
@@ -23,6 +24,9 @@ def served(tmp_path: Path) -> Iterator[str]:
         client.enqueue(asynq.Task("ok"), queue="idle")
     server = asynq.Server(url)
     server.start(lambda ctx, task: None)
+    with asynq.Inspector(url) as inspector:
+        control = inspector._broker.registering._partitions.control  # type: ignore[attr-defined]
+        wait_until(lambda: control.replica.fold.servers(0), "the server has said who it is")
     yield url
     server.shutdown()
 

@@ -189,7 +189,7 @@ def test_the_last_who_leaves_tells_it_also_of_what_another_spoke_for(
     first.publisher.run_once(is_last=True)
     enqueue(client, 5)
     other.close()
-    synced(second)
+    wait_until(lambda: not second._served()[0].replica.fold.sessions(), "both have left")
 
     second.publisher.run_once(is_last=True)
 
