@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections import Counter
@@ -100,6 +101,32 @@ def test_every_task_is_done_once_while_servers_join_and_leave(url: str, workers:
 
         assert Counter(task_id for task_id, _ in workers.done) == Counter(ids)
         assert inspector.get_queue_info("default").size == 0
+
+
+def test_many_servers_share_out_the_partitions(url: str, workers: Workers, caplog: pytest.LogCaptureFixture) -> None:
+    has_several = not url.endswith("partitions=1")
+    with caplog.at_level(logging.INFO, "asynq_compat.journal"), asynq.Client(url) as client:
+        ids: list[str] = []
+
+        def hand_over() -> None:
+            for info in client.enqueue_many([asynq.Task("work") for _ in range(200)]):
+                assert isinstance(info, asynq.TaskInfo)
+                ids.append(info.id)
+
+        names = ["first", "second", "third", "fourth"]
+        for name in names:
+            workers.join(name)
+            hand_over()
+        wait_until(
+            lambda: not has_several or "has left partition" in caplog.text, "some have left a partition", _PATIENCE_S
+        )
+        hand_over()
+        for name in names[:3]:
+            workers.leave(name)
+            hand_over()
+        wait_until(lambda: len(workers.done) >= len(ids), "all are done", _PATIENCE_S)
+
+        assert Counter(task_id for task_id, _ in workers.done) == Counter(ids)
 
 
 def test_what_excludes_each_other_meets_in_one_partition(url: str) -> None:

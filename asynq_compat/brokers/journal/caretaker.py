@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 import threading
 
+from asynq_compat.brokers.journal.attending.seat import Seat
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S
-from asynq_compat.brokers.journal.membership import Membership, Seat
+from asynq_compat.brokers.journal.membership import Membership
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.errors import AsynqError
@@ -158,7 +159,8 @@ class Caretaker:
                 assert closing is not None
                 frames.append((seat, closing))
                 membership.lose(seat, session, "was not renewed in time")
-            if not session.is_open and not seat.is_opening and now_s - seat.opened_at_s >= _REOPEN_S:
+            may_open = not (session.is_open or seat.is_opening or seat.is_leaving)
+            if may_open and now_s - seat.opened_at_s >= _REOPEN_S:
                 frames.append((seat, membership.opening(seat, shares[name])))
         return frames
 
@@ -179,14 +181,14 @@ class Caretaker:
             session = seat.session
             if not session.is_open:
                 continue
-            # What a paused queue gave ahead goes back whole.
-            is_paused = session.ready_count > 0 and seat.partition.is_paused()
+            # What a paused queue gave ahead goes back whole, and what a partition gave that is let go.
+            is_paused = session.ready_count > 0 and (seat.is_leaving or seat.partition.is_paused())
             part = -(-whole_surplus * session.ready_count // total) if shares_surplus and total else session.ready_count
             surplus_here = session.ready_count if is_paused else min(surplus, part)
             back = session.take_back(surplus_here) if surplus_here > 0 else []
             surplus -= sum(high - low for _, low, high in back)
             delta = shares[name] - session.parked
-            is_small = abs(delta) < membership.large_move(seat, shares[name])
+            is_small = abs(delta) < membership.large_move(seat, shares[name]) and not seat.is_leaving
             if large_only and is_small and (session.parked > 0 or session.ready_count):
                 delta = 0
             silent_s = now_s - session.last_made_at_s

@@ -12,10 +12,13 @@ import os
 import time
 from collections.abc import Sequence
 
+from asynq_compat.brokers.journal.attending.attendance import Attendance
+from asynq_compat.brokers.journal.attending.reseating import Reseating
+from asynq_compat.brokers.journal.attending.seat import Seat
 from asynq_compat.brokers.journal.caretaker import RENEW_S, Caretaker
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S
 from asynq_compat.brokers.journal.following.replica import IDLE_S
-from asynq_compat.brokers.journal.membership import Membership, Seat
+from asynq_compat.brokers.journal.membership import Membership
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.session import Session, SessionTerm
 from asynq_compat.brokers.journal.settling import SettlePlan, outcomes_of, plan
@@ -47,14 +50,17 @@ class JournalConsuming:
 
     def open_intake(self, order: QueueOrder, capacity: int, server_id: str) -> Intake:
         """Join as a worker with `capacity` slots."""
-        membership = Membership(self._partitions, order, capacity, server_id)
+        attendance = Attendance(self._partitions, server_id)
+        membership = Membership(self._partitions, order, capacity, server_id, attendance)
         caretaker = Caretaker(membership, self._partitions, idle_s=self._idle_s)
+        reseating = Reseating(membership, attendance, self._partitions, idle_s=self._idle_s)
         try:
             caretaker.join()
         except AsynqError:
             caretaker.leave()
             raise
-        intake = JournalIntake(membership, caretaker)
+        reseating.start()
+        intake = JournalIntake(membership, caretaker, reseating)
         self._intakes.append(intake)
         return intake
 
@@ -67,9 +73,10 @@ class JournalConsuming:
 class JournalIntake:
     """One server's way to tasks."""
 
-    def __init__(self, membership: Membership, caretaker: Caretaker) -> None:
+    def __init__(self, membership: Membership, caretaker: Caretaker, reseating: Reseating) -> None:
         self._membership = membership
         self._caretaker = caretaker
+        self._reseating = reseating
         self._pid = os.getpid()
 
     def take(self, wait_s: float) -> Sequence[Lease]:
@@ -140,9 +147,9 @@ class JournalIntake:
         self._check_process()
         membership = self._membership
         assert isinstance(lease.term, SessionTerm)
-        seat = membership.seats[lease.term.session.journal]
         with membership.lock:
-            if seat.session is not lease.term.session or not seat.session.is_open:
+            seat = membership.seats.get(lease.term.session.journal)
+            if seat is None or seat.session is not lease.term.session or not seat.session.is_open:
                 raise LeaseExpiredError
             commands = [command.write_result(lease.position, lease.index, result)]
             ticket = membership.frame(seat, 0, commands, size_bytes=len(result) + 16)
@@ -170,6 +177,7 @@ class JournalIntake:
         with self._membership.lock:
             self._membership.is_stopped = True  # Closing a session gives back what was not started.
             self._membership.has_ready.notify_all()
+        self._reseating.stop()
         self._caretaker.leave()
 
     def abandon(self) -> None:
@@ -177,6 +185,7 @@ class JournalIntake:
         with self._membership.lock:
             self._membership.is_stopped = True
             self._membership.has_ready.notify_all()
+        self._reseating.stop()
         self._caretaker.leave(is_crash=True)
 
     # --- settling -----------------------------------------------------------------------------------------------------------------
@@ -189,8 +198,8 @@ class JournalIntake:
         for session, numbers in groups.items():
             settle_plan = plan(settlements, numbers)
             with membership.lock:
-                seat = membership.seats[session.journal]
-                if seat.session is not session or not session.is_open:
+                seat = membership.seats.get(session.journal)
+                if seat is None or seat.session is not session or not session.is_open:
                     _answer_all(results, numbers)
                     continue
                 ticket = membership.frame(

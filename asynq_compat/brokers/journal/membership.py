@@ -1,7 +1,7 @@
 """What is a server's place in its queues: its sessions, its free slots, and the credit it should have?
 
 Contract: `lock` guards all of it. No frame is sent while it is held; what is to be sent is returned as tickets. Sessions are opened,
-renewed and replaced by the caretaker; settling carries credit along by itself.
+renewed and replaced by the caretaker; settling carries credit along by itself. Reseating adds and removes seats.
 Not obvious: fates and assignments arrive in the order of the log, from the thread of each queue's replica.
 """
 
@@ -12,9 +12,9 @@ import threading
 from collections.abc import Collection
 from functools import partial
 
+from asynq_compat.brokers.journal.attending.attendance import Attendance
+from asynq_compat.brokers.journal.attending.seat import Seat, backlog, by_journal, is_asked, is_low, is_waited_for
 from asynq_compat.brokers.journal.credit import CreditSharing
-from asynq_compat.brokers.journal.following.followed import Partition
-from asynq_compat.brokers.journal.following.listening import AnyApplied
 from asynq_compat.brokers.journal.pace import Pace
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.session import Session
@@ -30,32 +30,12 @@ _PATIENCE_S = 0.5
 _LOG = logging.getLogger("asynq_compat.journal")
 
 
-class Seat:
-    """A server's place in one partition of a queue, and the present session. Listens to the partition's replica."""
-
-    def __init__(self, membership: Membership, partition: Partition) -> None:
-        self.partition = partition
-        self.session = Session(partition.queue, partition.journal.name, membership.clock)
-        self.is_opening = False
-        self.opened_at_s = 0.0
-        self.low_mark = 0  # At so many tasks and as much credit it is time to ask for more.
-        self._membership = membership
-
-    def on_applied(self, applied: AnyApplied, now_s: float) -> None:
-        """Hear of one entry."""
-        if isinstance(applied, Applied) and (applied.assignments or applied.ended):
-            self._membership.applied(self, applied, now_s)
-
-    def on_rebuilt(self) -> None:
-        """Hear that the log is another one."""
-        with self._membership.lock:
-            self._membership.lose(self, self.session, "is void")
-
-
 class Membership:
     """One server in all its queues."""
 
-    def __init__(self, partitions: Partitions, order: QueueOrder, capacity: int, server_id: str) -> None:
+    def __init__(
+        self, partitions: Partitions, order: QueueOrder, capacity: int, server_id: str, attendance: Attendance
+    ) -> None:
         self.lock = threading.Lock()
         self.has_ready = threading.Condition(self.lock)
         self.wake = threading.Event()  # Set when the caretaker should look at once.
@@ -71,12 +51,36 @@ class Membership:
         self.pace = Pace(capacity, self.clock.monotonic_s(), is_exact=order.strict or capacity == 1)
         self.is_strict = order.strict
         self._sharing = CreditSharing(order)
+        # Both are replaced whole, under the lock: some look without it.
         self._by_queue = {
-            name: [Seat(self, partition) for partition in partitions.queue(name).partitions]
+            name: [Seat(self, partition) for partition in attendance.first_of(partitions.queue(name))]
             for name in self._sharing.names
         }
         # By journal, those of the queues with the highest priority first.
-        self.seats = {seat.partition.journal.name: seat for seats in self._by_queue.values() for seat in seats}
+        self.seats = by_journal(self._by_queue)
+
+    # --- seats --------------------------------------------------------------------------------------------------------------------
+
+    def add(self, seat: Seat) -> bool:
+        """Take a seat; the caretaker opens its session. Return False after a stop."""
+        with self.lock:
+            if self.is_stopped:
+                return False
+            self._replace(seat.partition.queue, [*self._by_queue[seat.partition.queue], seat])
+        self.wake.set()
+        return True
+
+    def remove(self, seat: Seat) -> None:
+        """Give up a seat that holds nothing."""
+        with self.lock:
+            self._replace(
+                seat.partition.queue, [one for one in self._by_queue[seat.partition.queue] if one is not seat]
+            )
+
+    def _replace(self, queue: str, seats: list[Seat]) -> None:
+        in_order = sorted(seats, key=lambda seat: seat.partition.number)
+        self._by_queue = {**self._by_queue, queue: in_order}
+        self.seats = by_journal(self._by_queue)
 
     # --- tasks, with the lock held ------------------------------------------------------------------------------------------------
 
@@ -114,10 +118,10 @@ class Membership:
         """Return the queues that have been asked for tasks, have some, and have not been waited for too long."""
         awaited = []
         for name, seats in self._by_queue.items() if len(self._by_queue) > 1 else ():
-            is_asked = any(_is_asked(seat) for seat in seats)
-            if name in ready or not is_asked:
+            asks = any(is_asked(seat) for seat in seats)
+            if name in ready or not asks:
                 self._dry_since_s[name] = now_s
-            if is_asked and now_s - self._dry_since_s.setdefault(name, now_s) < _PATIENCE_S:
+            if asks and now_s - self._dry_since_s.setdefault(name, now_s) < _PATIENCE_S:
                 awaited.append(name)
         return awaited
 
@@ -134,7 +138,7 @@ class Membership:
         A hint, also without the lock.
         """
         return any(
-            seat.session.is_open and _is_low(seat) and (self.free > 0 or _waiting(seat.partition))
+            seat.session.is_open and is_low(seat) and (self.free > 0 or is_waited_for(seat.partition))
             for seat in self.seats.values()
         )
 
@@ -149,11 +153,11 @@ class Membership:
             return dict.fromkeys(self.seats, self._sharing.share(budget, {}).popitem()[1])
         if budget <= 0:
             return dict.fromkeys(self.seats, 0)
-        waiting = {name: _backlog(seat.partition) for name, seat in self.seats.items()}
+        waiting = {name: 0 if seat.is_leaving else backlog(seat.partition) for name, seat in self.seats.items()}
         shares = self._queue_shares(whole, budget, ready, waiting)
-        parts: dict[str, int] = {}
+        parts = dict.fromkeys(self.seats, 0)
         for name, seats in self._by_queue.items():
-            journals = [seat.session.journal for seat in seats]
+            journals = [seat.session.journal for seat in seats if not seat.is_leaving]
             of_queue = spread(shares[name], [waiting[one] for one in journals], first=self._turn, parks=True)
             parts.update(zip(journals, of_queue, strict=True))
         return parts
@@ -273,24 +277,3 @@ class Membership:
                 session.renewed(ticket.made_at_s)
             else:
                 self.lose(seat, session, "has ended in the journal")
-
-
-def _is_low(seat: Seat) -> bool:
-    session = seat.session
-    return session.ready_count + max(session.parked, 0) <= seat.low_mark
-
-
-def _is_asked(seat: Seat) -> bool:
-    session = seat.session
-    return session.is_open and session.parked > 0 and _waiting(seat.partition)
-
-
-def _waiting(partition: Partition) -> bool:
-    """Return whether tasks wait in a partition; without its lock, so it may be late."""
-    return bool(partition.replica.fold.pending_count())
-
-
-def _backlog(partition: Partition) -> int:
-    with partition.replica.lock:
-        machine = partition.replica.fold
-        return 0 if machine.is_paused() else machine.pending_count()

@@ -101,24 +101,37 @@ class Partitions:
         count = self._count(name)
         partitions: list[Partition] = []
         try:
-            for number in range(count):
-                partition = Partition(
-                    name,
-                    number,
-                    count,
-                    self.store,
-                    self.clock,
-                    idle_s=self._idle_s,
-                    folds=self._folds,
-                    reply_s=self._reply_s,
-                    keeping=self._keeping,
-                    versions=self.versions,
-                )
-                partitions.append(partition)
+            partitions.extend(self._partition(name, number, count) for number in range(count))
         except AsynqError:
             Queue(name, partitions).close()
             raise
         return Queue(name, partitions)
+
+    def _partition(self, queue: str, number: int, count: int) -> Partition:
+        return Partition(
+            queue,
+            number,
+            count,
+            self.store,
+            self.clock,
+            idle_s=self._idle_s,
+            folds=self._folds,
+            reply_s=self._reply_s,
+            keeping=self._keeping,
+            versions=self.versions,
+        )
+
+    def let_go(self, partition: Partition) -> None:
+        """Follow a partition no longer; it is opened anew for whoever needs it next. Does nothing where a server works in it."""
+        if self._folds or partition.is_in_use:
+            return
+        fresh = self._partition(partition.queue, partition.number, partition.count)
+        with self._lock:
+            queue = self._queues.get(partition.queue)
+            is_ours = queue is not None and queue.partitions[partition.number] is partition
+            if queue is not None and is_ours:
+                queue.partitions[partition.number] = fresh
+        (partition if is_ours else fresh).close()
 
     def _count(self, name: str) -> int:
         """Return how many partitions a queue has, made with as many as this program wants if it does not exist."""

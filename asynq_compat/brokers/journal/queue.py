@@ -21,7 +21,7 @@ def partition_of(key: str, count: int) -> int:
 class Queue:
     """One queue's journals, one for each partition."""
 
-    def __init__(self, name: str, partitions: Sequence[Partition]) -> None:
+    def __init__(self, name: str, partitions: list[Partition]) -> None:
         self.name = name
         self.partitions = partitions
         self.is_announced = False

@@ -232,6 +232,18 @@ class Partition(Followed[Machine]):
         with self._lock:
             self._sessions -= {session}
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a server of this process works here."""
+        return bool(self._sessions)
+
+    def has_others(self) -> bool:
+        """Return whether a session of another process has credit or tasks here, as far as the replica has come."""
+        with self.replica.lock:
+            return any(
+                view.rank is not None for view in self.replica.fold.sessions() if view.session not in self._sessions
+            )
+
     def is_paused(self) -> bool:
         """Return whether the queue is paused, as far as the replica has come."""
         with self.replica.lock:

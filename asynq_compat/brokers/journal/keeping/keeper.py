@@ -77,7 +77,7 @@ class Keeper:
         self._starting = threading.Lock()  # Guards the thread's making.
         self._thread: threading.Thread | None = None
         # Owned by the thread.
-        self._states: dict[str, Journal] = {}
+        self._states: dict[str, tuple[object, Journal]] = {}  # With whose checkpoints they are.
         self._failed_count: dict[str, int] = {}
         self._waits: dict[str, float] = {}
 
@@ -149,9 +149,10 @@ class Keeper:
 
     def _state_of(self, one: Control | Partition) -> Journal:
         name = one.journal.name
-        state = self._states.get(name)
-        if state is None:
-            state = self._states[name] = one.checkpoints.open()
+        owner, state = self._states.get(name, (None, None))
+        if state is None or owner is not one.checkpoints:
+            state = one.checkpoints.open()
+            self._states[name] = one.checkpoints, state
         return state
 
     def _write(self, one: Control | Partition) -> None:

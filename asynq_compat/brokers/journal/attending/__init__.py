@@ -1,0 +1,1 @@
+"""Which partitions of its queues does a server follow?"""
