@@ -192,6 +192,9 @@ def test_the_last_who_leaves_tells_it_also_of_what_another_spoke_for(
     wait_until(lambda: not second._served()[0].replica.fold.sessions(), "both have left")
 
     second.publisher.run_once(is_last=True)
+    ticket = second.publisher._ticket
+    assert ticket is not None
+    second.partitions.control.writer.wait(ticket, timeout_s=10.0)
 
     (one,) = second.heard()
     assert (one.by_name()["pending"], one.by_name()["sessions"]) == (5, 0)
