@@ -1,30 +1,32 @@
-"""What does a client do that folds nothing and wants to know what became of its tasks?
+"""What does a client do that wants to know what became of its tasks?
 
-Contract: its frames ask for a reply. It reads the log behind the position that its append was answered with, for so long; then it folds,
-from the beginning or from a state that already has its frame. What it is told must be the truth, however it comes to it.
-Not obvious: an append whose answer does not come is sent again, and only the position that was answered is known: the reply to the first
-may stand before it.
+Contract: its frames ask for a reply, which the package's own reader looks for behind the position that the append was answered with, for so long;
+then it folds, and follows from then on, as the package does. What it is told must be the truth, however it comes to it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from asynq_compat.machine.applied import Outcome
-from asynq_compat.machine.reply import read_reply
-from asynq_compat.machine.snapshot import restore, snapshot_sections
+from asynq_compat.brokers.journal.partitions import Partitions
+from asynq_compat.brokers.journal.producing import _fold_for
+from asynq_compat.brokers.journal.writing.ticket import Ticket
+from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.machine.versions import Versions
 from asynq_compat.wire import command as c
-from asynq_compat.wire.frame import Frame, decode_frame, encode_frame
 from tests.simulator.client import message
-from tests.simulator.keeper import load
+from tests.simulator.inside import WorldClock
+from tests.simulator.journals import QUEUE, SimulatedStore
 from tests.simulator.observer import promise
+from tests.simulator.release import NEWEST, PRESENT
+from tests.simulator.sender import Sender
 from tests.simulator.world import World
 
-RESEND_AFTER_MS = 1_500
-TRIES_MAX = 12
+CALLER_WAITS_MS = 12_000
 # Longer than in the product, since simulated servers look at the log only every second or less.
 FOLD_AFTER_MS = 5_000
 LOOK_EVERY_MS = 100
+ASKED, REPLY_READ, FOLDED = "asker asked", "asker read a reply", "asker folded"
 
 
 @dataclass
@@ -45,38 +47,62 @@ class Asker:
     acknowledged: set[str] = field(default_factory=set)
     replied_count: int = 0
     folded_count: int = 0
-    _life: int = 0
-    _sequence: int = 0
     _made_count: int = 0
-    _ids: list[str] = field(default_factory=list)
-    _frame: bytes = b""
-    _position: int | None = None
-    _sent_count: int = 0
-    _sent_ms: int = 0
-    _answered_ms: int = 0
+    _release: Versions = field(default_factory=lambda: PRESENT)
 
     def __post_init__(self) -> None:
         self.world.on_another_log.append(self._lose)
+        self._begin()
+
+    def _begin(self) -> None:
+        world = self.world
+        self._partition = (
+            Partitions(SimulatedStore(world), WorldClock(world), versions=self._release).queue(QUEUE).partitions[0]
+        )
+        self._sender = Sender(world, self._partition.writer, self._loses_answer)
+        self._ticket: Ticket | None = None
+        self._ids: list[str] = []
+        self._names: list[tuple[bytes, int]] = []
+        self._send_count = 0
+        self._asked_ms = 0
+        self._appended_ms = 0
+        self._epoch = self._born_epoch = world.epoch
 
     def _lose(self) -> None:
-        """What was acknowledged went with the log; a process that meets another log is another writer."""
-        self._begin_anew()
+        """What was acknowledged went with the log."""
         self.acknowledged &= self.world.observer.books.keys()
+
+    def _loses_answer(self) -> bool:
+        self._send_count += 1
+        return self.loses_answers and self._send_count == 1
 
     @property
     def is_waiting(self) -> bool:
         """Whether it was told nothing yet of its last frame."""
-        return bool(self._frame)
+        return self._ticket is not None
+
+    @property
+    def follows(self) -> bool:
+        """Whether it has folded, and hears outcomes itself."""
+        return self._partition.has_replica
+
+    def begin_anew(self) -> None:
+        """Be another process."""
+        self._begin()
 
     def loop(self) -> None:
         """Ask, look, or send again; come back."""
-        if self.world.chance(self.world.faults.crash):
-            self._begin_anew()
-        if self._frame:
-            self._go_on()
+        world = self.world
+        if world.chance(2 * world.faults.crash):
+            world.kills[f"asker {self._sender.state or 'idle'}"] += 1
+            self._begin()
+        if self.follows:
+            self._follow()
+        if self._ticket is not None:
+            self._go_on(self._ticket)
         elif self.is_active:
             self.ask()
-        self.world.after(LOOK_EVERY_MS if self._frame else self.world.rng.randint(200, 4_000), self.loop)
+        world.after(LOOK_EVERY_MS if self._ticket is not None else world.rng.randint(200, 4_000), self.loop)
 
     def ask(self) -> None:
         """Enqueue a few tasks that may be refused."""
@@ -89,10 +115,13 @@ class Asker:
             unique_keys=keys,
             unique_ttls=[rng.randint(1, 20) if key else None for key in keys],
         )
-        self._sequence += 1
-        self._frame = encode_frame(self._writer_id(), self._sequence, [enqueue, c.ask()])
-        self._position, self._sent_count = None, 0
-        self._send()
+        self._ticket = Ticket([enqueue], needs_outcomes=self.follows, asks=not self.follows)
+        self._names.clear()
+        self._send_count = 0
+        self._asked_ms, self._appended_ms = self.world.now_ms, 0
+        self._epoch = self.world.epoch
+        self._partition.writer.enqueue(self._ticket, timeout_s=0.0)
+        self._point(ASKED)
 
     def _id(self) -> str:
         # One in five was chosen before.
@@ -101,66 +130,79 @@ class Asker:
         number = self._made_count if self.world.rng.random() < 0.9 else self.world.rng.randint(1, self._made_count)
         return f"{self.name}-{number}".ljust(36, "-")
 
-    def _writer_id(self) -> bytes:
-        return f"{self.name}{self._life}".encode().ljust(16, b".")
+    def _point(self, name: str) -> None:
+        if self.world.chance(self.world.faults.at_point):
+            self.world.kills[name] += 1
+            self._begin()
 
-    def _begin_anew(self) -> None:
-        self._life += 1
-        self._sequence, self._frame = 0, b""
+    def _go_on(self, ticket: Ticket) -> None:
+        world, partition = self.world, self._partition
+        self._sender.hear()
+        frame = self._sender.claim()
+        if frame is not None:
+            if any(one is ticket for one in frame.tickets):
+                self._names = [(frame.writer_id, frame.sequence)]
+            self._sender.send(frame)
+        if ticket.asks and ticket.position is not None and ticket.outcomes is None and ticket.error is None:
+            self._appended_ms = self._appended_ms or world.now_ms
+            if not self.follows:
+                partition.replies._read(partition.replies._place, 0.0)
+            if world.now_ms - self._appended_ms > FOLD_AFTER_MS:
+                self._fold(ticket)
+        if self._ticket is ticket and (ticket.outcomes is not None or ticket.error is not None):
+            self._hear(ticket)
+        elif self._ticket is ticket and world.now_ms - self._asked_ms > CALLER_WAITS_MS:
+            self._give_up(ticket)
 
-    def _send(self) -> None:
-        life, sequence = self._life, self._sequence
-        self._sent_count += 1
-        self._sent_ms = self.world.now_ms
-        is_lost = self.loses_answers and self._sent_count == 1
-        self.world.append(self._frame, lambda position: None if is_lost else self._answered(life, sequence, position))
-
-    def _answered(self, life: int, sequence: int, position: int) -> None:
-        if (life, sequence) == (self._life, self._sequence) and self._frame and self._position is None:
-            self._position, self._answered_ms = position, self.world.now_ms
-
-    def _go_on(self) -> None:
-        now_ms = self.world.now_ms
-        if self._position is None:
-            if now_ms - self._sent_ms > RESEND_AFTER_MS:
-                if self._sent_count > TRIES_MAX:
-                    self._begin_anew()
-                else:
-                    self._send()
+    def _fold(self, ticket: Ticket) -> None:
+        promise(not self.must_be_replied, f"nobody replied to {self.name}")
+        replica = self._partition.replica
+        if not self._follow():
             return
-        outcomes = self._replied(self._position)
-        if outcomes is not None:
-            self.replied_count += 1
-            self._hear(outcomes)
-        elif now_ms - self._answered_ms > FOLD_AFTER_MS:
-            promise(not self.must_be_replied, f"nobody replied to frame {self._sequence} of {self.name}")
+        try:
+            is_there = replica.failure is None and replica._progress.upto >= self._partition.journal.end()
+        except BrokerUnavailableError:
+            return
+        if is_there:
+            _fold_for(self._partition, ticket)
             self.folded_count += 1
-            self._hear(self._folded())
+            gone = self._born_epoch != self.world.epoch
+            promise(ticket.outcomes or ticket.error or gone, f"{self.name} folded and cannot know what became of it")
+            self._point(FOLDED)
 
-    def _replied(self, position: int) -> list[Outcome] | None:
-        for entry in self.world.log.behind(position):
-            frame = decode_frame(entry[3]) if self._writer_id() in entry[3] else ""
-            for command in frame.commands if isinstance(frame, Frame) else []:
-                reply = read_reply(command) if command[0] == c.REPLY else None
-                if reply is not None and (reply.writer_id, reply.sequence) == (self._writer_id(), self._sequence):
-                    return reply.outcomes
-        return None
+    def _follow(self) -> bool:
+        """Read and apply; where a newer version is active, the next release takes the place of this process."""
+        if self._partition.replica.run_once() is not None:
+            return True
+        promise(self._release is PRESENT, f"{self.name} knows the version and stopped all the same")
+        self._release = NEWEST
+        self._begin()
+        return False
 
-    def _folded(self) -> list[Outcome] | None:
-        if self.world.rng.random() < 0.5:
-            machine = restore("q", snapshot_sections(self.world.observer.machine, 2_000))
-        else:
-            machine, _ = load(self.world)
-            for entry in self.world.log.behind(machine.position):
-                machine.apply(*entry)
-        return machine.answer(self._writer_id(), self._sequence)
+    def _give_up(self, ticket: Ticket) -> None:
+        """Wait no longer, as a caller whose time is over."""
+        self._ticket = None
+        try:
+            self._partition.writer.wait(ticket, timeout_s=0.0, sends=False)
+        except BrokerUnavailableError:
+            self.world.met["caller told of failure"] += 1
+        self._partition.writer.awaited.disregard(ticket)
 
-    def _hear(self, outcomes: list[Outcome] | None) -> None:
+    def _hear(self, ticket: Ticket) -> None:
         """Compare what it was told with what happened."""
-        truth = self.world.observer.answers.get((self._writer_id(), self._sequence))
-        promise(outcomes is not None, f"{self.name} cannot know what became of frame {self._sequence}")
-        promise(outcomes == truth, f"{self.name} was told {outcomes}, it is {truth}")
-        assert outcomes is not None
-        codes = outcomes[0] if isinstance(outcomes[0], list) else [0] * len(self._ids)
-        self.acknowledged.update(task_id for task_id, code in zip(self._ids, codes, strict=True) if code == c.OK)
-        self._frame = b""
+        self._ticket = None
+        world = self.world
+        if ticket.outcomes is None:
+            world.met["caller told of failure"] += 1
+            return
+        if self._epoch == world.epoch:
+            truth = world.observer.answers.get(self._names[0])
+            told = list(ticket.outcomes)
+            promise(truth is not None and told == truth[: len(told)], f"{self.name} was told {told}, it is {truth}")
+            codes = told[0] if isinstance(told[0], list) else [0] * len(self._ids)
+            self.acknowledged.update(task_id for task_id, code in zip(self._ids, codes, strict=True) if code == c.OK)
+        if ticket.asks and not self.follows:
+            self.replied_count += 1
+            self._point(REPLY_READ)
+        elif self.follows and world.chance(0.3):
+            self._begin()  # Another thin client.

@@ -1,32 +1,49 @@
 """What does a thin client do, and an operator?
 
-Contract: it folds nothing. A frame whose answer does not come is sent again, the same bytes, until it gives up: then the task may be
-queued, and the client goes on as a new writer.
+Contract: it folds nothing; its commands go through the package's own writer, a few of them under way at once. A caller waits so long for its own:
+then the task may be queued, and the writer goes on under another name.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from asynq_compat.brokers.journal.partitions import Partitions
+from asynq_compat.brokers.journal.writing.ticket import Ticket
+from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.wire import command as c
-from asynq_compat.wire.frame import encode_frame
 from asynq_compat.wire.message import TaskMessage, encode_message
+from tests.simulator.inside import WorldClock
+from tests.simulator.journals import QUEUE, SimulatedStore
+from tests.simulator.sender import FAILED, Sender
 from tests.simulator.world import World
 
-RESEND_AFTER_MS = 1_500
-TRIES_MAX = 12
+CALLER_WAITS_MS = 8_000
+CALLERS_MAX = 3
+LOOK_EVERY_MS = 100
+RETENTION_S = 5
 # How often a foreign producer writes a record beside our frames.
 BARE_RECORDS = 0.1
 
 
 def message(task_id: str) -> bytes:
     """One task, encoded."""
-    return encode_message(TaskMessage(type="t", id=task_id, queue="q", retry=3, timeout=60))
+    return encode_message(TaskMessage(type="t", id=task_id, queue=QUEUE, retry=3, timeout=60, retention=RETENTION_S))
+
+
+@dataclass(slots=True)
+class Call:
+    """A caller that waits for its ticket."""
+
+    ticket: Ticket
+    ids: list[str]
+    until_ms: int
+    epoch: int
 
 
 @dataclass
 class Client:
-    """A producer that now and then acts as an operator too.
+    """A producer that now and then acts as an operator too; a crash makes it another process.
 
     Attributes:
         acknowledged: Ids of tasks that it was told are stored.
@@ -37,62 +54,92 @@ class Client:
     is_active: bool = True
     acknowledged: set[str] = field(default_factory=set)
     _made_count: int = 0
-    _sequence: int = 0
-    _generation: int = 0
-    _in_flight: int = 0
 
     def __post_init__(self) -> None:
         self.world.on_another_log.append(self._lose)
+        self._begin()
+
+    def _begin(self) -> None:
+        world = self.world
+        self._calls: list[Call] = []
+        partition = Partitions(SimulatedStore(world), WorldClock(world)).queue(QUEUE).partitions[0]
+        self._writer = partition.writer
+        self._sender = Sender(world, partition.writer)
+        self._last_position = -1
+        self._lost_at: int | None = None
+        self._lost_name = b""
 
     def _lose(self) -> None:
-        """What was acknowledged went with the log; a process that meets another log is another writer."""
-        self._begin_anew()
+        """What was acknowledged went with the log."""
         self.acknowledged &= self.world.observer.books.keys()
+        self._lost_at, self._lost_name = self._last_position, self._writer._framing._writer_id
 
-    def _begin_anew(self) -> None:
-        self._generation += 1
-        self._sequence = self._in_flight = 0
+    def _cannot_know(self, position: int | None) -> bool:
+        """Whether its frames may be refused unseen: the log lost one of them, and others have written beyond the place that it knew."""
+        is_same_name = self._writer._framing._writer_id == self._lost_name
+        return self._lost_at is not None and is_same_name and (position is None or position > self._lost_at)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether some call has not come back."""
+        return bool(self._calls)
 
     def loop(self) -> None:
-        """Send something, if nothing is on its way; come back."""
-        if self.is_active and not self._in_flight:
-            ids, command = self._next_command()
-            self._sequence += 1
-            self._in_flight = self._sequence
-            data = encode_frame(self._writer_id(), self._sequence, [command])
-            self._send(self._generation, data, ids, 1)
-        if self.is_active and self.world.chance(BARE_RECORDS):
+        """Call, if not too many calls are under way; come back."""
+        world = self.world
+        if self.is_active and len(self._calls) < CALLERS_MAX and world.chance(0.15 if self._calls else 0.6):
+            self._call(*self._next_command())
+        if self.is_active and not self._calls and world.chance(BARE_RECORDS):
             self._made_count += 1
-            task_id = self._id(self._made_count)
-            epoch = self.world.epoch
-            self.world.append(message(task_id), lambda _: self._heard(epoch, task_id))
-        self.world.after(self.world.rng.randint(200, 2_500), self.loop)
+            self._put_bare(self._id(self._made_count))
+        if world.chance(world.faults.crash):
+            world.kills[f"client {self._sender.state or 'idle'}"] += 1
+            self._begin()
+        if self._calls:
+            self._carry()
+        world.after(LOOK_EVERY_MS if self._calls else world.rng.randint(300, 2_000), self.loop)
 
-    def _heard(self, epoch: int, task_id: str) -> None:
-        if epoch == self.world.epoch:
-            self.acknowledged.add(task_id)
+    def _carry(self) -> None:
+        """Take the writer's next step, at one of which the process may die or sleep."""
+        world = self.world
+        point = self._sender.hear()
+        frame = self._sender.claim()
+        if frame is not None:
+            self._sender.send(frame)
+        for call in list(self._calls):
+            if not call.ticket.is_settled and world.now_ms < call.until_ms:
+                continue
+            self._calls.remove(call)
+            try:
+                self._writer.wait(call.ticket, timeout_s=0.0, sends=False)
+            except BrokerUnavailableError:
+                world.met["caller told of failure"] += 1
+            else:
+                self._acknowledge(call)
+        if point == FAILED and world.chance(world.faults.at_point):
+            world.kills["client append failed"] += 1
+            self._begin()
 
-    def _writer_id(self) -> bytes:
-        return f"{self.name}{self._generation}".encode().ljust(16, b".")
+    def _acknowledge(self, call: Call) -> None:
+        self._last_position = max(self._last_position, call.ticket.position or 0)
+        # What stood in a log that is gone went with it, also when the answer came later.
+        known = self.world.observer.books
+        is_sure = call.epoch == self.world.epoch and not self._cannot_know(call.ticket.position)
+        self.acknowledged.update(task_id for task_id in call.ids if is_sure or task_id in known)
 
-    def _send(self, generation: int, data: bytes, ids: list[str], tries: int) -> None:
-        if generation != self._generation or not self._in_flight:
-            return
-        if tries > TRIES_MAX:
-            self._begin_anew()
-            return
-        sequence = self._in_flight
-        self.world.append(data, lambda _: self._answered(generation, sequence, ids))
-        self.world.after(RESEND_AFTER_MS, lambda: self._again(generation, sequence, data, ids, tries))
+    def _call(self, ids: list[str], command: c.Command) -> None:
+        ticket = Ticket([command])
+        self._writer.enqueue(ticket, timeout_s=0.0)
+        self._calls.append(Call(ticket, ids, self.world.now_ms + CALLER_WAITS_MS, self.world.epoch))
 
-    def _again(self, generation: int, sequence: int, data: bytes, ids: list[str], tries: int) -> None:
-        if generation == self._generation and self._in_flight == sequence:
-            self._send(generation, data, ids, tries + 1)
+    def _put_bare(self, task_id: str) -> None:
+        epoch = self.world.epoch
 
-    def _answered(self, generation: int, sequence: int, ids: list[str]) -> None:
-        if generation == self._generation and self._in_flight == sequence:
-            self._in_flight = 0
-            self.acknowledged.update(ids)
+        def heard(answer: int | BrokerUnavailableError) -> None:
+            if epoch == self.world.epoch and isinstance(answer, int):
+                self.acknowledged.add(task_id)
+
+        self.world.append(message(task_id), heard)
 
     def _id(self, number: int) -> str:
         # As long as a UUID: what decodes messages has a quick way for those.
@@ -102,7 +149,7 @@ class Client:
         """Return the ids that are certain to be stored once the frame is, and the command."""
         rng = self.world.rng
         ids = []
-        for _ in range(rng.randint(1, 5)):
+        for _ in range(rng.randint(1, 4)):
             self._made_count += 1
             ids.append(self._id(self._made_count))
         messages = [message(task_id) for task_id in ids]

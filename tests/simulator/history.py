@@ -1,66 +1,98 @@
 """What happens in the history of one seed?
 
-Contract: the same seed gives the same history. A broken promise is raised with the seed and the last lines of the story.
+Contract: the same seed gives the same history, in any process. A broken promise is raised with the seed, the command that runs it again and the
+last lines of the story.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
 
-from asynq_compat.brokers.journal.keeping.checkpointing import CHUNK, CONFIRMED, MARKED, READ_BACK
-from asynq_compat.brokers.journal.keeping.cutting import JOURNAL_CUT, STATE_CUT
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import encode_frame
+from tests.simulator import asker as asking
+from tests.simulator import sender
 from tests.simulator.asker import Asker
 from tests.simulator.client import Client
-from tests.simulator.keeper import BEGUN_ANEW, MARKER_SENT, SNAPSHOT, check_that_a_replica_can_begin
+from tests.simulator.inside import inside
+from tests.simulator.keeper import check_that_a_replica_can_begin
 from tests.simulator.observer import BrokenPromiseError, promise
-from tests.simulator.server import Server
-from tests.simulator.world import HEALED, World
+from tests.simulator.release import NEWEST, NEWEST_VERSION
+from tests.simulator.server import INSIDES, LEFT, POINTS, Server
+from tests.simulator.world import FAULTS, HEALED, World
+from tests.unit.machine.next_release import BURY
 
-TROUBLE_MS = 50_000
+# A lease has 30 s: in some histories it runs out while the trouble lasts.
+TROUBLE_MS = (15_000, 30_000, 70_000)
 CALM_MS = 3_600_000
 LOOK_EVERY_MS = 2_000
 STORY_LINES_SHOWN = 30
-# Of so many histories: whether somebody replies as long as servers live.
-REPLIES_SHARE = 0.3
+# Of so many histories: whether somebody replies as long as servers live; whether the next release replaces the present one.
+REPLIES_SHARE = 0.15
+UPGRADE_SHARE = 0.3
 # By then every server that crashed or was stopped is back, and has a session.
 ALL_LIVE_AFTER_MS = 90_000
 STOPPED_MS = 20_000
+# An operator tries no longer.
+UPGRADED_BY_MS = 120_000
 
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a history consisted of."""
-
-    entry_count: int
-    task_count: int
-    acknowledged_count: int
-    kills: dict[str, int]
-    checkpoint_count: int
-    recovered_count: int
-    replied_count: int
-    folded_count: int
-
-
-# Where somebody has to die in some history: as an append is sent, stored, answered, and behind each step of a keeper and a replica.
+# Where somebody has to die in some history.
 KILL_POINTS = (
-    *(f"append {state}" for state in ("sent", "stored", "answered")),
-    *(SNAPSHOT, CHUNK, READ_BACK, MARKER_SENT, MARKED, CONFIRMED, JOURNAL_CUT, STATE_CUT, BEGUN_ANEW),
+    *(*POINTS, *INSIDES, LEFT),
+    *(f"client {state}" for state in ("idle", sender.SENT, sender.STORED, sender.ANSWERED, sender.FAILED)),
+    *(f"asker {state}" for state in (sender.SENT, sender.STORED)),
+    *(asking.ASKED, asking.REPLY_READ, asking.FOLDED),
 )
+# Where a server has to be stopped, and to go on.
+HANG_POINTS = POINTS
+# What else has to happen.
+MET = (*FAULTS, "caller told of failure", "activated", "activation refused", "old release stopped")
 
 
-def unhit(reports: Iterable[Report]) -> list[str]:
-    """Return the points at which nobody died in these histories."""
-    hit = {point for report in reports for point in report.kills}
-    return [point for point in KILL_POINTS if point not in hit]
+@dataclass(slots=True)
+class Report:
+    """What histories consisted of."""
+
+    history_count: int = 1
+    entry_count: int = 0
+    task_count: int = 0
+    acknowledged_count: int = 0
+    checkpoint_count: int = 0
+    recovered_count: int = 0
+    replied_count: int = 0
+    folded_count: int = 0
+    digest: bytes = b""
+    kills: Counter[str] = field(default_factory=Counter)
+    hangs: Counter[str] = field(default_factory=Counter)
+    met: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Report) -> None:
+        """Take another report in."""
+        self.history_count += other.history_count
+        self.entry_count += other.entry_count
+        self.task_count += other.task_count
+        self.acknowledged_count += other.acknowledged_count
+        self.checkpoint_count += other.checkpoint_count
+        self.recovered_count += other.recovered_count
+        self.replied_count += other.replied_count
+        self.folded_count += other.folded_count
+        self.kills += other.kills
+        self.hangs += other.hangs
+        self.met += other.met
+
+    def unhit(self) -> list[str]:
+        """Return where nobody died or was stopped, and what never happened."""
+        never = [f"died: {point}" for point in KILL_POINTS if not self.kills[point]]
+        never += [f"stopped: {point}" for point in HANG_POINTS if not self.hangs[point]]
+        return never + [f"met: {what}" for what in MET if not self.met[what]]
 
 
 @dataclass(slots=True)
 class Operator:
-    """Lets a paused queue go on; a late frame of a client may have paused it."""
+    """Lets a paused queue go on (a late frame of a client may have paused it), and activates what a new release knows."""
 
     world: World
     sequence: int = 0
@@ -68,29 +100,46 @@ class Operator:
     def look(self) -> None:
         """Unpause what is paused."""
         if self.world.observer.machine.is_paused():
-            self.sequence += 1
-            frame = encode_frame(b"operator........", self.sequence, [c.unpause()])
-            self.world.append(frame, lambda _: None)
+            self.say(c.unpause())
+
+    def say(self, *commands: c.Command) -> None:
+        """Send commands, each time as another process."""
+        self.sequence += 1
+        frame = encode_frame(f"operator{self.sequence}".encode().ljust(16, b"."), 1, commands)
+        self.world.append(frame, lambda _: None)
+
+    def upgrade(self) -> None:
+        """Try to activate the next release's version, and use what it brings; come back until it is active."""
+        world = self.world
+        self.say(c.activate(NEWEST_VERSION), [BURY, [f"client0-{world.rng.randint(1, 20)}".ljust(36, "-")]])
+        if world.observer.version == 1 and world.now_ms < UPGRADED_BY_MS:
+            world.after(world.rng.randint(3_000, 12_000), self.upgrade)
 
 
 def run(seed: int) -> Report:
     """Let one history happen: trouble, then calm until all work is done; raise on a broken promise."""
     world = World(seed)
-    try:
-        return _run(world)
-    except Exception as error:
-        story = "\n".join(world.story[-STORY_LINES_SHOWN:])
-        text = f"seed {seed}: {error}\n{story}\n{world.observer.machine.describe()}"
-        raise BrokenPromiseError(text) from error
+    with inside(world):
+        try:
+            return _run(world)
+        except Exception as error:
+            story = "\n".join(world.story[-STORY_LINES_SHOWN:])
+            again = f"run it again: python -m tests.simulator --seed {seed}"
+            text = f"seed {seed}: {error}\n{again}\n{story}\n{world.observer.machine.describe()}"
+            raise BrokenPromiseError(text) from error
 
 
 def _run(world: World) -> Report:
     clients = [Client(world, f"client{number}") for number in range(world.rng.randint(1, 2))]
     asker = Asker(world, "asker")
+    trouble_ms = world.rng.choice(TROUBLE_MS)
     servers = [Server(world, f"server{number}") for number in range(world.rng.randint(1, 3))]
+    operator = Operator(world)
     for loop in [client.loop for client in clients] + [server.loop for server in servers] + [asker.loop]:
         world.after(world.rng.randint(0, 1_000), loop)
-    world.run_until(TROUBLE_MS)
+    if world.chance(UPGRADE_SHARE):
+        _plan_upgrade(world, servers, operator, trouble_ms)
+    world.run_until(trouble_ms)
 
     world.tell("the world is healed")
     world.faults = HEALED
@@ -100,35 +149,59 @@ def _run(world: World) -> Report:
     if world.chance(REPLIES_SHARE):
         _ask_while_servers_live(world, asker, servers)
     calm_from_ms = world.now_ms
-    operator = Operator(world)
     while world.now_ms - calm_from_ms < CALM_MS and not _is_over(world, clients, asker):
         operator.look()
         world.run_until(world.now_ms + LOOK_EVERY_MS)
     _judge(world, clients, asker)
+    return _report(world, clients, asker)
+
+
+def _plan_upgrade(world: World, servers: list[Server], operator: Operator, trouble_ms: int) -> None:
+    """Let each server be replaced by the next release, one after the other, and an operator activate it; maybe too early."""
+    for server in servers:
+        if world.chance(0.8):
+            world.after(world.rng.randint(0, trouble_ms), partial(_replace, server))
+    world.after(world.rng.randint(3_000, trouble_ms), operator.upgrade)
+
+
+def _replace(server: Server) -> None:
+    server.next_release = NEWEST
+    if server.world.chance(0.5):
+        server.crash()
+    else:
+        server.leave()
+
+
+def _report(world: World, clients: list[Client], asker: Asker) -> Report:
+    world.met["activated"] += world.observer.version > 1
+    world.met["activation refused"] += world.observer.refused_count
     return Report(
         entry_count=len(world.log.entries),
-        kills=dict(world.kills),
-        checkpoint_count=world.checkpoint_count,
         task_count=len(world.observer.books),
         acknowledged_count=sum(len(client.acknowledged) for client in clients) + len(asker.acknowledged),
+        checkpoint_count=world.checkpoint_count,
         recovered_count=sum(book.counted_count > 0 for book in world.observer.books.values()),
         replied_count=asker.replied_count,
         folded_count=asker.folded_count,
+        digest=world.observer.machine.digest(),
+        kills=world.kills,
+        hangs=world.hangs,
+        met=world.met,
     )
 
 
 def _ask_while_servers_live(world: World, asker: Asker, servers: list[Server]) -> None:
     """Ask when all servers live, then with the first of several stopped: each time somebody has to reply."""
     world.run_until(world.now_ms + ALL_LIVE_AFTER_MS)
-    promise(all(server.session is not None for server in servers), "a server has no session in a healed world")
+    promise(all(server.seat.session.is_open for server in servers), "a server has no session in a healed world")
     asker.must_be_replied = True
     for is_first_stopped in (False, True) if len(servers) > 1 else (False,):
         if is_first_stopped:
-            of_session = {server.session: server for server in servers}
+            of_session = {server.seat.session.name: server for server in servers}
             first = min(view.session for view in world.observer.machine.sessions() if view.session in of_session)
-            keeper = of_session[first]
-            keeper.stopped_until_ms = world.now_ms + STOPPED_MS
+            of_session[first].stopped_until_ms = world.now_ms + STOPPED_MS
         for asker.loses_answers in (False, True):
+            asker.begin_anew()
             asker.ask()
             while asker.is_waiting:
                 world.run_until(world.now_ms + 100)
@@ -137,7 +210,7 @@ def _ask_while_servers_live(world: World, asker: Asker, servers: list[Server]) -
 def _is_over(world: World, clients: list[Client], asker: Asker) -> bool:
     counts = world.observer.machine.counts()
     is_idle = not (counts.pending or counts.active or counts.scheduled or counts.retry)
-    return is_idle and not any(client._in_flight for client in clients) and not asker.is_waiting
+    return is_idle and not any(client.is_waiting for client in clients) and not asker.is_waiting
 
 
 def _judge(world: World, clients: list[Client], asker: Asker) -> None:

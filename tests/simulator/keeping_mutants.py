@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from unittest.mock import patch
 
+from asynq_compat.brokers.journal.following import followed, replica
 from asynq_compat.brokers.journal.keeping import checkpointing, cutting
 from asynq_compat.brokers.journal.keeping.checkpointing import Marker, Snapshot, Steps
 from asynq_compat.journals.journal import READ_BYTES_MAX, READ_COUNT_MAX, Batch, Entry, Journal
@@ -17,7 +18,6 @@ from asynq_compat.machine import snapshot
 from asynq_compat.machine.applied import Marker as Accepted
 from asynq_compat.machine.machine import Machine
 from asynq_compat.wire.checkpoint import Confirmed
-from tests.simulator import server
 from tests.simulator.journals import SimulatedJournal
 
 _write, _cut, _restore, _read = checkpointing.write, cutting.cut, snapshot.restore, SimulatedJournal.read
@@ -108,12 +108,12 @@ KEEPING_MUTANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "a checkpoint is written under another position": lambda: patch.object(
         checkpointing, "write", _snapshot_of_another_moment
     ),
-    "a checkpoint forgets writers": lambda: patch.object(snapshot, "restore", _restored_without(_forget_writers)),
+    "a checkpoint forgets writers": lambda: patch.object(followed, "restore", _restored_without(_forget_writers)),
     "a checkpoint forgets what was started": lambda: patch.object(
-        snapshot, "restore", _restored_without(_forget_marks)
+        followed, "restore", _restored_without(_forget_marks)
     ),
-    "a checkpoint forgets locks": lambda: patch.object(snapshot, "restore", _restored_without(_forget_locks)),
-    "a checkpoint forgets markers": lambda: patch.object(snapshot, "restore", _restored_without(_forget_markers)),
+    "a checkpoint forgets locks": lambda: patch.object(followed, "restore", _restored_without(_forget_locks)),
+    "a checkpoint forgets markers": lambda: patch.object(followed, "restore", _restored_without(_forget_markers)),
     "a reader jumps over what was cut": lambda: patch.object(SimulatedJournal, "read", _read_jumps),
-    "another log is not noticed": lambda: patch.object(server, "is_same_log", lambda *_: True),
+    "another log is not noticed": lambda: patch.object(replica, "is_same_log", lambda *_: True),
 }

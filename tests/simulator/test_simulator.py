@@ -2,38 +2,72 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from random import SystemRandom
+
 import pytest
 
-from tests.simulator.history import Report, run, unhit
+from tests.simulator.history import Report, run
 from tests.simulator.mutants import MUTANTS, planted
 from tests.simulator.observer import BrokenPromiseError
 
-HISTORY_COUNT = 100
-CAUGHT_WITHIN = 60
+FIXED_COUNT = 160
+NEW_COUNT = 60
+CAUGHT_WITHIN = 80
+# So few histories may miss some of what is rare; `make simulate` demands all.
+MISSED_MAX = 4
 
 
 def test_every_history_keeps_every_promise() -> None:
-    reports = run_many(HISTORY_COUNT)
+    reports = run_many(range(FIXED_COUNT))
 
     # A world without tasks, or without servers that are lost, would prove nothing.
-    assert sum(report.acknowledged_count for report in reports) > 20 * HISTORY_COUNT
-    assert sum(report.recovered_count for report in reports) > HISTORY_COUNT
-    assert sum(report.replied_count for report in reports) > 5 * HISTORY_COUNT
-    assert sum(report.folded_count for report in reports) > HISTORY_COUNT / 10
-    assert sum(report.checkpoint_count for report in reports) > 5 * HISTORY_COUNT
-    never = unhit(reports)
-    assert not never, f"nobody ever died behind {never}"
+    assert reports.acknowledged_count > 20 * FIXED_COUNT
+    assert reports.recovered_count > FIXED_COUNT
+    assert reports.replied_count > FIXED_COUNT
+    assert reports.folded_count > FIXED_COUNT / 10
+    assert reports.checkpoint_count > FIXED_COUNT
+    never = reports.unhit()
+    assert len(never) <= MISSED_MAX, f"nobody ever came to {never}"
 
 
-def test_a_seed_is_a_history() -> None:
-    assert run(7) == run(7)
+def test_histories_that_nobody_has_seen_keep_every_promise() -> None:
+    first = SystemRandom().randrange(10**6, 10**12)
+
+    assert run_many(range(first, first + NEW_COUNT)).history_count == NEW_COUNT
+
+
+def test_a_seed_is_a_history_in_any_process() -> None:
+    told = {one_run(7, hash_seed) for hash_seed in ("1", "2")}
+
+    assert len(told) == 1
+    assert run(7).digest.hex() in told.pop()
+
+
+def one_run(seed: int, hash_seed: str) -> str:
+    command = [sys.executable, "-m", "tests.simulator", "--seed", str(seed)]
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+
+
+def test_a_failure_says_how_to_see_it_again() -> None:
+    with (
+        planted("locks are not taken"),
+        pytest.raises(BrokenPromiseError, match=r"python -m tests.simulator --seed \d+"),
+    ):
+        run_many(range(CAUGHT_WITHIN))
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_wrong_machine_is_caught(name: str) -> None:
+def test_a_wrong_variant_is_caught(name: str) -> None:
     with planted(name), pytest.raises(BrokenPromiseError, match="seed"):
-        run_many(CAUGHT_WITHIN)
+        run_many(range(CAUGHT_WITHIN))
 
 
-def run_many(count: int) -> list[Report]:
-    return [run(seed) for seed in range(count)]
+def run_many(seeds: range) -> Report:
+    total = Report(history_count=0)
+    for seed in seeds:
+        total.add(run(seed))
+    return total

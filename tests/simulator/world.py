@@ -10,13 +10,23 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from random import Random
 
+from asynq_compat.errors import BrokerUnavailableError
 from tests.simulator.log import Log
 from tests.simulator.observer import Observer
 
 START_MS = 1_700_000_000_000
+CLOCK_FORWARD, CLOCK_BACK = "clock forward", "clock back"
+LOG_BACK, LOG_ANEW = "log lost its end", "log made anew"
+# What has to happen to an entry or a log in some history.
+FAULTS = (
+    *("request lost", "append late", "frame twice", "answer lost"),
+    *(CLOCK_FORWARD, CLOCK_BACK, LOG_BACK, LOG_ANEW),
+)
+
+Answer = Callable[[int | BrokerUnavailableError], None]
 
 
 @dataclass(slots=True)
@@ -32,11 +42,12 @@ class Faults:
     stop: float = 0.006
     leave: float = 0.01
     at_point: float = 0.06
-    go_back: float = 0.0004
-    made_anew: float = 0.0002
+    go_back: float = 0.0015
+    made_anew: float = 0.0005
+    short_read: float = 0.15
 
 
-HEALED = Faults(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+HEALED = Faults(*[0.0] * len(fields(Faults)))
 
 
 @dataclass
@@ -46,6 +57,7 @@ class World:
     Attributes:
         epoch: How often the log was not what it had been.
         kills, hangs: At which points somebody died, or was stopped, and how often.
+        met: How often each fault was met.
     """
 
     seed: int
@@ -58,6 +70,7 @@ class World:
     checkpoint_count: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     hangs: Counter[str] = field(default_factory=Counter)
+    met: Counter[str] = field(default_factory=Counter)
     story: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -88,20 +101,26 @@ class World:
         """Remember a line for whoever reads a failed history."""
         self.story.append(f"{self.now_ms:>8} {line}")
 
-    def append(self, data: bytes, answer: Callable[[int], None]) -> None:
-        """Send an entry to the log; `answer` gets its position, or is never called."""
+    def append(self, data: bytes, answer: Answer) -> None:
+        """Send an entry to the log; `answer` gets its position, or why it was not stored, or is never called."""
         if self.chance(self.faults.lost_request):
+            self.met["request lost"] += 1
+            if self.chance(0.3):
+                self.after(self.rng.randint(1, 300), lambda: answer(BrokerUnavailableError("nobody is there")))
             return
         delay_ms = self.rng.randint(1, 20)
         if self.chance(self.faults.slow):
+            self.met["append late"] += 1
             delay_ms = self.rng.randint(100, 12_000)
         self.after(delay_ms, lambda: self._store(data, answer))
         if self.chance(self.faults.stored_twice):
+            self.met["frame twice"] += 1
             self.after(delay_ms + self.rng.randint(0, 3_000), lambda: self._store(data, lambda _: None))
 
-    def _store(self, data: bytes, answer: Callable[[int], None]) -> None:
+    def _store(self, data: bytes, answer: Answer) -> None:
         if self.chance(self.faults.clock_step):
             step_ms = self.rng.choice([-700_000, -5_000, -500, 3_000, 45_000, 3_600_000])
+            self.met[CLOCK_FORWARD if step_ms > 0 else CLOCK_BACK] += 1
             self.offset_ms += step_ms
             self.observer.clock_steps.append(self.now_ms)
             self.tell(f"the log's clock steps by {step_ms} ms")
@@ -109,12 +128,14 @@ class World:
         self._seen_ms.append(self.now_ms)
         self.observer.see(self.now_ms, self.log.entries[-1])
         if self.chance(self.faults.go_back):
-            self._go_back(self.rng.randint(1, 6), "lost its last entries")
+            self._go_back(self.rng.randint(1, 6), LOG_BACK)
         elif self.chance(self.faults.made_anew):
             if self.chance(0.5):
                 self.state = Log()
-            self._go_back(len(self.log.entries), "was made anew")
-        elif not self.chance(self.faults.lost_answer):
+            self._go_back(len(self.log.entries), LOG_ANEW)
+        elif self.chance(self.faults.lost_answer):
+            self.met["answer lost"] += 1
+        else:
             self.after(self.rng.randint(1, 20), lambda: answer(position))
 
     def _go_back(self, count: int, what: str) -> None:
@@ -126,7 +147,8 @@ class World:
         self.log.go_back(count)
         del self._seen_ms[kept:]
         self.epoch += 1
-        self.tell(f"the log {what}: it ends at {self.log.end}")
+        self.met[what] += 1
+        self.tell(f"{what}: it ends at {self.log.end}")
         self.observer = self.observer.of_what_is_left(list(zip(self._seen_ms, self.log.entries, strict=True)))
         for tell in self.on_another_log:
             tell()

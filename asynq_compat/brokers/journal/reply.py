@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.brokers.journal.writing.writer import Writer
 from asynq_compat.errors import AsynqError
-from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, Journal
+from asynq_compat.journals.journal import BEFORE_THE_FIRST, Entry, Journal, NotInJournalError
 from asynq_compat.machine.applied import Applied, Outcome
 from asynq_compat.machine.control import ControlApplied
 from asynq_compat.machine.reply import read_reply
@@ -105,7 +105,8 @@ class ReplyReader:
     def _place(self, _: Journal) -> int:
         """Return where to read on: behind what was read, or behind the first frame that asks if that is elsewhere."""
         asking = self._writer.awaited.asking()
-        if not asking or self._begun_at <= asking[0][2] <= self._upto + _NEAR_COUNT:
+        has_read = self._upto != BEFORE_THE_FIRST
+        if not asking or (has_read and self._begun_at <= asking[0][2] <= self._upto + _NEAR_COUNT):
             return self._upto
         return asking[0][2]
 
@@ -120,6 +121,10 @@ class ReplyReader:
                 self._hear(batch.entries)
                 begun_at = begun_at if after == upto else after
                 upto, can_read = batch.upto, True
+        except NotInJournalError:
+            begun_at = upto = (
+                BEFORE_THE_FIRST  # Cut away while nobody asked: where the frame stands is as good a place.
+            )
         except AsynqError as failure:
             _LOG.debug("cannot read replies in %s: %s", self._name, failure)
         finally:

@@ -93,8 +93,10 @@ class Replica(Generic[_F]):
         self.tail = Tail(keeping)  # Owned by the thread.
         self.checkpoint: Confirmed | None = None  # The newest that was loaded or written here.
         self._marker: Marker | None = None  # The last one seen; owned by the thread, as the next.
-        self._has_begun = False
-        self._begins_anew = False
+        self._has_begun, self._begins_anew, self._is_connected = False, False, True
+        self._contradiction: str | None = None  # The last one; if it comes again in a new fold, the marker is wrong.
+        self._lost: NotInJournalError | None = None
+        self._suspected: Entry | None = None  # Behind it stands what another log may have given us.
         self._timer = TickTimer(clock.monotonic_s())  # Owned by the thread.
         self._notes = Notes(journal.name)  # Owned by the thread.
         self._rhythm = Rhythm()  # Owned by the thread.
@@ -136,43 +138,46 @@ class Replica(Generic[_F]):
         """
         self._progress.wait_for(self._journal.end(), timeout_s)
 
-    # --- the thread --------------------------------------------------------------------------------------------------------------
-
     def _run(self) -> None:
-        is_connected = True
-        lost: NotInJournalError | None = None
-        progress = self._progress
-        while not progress.is_stopped:
-            try:
-                if lost is not None:
-                    self._lose_place(lost)
-                    lost = None
-                if not is_connected:
-                    self._verify()
-                    is_connected = True
-                if not self._has_begun:
-                    self._begin()
-                self._step()
-                progress.goes_on()
-                continue
-            except ServerStateError:
-                return  # closed
-            except NotInJournalError as failure:
-                lost = failure
-                continue
-            except FoldLostError as loss:
-                self._rebuild(NO_GOOD, loss)
-            except NewerReleaseError as failure:
-                progress.failed(failure)
-                self._writer.close(timeout_s=0.0, why=failure)
-                return  # Whatever comes may mean something else than we think.
-            except AsynqError as failure:
-                is_connected = False
-                progress.failed(failure)
-            except Exception:  # noqa: BLE001 - the top of a thread
-                _LOG.exception("the replica of %s failed", self._journal.name)
-                progress.failed(CorruptDataError(f"the replica of {self._journal.name} failed; its log has the cause"))
-            progress.pause(_RETRY_S)
+        while not self._progress.is_stopped and (pause_s := self.run_once()) is not None:
+            self._progress.pause(pause_s)
+
+    def run_once(self) -> float | None:
+        """Put right what is in the way, read once and apply; return how long to pause then, None to end for good."""
+        try:
+            self._stand()
+            self._step()
+            self._progress.goes_on()
+            return 0.0
+        except ServerStateError:
+            return None  # closed
+        except NotInJournalError as failure:
+            self._lost = failure
+            return 0.0
+        except FoldLostError as loss:
+            self._rebuild(NO_GOOD, loss)
+        except NewerReleaseError as failure:
+            self._progress.failed(failure)
+            self._writer.close(timeout_s=0.0, why=failure)
+            return None  # Whatever comes may mean something else than we think.
+        except AsynqError as failure:
+            self._is_connected = False
+            self._progress.failed(failure)
+        except Exception:  # noqa: BLE001 - the top of a thread
+            _LOG.exception("the replica of %s failed", self._journal.name)
+            self._progress.failed(CorruptDataError(f"the replica of {self._journal.name} failed; its log says why"))
+        return _RETRY_S
+
+    def _stand(self) -> None:
+        """Stand at a place in the log from which it can be read on."""
+        if self._lost is not None:
+            self._lose_place(self._lost)
+            self._lost = None
+        if not self._is_connected:
+            self._verify()
+            self._is_connected = True
+        if not self._has_begun:
+            self._begin()
 
     def _begin(self) -> None:
         """Stand where the newest checkpoint, or the journal, begins."""
@@ -193,17 +198,17 @@ class Replica(Generic[_F]):
 
     def _step(self) -> None:
         self._progress.pause(self._rhythm.pause_s)
-        batch = self._rhythm.read(self._journal, self._progress.upto, self._wait_s())
-        before = self.last
-        if (
-            batch.entries
-            and self._apply(batch.entries)
-            and before is not None
-            and not is_same_log(self._journal, before)
-        ):
-            self._rebuild(same_log.ANOTHER, before.position)
-            return
+        # The fold is ahead where a failure came between an entry and the look whether its log is still ours.
+        batch = self._rhythm.read(self._journal, max(self._progress.upto, self.fold.position), self._wait_s())
+        last = self.last
+        if batch.entries and self._apply(batch.entries):
+            self._suspected = last
+            self._verify()
+        if not self._has_begun:
+            return  # It was folded wrong, or another log.
         self._progress.reached(batch.upto)
+        if self._writer.awaited.is_missing(batch.upto):
+            self._writer.on_rebuilt()
         self._notes.pass_time(self._clock.monotonic_s())
         self._tick()
         for one in self._repliers:
@@ -211,9 +216,8 @@ class Replica(Generic[_F]):
 
     def _apply(self, entries: Sequence[Entry]) -> bool:
         """Apply entries; return whether a frame was refused, as many are where another log goes on at our position."""
-        was_refused = False
+        was_refused, apply = False, self.fold.apply
         now_s = self._clock.monotonic_s()
-        apply = self.fold.apply
         for entry in entries:
             with self.lock:
                 applied = apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data, entry.headers)
@@ -240,22 +244,19 @@ class Replica(Generic[_F]):
         if marker is not self._marker:
             self._marker = marker
             self.tail.marked()
-        if divergence is not None:
-            raise FoldLostError(same_log.DIVERGED.format(divergence))
-        if due is not None:
+        if divergence is not None and divergence != self._contradiction:
+            self._contradiction = divergence
+            self._rebuild(NO_GOOD, same_log.DIVERGED.format(divergence))
+        elif due is not None:
             self._timer.settle_due(due[0])
         return was_refused
-
-    # --- ticks -------------------------------------------------------------------------------------------------------------------
 
     def _next_tick(self) -> tuple[int | None, float | None]:
         """What is due next by the journal's clock, and when to tick for it."""
         with self.lock:
             due = self._due()
-        if due is None:
-            return None, None
-        due_ms, rank = due
-        return due_ms, self._timer.next_tick_at_s(next_due_ms=due_ms, rank=rank)
+        at_s = None if due is None else self._timer.next_tick_at_s(next_due_ms=due[0], rank=due[1])
+        return None if due is None else due[0], at_s
 
     def _wait_s(self) -> float:
         instants = [self._next_tick()[1], *(one.next_at_s() for one in self._repliers)]
@@ -264,32 +265,33 @@ class Replica(Generic[_F]):
 
     def _tick(self) -> None:
         due_ms, at_s = self._next_tick()
-        now_s = self._clock.monotonic_s()
-        if at_s is not None and at_s <= now_s:
+        if at_s is not None and at_s <= (now_s := self._clock.monotonic_s()):
             self._timer.ticked(due_ms, now_s)
             self._writer.submit(Ticket([command.tick()], size_bytes=8, task_count=0))
 
-    # --- trouble -----------------------------------------------------------------------------------------------------------------
-
     def _verify(self) -> None:
-        """Make sure that the log is still the one we followed."""
-        if self.last is not None and not is_same_log(self._journal, self.last):
-            self._rebuild(same_log.ANOTHER, self.last.position)
+        """Make sure that the log is still the one we followed, and has what was written to it."""
+        awaited = self._writer.awaited.position  # What is appended from here on may stand behind the end.
+        if awaited is not None and awaited > self._journal.end():
+            self._writer.on_rebuilt()
+        last = self._suspected or self.last
+        if last is not None and not is_same_log(self._journal, last):
+            self._rebuild(same_log.ANOTHER, last.position)
+        self._suspected = None
 
     def _lose_place(self, failure: NotInJournalError) -> None:
         """What is to be read is not there: it was cut, or the log is another one."""
-        last = self.last
         try:
             self._verify()
         except NotInJournalError:
-            is_gone = last is not None and self._journal.end() < last.position
+            is_gone = self.last is not None and self._journal.end() < self.last.position
             self._rebuild(same_log.ANOTHER if is_gone else same_log.CUT, failure.after)
         self._has_begun = self._has_begun and self.last is not None
 
     def _rebuild(self, why: str, what: object) -> None:
         _LOG.error(why, self._journal.name, what)
         with self.lock:
-            self.fold, self.last = self._make_fold(), None
+            self.fold, self.last, self._suspected = self._make_fold(), None, None
         self.checkpoint = None
         self._has_begun, self._begins_anew = False, True
         self._progress.reached(BEFORE_THE_FIRST)

@@ -17,7 +17,10 @@ CUT = (
     "If it did not sleep, it is too slow for the traffic: keep more of the journal or give it more CPU"
 )
 
-DIVERGED = "what was folded here is not what its keeper folded: {}. Report it with the journal, and look whether all processes run the same release"
+DIVERGED = (
+    "what was folded here is not what its keeper folded: {}. If this comes once more, the checkpoint is passed over: it is of entries that the "
+    "journal has lost. Else report it with the journal, and look whether all processes run the same release"
+)
 NO_GOOD = "%s is folded anew: %s"
 
 

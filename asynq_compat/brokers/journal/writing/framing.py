@@ -97,6 +97,17 @@ class Awaited:
         frames = [(frame, frame.tickets[0].position) for frame in list(self._frames.values()) if frame.asks]
         return [(frame.writer_id, frame.sequence, position) for frame, position in frames if position is not None]
 
+    @property
+    def position(self) -> int | None:
+        """Where the first frame stands that was appended, and not for a reply; None if there is none."""
+        positions = (frame.tickets[0].position for frame in list(self._frames.values()) if not frame.asks)
+        return next((position for position in positions if position is not None), None)
+
+    def is_missing(self, upto: int) -> bool:
+        """Return whether a frame is still awaited that should have stood in what was read `upto` a position: the log has lost it."""
+        position = self.position if self._frames else None
+        return position is not None and position <= upto
+
     def disregard(self, ticket: Ticket) -> None:
         """Note that nobody waits for a ticket any more; drop its frame if that was the last."""
         ticket.is_abandoned = True

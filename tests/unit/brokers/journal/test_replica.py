@@ -10,12 +10,15 @@ import pytest
 from asynq_compat.brokers.journal.following.followed import Partition
 from asynq_compat.brokers.journal.keeping.tail import Keeping
 from asynq_compat.brokers.journal.open import open_journal
+from asynq_compat.brokers.journal.writing.framing import Awaited, Framing
+from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.errors import BrokerUnavailableError, NewerReleaseError
 from asynq_compat.journals.journal import queue_journal_name
 from asynq_compat.journals.memory import MemoryJournalStore
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.wire import command
+from asynq_compat.wire.command import TRAIL_BYTES
 from asynq_compat.wire.frame import encode_frame
 from tests.unit.brokers.journal.faulty import FaultyStore
 from tests.unit.brokers.journal.workplace import enqueue, open_intake, settle, take, wait_until
@@ -113,4 +116,69 @@ def test_a_silent_journal_is_told_within_the_timeout(store: FaultyStore) -> None
 
     with pytest.raises(BrokerUnavailableError, match="unreadable by the test"):
         partition.replica.sync(timeout_s=0.2)
+    partition.close()
+
+
+def test_a_marker_of_what_the_journal_has_lost_stops_nobody(store: FaultyStore, broker: Broker) -> None:
+    """Its keeper had read entries that are gone: every replica folds anew once, to no avail, and goes on."""
+    journal = store.store.open(_NAME)
+    enqueue(broker, 3)
+    wrong = command.checkpointed(journal.end() - 1, bytes(32), 0, bytes(TRAIL_BYTES))
+    journal.append(encode_frame(b"w" * 16, 1, [wrong]))
+    enqueue(broker)
+
+    assert pending(broker) == 4
+    intake = open_intake(broker, capacity=1)
+    assert {outcome.value for outcome in settle(intake, take(intake, 1))} == {"settled"}
+
+
+def test_a_frame_that_the_journal_lost_before_it_was_read_is_given_up() -> None:
+    """Whoever waits for it would wait for ever: a session that is being opened, credit on its way."""
+    clock = SystemClock()
+    framing, awaited = Framing(clock), Awaited()
+    frame = framing.make([Ticket([command.tick()], needs_outcomes=True)], [command.tick()])
+    awaited.add(frame)
+
+    assert not awaited.is_missing(100), "nobody has said yet where it stands"
+    frame.mark_appended(7)
+    assert awaited.position == 7
+    assert not awaited.is_missing(6)
+    assert awaited.is_missing(7)
+    awaited.take((frame.writer_id, frame.sequence), 1)
+    assert not awaited.is_missing(7)
+
+
+def test_a_frame_that_waits_for_a_reply_may_stand_before_what_is_read() -> None:
+    framing, awaited = Framing(SystemClock()), Awaited()
+    frame = framing.make([Ticket([command.tick()], asks=True)], [command.tick()])
+    awaited.add(frame)
+    frame.mark_appended(7)
+
+    assert not awaited.is_missing(9)
+
+
+def test_a_server_whose_opening_was_lost_with_the_end_of_the_log_opens_again(store: FaultyStore) -> None:
+    clock = SystemClock()
+    partition = Partition("default", 0, 1, store, clock, idle_s=0.05, keeping=Keeping())
+    partition.replica.sync(timeout_s=5)
+    ticket = Ticket([command.open_session("s", 1, 1)], needs_outcomes=True)
+    journal = store.journals[_NAME]
+    append = journal.append
+    setattr(journal, "append", lambda _: 3)  # noqa: B010 - acknowledged, and lost
+
+    partition.writer.enqueue(ticket, timeout_s=5)
+    with pytest.raises(BrokerUnavailableError):
+        partition.writer.wait(ticket, timeout_s=0.2)
+    setattr(journal, "append", append)  # noqa: B010
+    before = ticket.error
+    for sequence in range(1, 6):
+        append(encode_frame(b"w" * 16, sequence, [command.tick()]))
+
+    wait_until(
+        lambda: not partition.writer.awaited.asking() and partition.writer.awaited.position is None, "it to be given up"
+    )
+    assert before is not None
+    again = Ticket([command.open_session("s", 1, 1)], needs_outcomes=True)
+    partition.writer.commit(again, timeout_s=5)
+    assert again.outcomes == [0]
     partition.close()
