@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from asynq_compat.brokers.journal.attending.attendance import Attendance
+from asynq_compat.brokers.journal.attending.reseating import Reseating
+from asynq_compat.brokers.journal.attending.seat import Seat
 from asynq_compat.brokers.journal.caretaker import Caretaker
 from asynq_compat.brokers.journal.consuming import JournalIntake
 from asynq_compat.brokers.journal.keeping.checkpointing import CHUNK, CONFIRMED, MARKED, READ_BACK
 from asynq_compat.brokers.journal.keeping.cutting import JOURNAL_CUT, STATE_CUT
-from asynq_compat.brokers.journal.membership import Membership, Seat
+from asynq_compat.brokers.journal.membership import Membership
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.errors import AsynqError, CorruptDataError, NewerReleaseError
@@ -93,12 +96,16 @@ class Server:
         self.partitions = Partitions(store, WorldClock(world), keeping=KEEPING, versions=self.release)
         self.partition = self.partitions.queue(QUEUE).partitions[0]
         self.replica = self.partition.replica
-        self.membership = Membership(self.partitions, QueueOrder(weights={QUEUE: 1}), SLOTS, self.name)
+        attendance = Attendance(self.partitions, self.name)
+        self.membership = Membership(self.partitions, QueueOrder(weights={QUEUE: 1}), SLOTS, self.name, attendance)
         self.seat: Seat = self.membership.seats[JOURNAL]
         self.caretaker = Caretaker(self.membership, self.partitions, idle_s=1.0)
         self.caretaker._unannounced.clear()  # No control journal here.
         self.sender = Sender(world, self.partition.writer)
-        self.work = Work(self, JournalIntake(self.membership, self.caretaker))
+        reseating = Reseating(
+            self.membership, attendance, self.partitions, idle_s=1.0
+        )  # Has nothing to do: one partition.
+        self.work = Work(self, JournalIntake(self.membership, self.caretaker, reseating))
         self.keeper = SimulatedKeeper(self, self.partition)
         self.replica.listen(self.seat)
         self.replica.listen(self)
