@@ -117,16 +117,22 @@ class Server:
             if self._state is ServerState.CLOSED:
                 raise ServerClosedError
             broker = self._open()
-            self._engine = Engine(
-                broker,
-                handler,
-                self._config,
-                self._id,
-                lambda: self._state.value,
-                self._clock,
-                self._log,
-                self._give_up,
-            )
+            try:
+                self._engine = Engine(
+                    broker,
+                    handler,
+                    self._config,
+                    self._id,
+                    lambda: self._state.value,
+                    self._clock,
+                    self._log,
+                    self._give_up,
+                )
+            except AsynqError:
+                self._broker = None
+                if broker is not self._opt:
+                    broker.close()
+                raise
             self._state = ServerState.ACTIVE
             self._log.info("Starting processing")
             self._engine.start()

@@ -5,6 +5,7 @@ kfake stands for it: it knows no request that the release of Apache Kafka did no
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ import asynq_compat as asynq
 from asynq_compat.journals.kafka.settings import DRIVERS
 from tests.services.installing import ServiceMissingError
 from tests.services.kfake import KfakeCluster
+from tests.services.waiting import wait_until
 
 pytestmark = pytest.mark.go
 
@@ -38,6 +40,7 @@ def test_a_broker_that_is_too_old_is_told_at_once(old_broker: KfakeCluster, kafk
         "or Redpanda 23.2 or later$"
     )
     server = asynq.Server(url)
+    threads = set(threading.enumerate())
     began_at_s = time.monotonic()
 
     with asynq.Client(url) as client, pytest.raises(asynq.UnsupportedByBroker, match=refused):
@@ -46,6 +49,7 @@ def test_a_broker_that_is_too_old_is_told_at_once(old_broker: KfakeCluster, kafk
         server.start(lambda ctx, task: None)
 
     assert time.monotonic() - began_at_s < _TOLD_WITHIN_S
+    wait_until(lambda: set(threading.enumerate()) <= threads, "who did not come in leaves nothing behind")
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
