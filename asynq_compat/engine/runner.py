@@ -56,7 +56,6 @@ class Runner:
         self._has_base = self._make_parent is not None
         self._intake = intake
         self._settler = settler
-        self._clock = clock
         self._log = log
         self._base = contextvars.Context()
         self.attempts = Attempts(settler, Failures(config, log, self._run_to_end), log)
@@ -84,7 +83,7 @@ class Runner:
 
     def start(self, leases: Sequence[Lease]) -> None:
         """Run the tasks, each at once."""
-        now_ns = self._clock.now_ns()
+        now_ns = self.deadlines.follow_clock()
         earliest_ns = self.deadlines.earliest_ns
         running, find, lost = self.attempts.running, self._find, self._settler.add
         coroutines, plain = list[Run](), list[Run | Job]()

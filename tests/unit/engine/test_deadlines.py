@@ -7,10 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from asynq_compat.engine.deadlines import Deadlines
 from asynq_compat.engine.run import Run
 from asynq_compat.ports.consuming import Lease
 from asynq_compat.ports.system_clock import SystemClock
+from asynq_compat.rules.clock import Clock
+from asynq_compat.testing.clock import VirtualClock
 from asynq_compat.wire.message import TaskMessage
 
 CLOCK = SystemClock()
@@ -33,11 +37,12 @@ class NoHome:
 class Watched:
     """Attempts under watch."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = CLOCK) -> None:
+        self.clock = clock
         self.running: set[Run] = set()
         self.over: list[str] = []
         self.changed = threading.Event()
-        self.deadlines = Deadlines(lambda: list(self.running), self.end, CLOCK, logging.getLogger("test"))
+        self.deadlines = Deadlines(lambda: list(self.running), self.end, clock, logging.getLogger("test"))
 
     def end(self, run: Run) -> None:
         self.running.discard(run)
@@ -45,7 +50,7 @@ class Watched:
         self.changed.set()
 
     def begin(self, task_id: str, in_ms: int) -> None:
-        deadline_ns = CLOCK.now_ns() + in_ms * MS
+        deadline_ns = self.clock.now_ns() + in_ms * MS
         lease = Lease("default", task_id, b"", Ever())
         self.running.add(Run(NoHome(), lease, TaskMessage(), 0, deadline_ns))  # type: ignore[arg-type]  # no home
         self.deadlines.notice(deadline_ns)
@@ -84,3 +89,26 @@ def test_a_deadline_of_a_task_that_ended_costs_nothing_else() -> None:
         assert attempts.changed.wait(10)
 
     assert attempts.over == ["next"]
+
+
+@pytest.mark.parametrize("step_s", [3_600, -3_600])
+def test_a_clock_that_is_set_takes_and_gives_no_time(step_s: int) -> None:
+    clock = VirtualClock()
+    attempts = Watched(clock)
+    attempts.begin("runs", 10_000)
+
+    clock.advance_s(5)
+    clock.step_s(step_s)
+    attempts.deadlines.follow_clock()
+    attempts.begin("begun since", 10_000)
+    clock.advance_s(4)
+    attempts.deadlines.follow_clock()
+    attempts.deadlines._look()
+    assert attempts.over == []
+
+    clock.advance_s(1)
+    attempts.deadlines._look()
+    assert attempts.over == ["runs"]
+    clock.advance_s(5)
+    attempts.deadlines._look()
+    assert attempts.over == ["runs", "begun since"]
