@@ -32,6 +32,7 @@ from asynq_compat.task import TaskInfo, stored_task_info
 
 _BLANK_QUEUE = "queue name must contain one or more characters"
 _REFUSED = "asynq: FAILED_PRECONDITION: "
+_NAME_CHARACTERS_MAX = 200
 
 
 @suggesting_fields
@@ -226,6 +227,11 @@ class Inspector:
 new_inspector = Inspector  # Go: NewInspector
 
 
+def _named(queue: str) -> str:
+    """Return a queue's name as Go prints it, cut where it is no name but an accident."""
+    return go_quoted(queue if len(queue) <= _NAME_CHARACTERS_MAX else f"{queue[:_NAME_CHARACTERS_MAX]}…")
+
+
 def _check_queue(queue: object, refusal: str) -> None:
     if is_blank(_check_text("queue", queue)):
         raise InvalidArgumentError(refusal)
@@ -280,8 +286,8 @@ def _raise_for(outcome: AdminOutcome, queue: str, *, active: str = "", pending: 
         case AdminOutcome.TASK_IS_ARCHIVED:
             raise TaskStateError(_REFUSED + archived)
         case AdminOutcome.QUEUE_IS_PAUSED:
-            raise QueueStateError(f"queue {go_quoted(queue)} is already paused")
+            raise QueueStateError(f"queue {_named(queue)} is already paused")
         case AdminOutcome.QUEUE_IS_NOT_PAUSED:
-            raise QueueStateError(f"queue {go_quoted(queue)} is not paused")
+            raise QueueStateError(f"queue {_named(queue)} is not paused")
         case _:
             assert_never(outcome)
