@@ -58,7 +58,7 @@ class Inspector:
         _check_queue(queue, _BLANK_QUEUE)
         info = self._broker.inspecting.queue_stats(queue)
         if info is None:
-            raise QueueNotFoundError(f"NOT_FOUND: queue {go_quoted(queue)} does not exist")
+            raise QueueNotFoundError(f"NOT_FOUND: queue {_named(queue)} does not exist")
         return info
 
     def get_task_info(self, queue: str, id: str) -> TaskInfo:

@@ -228,6 +228,7 @@ def test_a_client_that_folds_from_a_checkpoint_behind_its_frame_finds_its_answer
     assert asking.replica.checkpoint is not None
 
 
+@pytest.mark.alone
 def test_who_is_closed_while_nobody_replies_says_that_it_may_be_stored(client: Broker) -> None:
     failures: list[BrokerUnavailableError] = []
     partition = partition_of(client)
