@@ -126,10 +126,7 @@ def test_many_servers_share_out_the_partitions(url: str, workers: Workers, caplo
             hand_over()
         wait_until(lambda: len(workers.done) >= len(ids), "all are done", _PATIENCE_S)
 
-        # At least once: who leaves a partition on a busy machine may not have said in time that a task had ended.
-        done = Counter(task_id for task_id, _ in workers.done)
-        assert set(done) == set(ids)
-        assert sum(done.values()) <= len(ids) + 5
+        assert Counter(task_id for task_id, _ in workers.done) == Counter(ids)
 
 
 def test_what_excludes_each_other_meets_in_one_partition(url: str) -> None:

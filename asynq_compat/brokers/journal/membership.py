@@ -191,6 +191,7 @@ class Membership:
         """Return a ticket that renews the session, moves its credit and carries `commands`."""
         session = seat.session
         session.credit_under_way += delta
+        session.frames_under_way += 1
         session.last_made_at_s = self.clock.monotonic_s()
         return Ticket(
             [session.renewal(delta), *commands],
@@ -208,6 +209,7 @@ class Membership:
         seat.is_opening = True
         seat.opened_at_s = self.clock.monotonic_s()
         session.credit_under_way = credit
+        session.frames_under_way = 1
         return Ticket(
             [command.open_session(self.server_id, self.capacity, credit, max(seat.partition.versions))],
             size_bytes=64 + len(self.server_id),
@@ -261,6 +263,7 @@ class Membership:
         with self.lock:
             seat.is_opening = False
             session.credit_under_way -= credit
+            session.frames_under_way -= 1
             if ticket.outcomes is None or ticket.outcomes[0] != command.OK or ticket.position is None:
                 self.wake.set()
                 return
@@ -270,6 +273,7 @@ class Membership:
     def _frame_fate(self, seat: Seat, session: Session, delta: int, ticket: Ticket) -> None:
         with self.lock:
             session.credit_under_way -= delta
+            session.frames_under_way -= 1
             if ticket.outcomes is None:
                 return
             if ticket.outcomes[0] == command.OK:

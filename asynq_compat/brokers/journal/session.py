@@ -50,6 +50,7 @@ class Session:
         "_ready",
         "credit",
         "credit_under_way",
+        "frames_under_way",
         "held",
         "is_open",
         "journal",
@@ -71,6 +72,7 @@ class Session:
         self.is_open = False
         self.credit = 0
         self.credit_under_way = 0
+        self.frames_under_way = 0
         self.held: set[int] = set()  # Given out, not settled: position and index in one.
         self.ready_count = 0  # assigned, not given out
         self.ready_since_s = 0.0
@@ -89,8 +91,8 @@ class Session:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing to keep alive."""
-        return not (self.held or self.ready_count or self.credit or self.credit_under_way)
+        """Nothing to keep alive, and nothing on its way that may bring tasks: credit that is offered and withdrawn adds up to none."""
+        return not (self.held or self.ready_count or self.credit or self.frames_under_way)
 
     @property
     def has_started_more(self) -> bool:

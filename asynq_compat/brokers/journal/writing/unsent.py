@@ -10,6 +10,13 @@ def closed(name: str) -> BrokerUnavailableError:
     return BrokerUnavailableError(f"the connection to {name} is closed; nothing was sent")
 
 
+def no_room(name: str, waiting_bytes: int) -> BrokerUnavailableError:
+    """Return the error for a caller that found too much waiting before it."""
+    return BrokerUnavailableError(
+        f"{name} does not keep up: {waiting_bytes} bytes wait to be written; nothing was sent"
+    )
+
+
 def uncertain(name: str) -> BrokerUnavailableError:
     """Return the error of a frame whose fate was given up."""
     return BrokerUnavailableError(

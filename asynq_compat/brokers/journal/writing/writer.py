@@ -16,7 +16,7 @@ import time
 from asynq_compat.brokers.journal.writing.framing import Awaited, Framing
 from asynq_compat.brokers.journal.writing.outbox import Outbox
 from asynq_compat.brokers.journal.writing.ticket import Frame, Outcomes, Ticket, fail, tell
-from asynq_compat.brokers.journal.writing.unsent import closed, unanswered, uncertain
+from asynq_compat.brokers.journal.writing.unsent import closed, no_room, unanswered, uncertain
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, InvalidArgumentError
 from asynq_compat.journals.journal import Journal
 from asynq_compat.rules.clock import Clock
@@ -66,13 +66,13 @@ class Writer:
             if is_apart or not self._outbox.has_room(ticket):
                 self._start_thread()  # Its callers may all be here, waiting for room.
                 self._changed.notify_all()
-            if not self._changed.wait_for(lambda: self._outbox.has_room(ticket) or self._is_closed, timeout_s):
-                raise BrokerUnavailableError(
-                    f"{self._name} does not keep up: {self._outbox.size_bytes} bytes wait to be written; nothing was sent"
-                )
-            if self._is_closed:
-                raise self._why_closed
-            self._outbox.add(ticket)
+            has_room = self._changed.wait_for(lambda: self._outbox.has_room(ticket) or self._is_closed, timeout_s)
+            if has_room and not self._is_closed:
+                self._outbox.add(ticket)
+                return
+            error = self._why_closed if self._is_closed else no_room(self._name, self._outbox.size_bytes)
+        tell(fail([ticket], error))
+        raise error
 
     def wait(self, ticket: Ticket, *, timeout_s: float, sends: bool = True) -> None:
         """Wait until a queued ticket is settled, sending meanwhile (an unanswered append takes its time) if it `sends`; raises as `commit`."""

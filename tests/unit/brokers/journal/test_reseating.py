@@ -11,9 +11,12 @@ from functools import partial
 
 import pytest
 
+from asynq_compat.brokers.journal.attending.attendance import Attendance
 from asynq_compat.brokers.journal.attending.rendezvous import followed_by
 from asynq_compat.brokers.journal.consuming import JournalIntake
+from asynq_compat.brokers.journal.membership import Membership
 from asynq_compat.brokers.journal.open import open_journal
+from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.queue import partition_of
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, queue_journal_name
 from asynq_compat.journals.memory import MemoryJournalStore
@@ -69,7 +72,7 @@ class Place:
         self._name = uuid.uuid4().hex
         self._count = count
         self._brokers: list[Broker] = []
-        self._store = self._open_store()
+        self._store = self.open_store()
         self._machines = [Machine("default") for _ in range(count)]
         self._journals = [self._store.open(queue_journal_name("default", number)) for number in range(count)]
         self.workers: list[Worker] = []
@@ -77,12 +80,12 @@ class Place:
         # Partitions that had followers and then none, and since which position.
         self.forsaken: list[tuple[int, int]] = []
 
-    def _open_store(self) -> MemoryJournalStore:
+    def open_store(self) -> MemoryJournalStore:
         return MemoryJournalStore(self._name, now_ms=self.clock.now_ms)
 
     def broker(self) -> Broker:
         """Open one more process."""
-        broker = open_journal(self._open_store(), clock=self.clock, idle_s=0.01, partition_count=self._count)
+        broker = open_journal(self.open_store(), clock=self.clock, idle_s=0.01, partition_count=self._count)
         self._brokers.append(broker)
         return broker
 
@@ -231,6 +234,24 @@ def test_a_task_that_runs_holds_up_the_leaving_of_its_partition(place: Place) ->
     assert settle(first.intake, leases) == {SettleOutcome.SETTLED}
 
     wait_until(partial(is_shared_out, place), "it has left what is not its own")
+
+
+def test_a_session_to_which_credit_is_on_its_way_is_not_idle_though_it_is_withdrawn_behind(place: Place) -> None:
+    partitions = Partitions(place.open_store(), place.clock)
+    membership = Membership(partitions, QueueOrder(weights={"default": 1}), 8, "me", Attendance(partitions, "me"))
+    seat = next(iter(membership.seats.values()))
+    seat.session.opened(1, 0.0, credit=0)
+
+    with membership.lock:
+        frames = [membership.frame(seat, delta, []) for delta in (3, -3)]
+    states = [seat.session.is_idle]
+    for frame in frames:
+        assert frame.on_fate is not None
+        frame.on_fate(frame)
+        states.append(seat.session.is_idle)
+    partitions.close()
+
+    assert states == [False, False, True]
 
 
 def test_an_idle_server_helps_where_the_followers_are_busy() -> None:
