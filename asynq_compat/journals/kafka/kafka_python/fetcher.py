@@ -80,6 +80,7 @@ class KafkaPythonFetcher:
         """Return records, after at most about `timeout_ms` if there are none."""
         try:
             records = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_count).get(self._partition, ())
+            self._next = self._consumer.position(self._partition)  # It, too, tells of a log that lost its tail.
         except (kafka.errors.OffsetOutOfRangeError, kafka.errors.LogTruncationError) as error:
             raise NotInJournalError(self._topic, self._next - 1) from error
         except kafka.errors.UnsupportedCodecError as error:
@@ -96,7 +97,6 @@ class KafkaPythonFetcher:
             raise BrokerUnavailableError(
                 f"topic {self._topic} cannot be read now ({self._settings.address}): {cause}"
             ) from error
-        self._next = self._consumer.position(self._partition)
         return [
             Entry(
                 record.offset,
