@@ -93,7 +93,7 @@ class Attempts:
         except KeyError:
             return False
         run.end()
-        self._settler.add(Settlement(run.lease, SettleKind.COMPLETE if run.rest.retention > 0 else SettleKind.DONE))
+        self._settler.add(Settlement(run.lease, SettleKind.COMPLETE) if run.rest.retention > 0 else run.lease)
         if self._is_draining:
             self._note_drained()
         return True

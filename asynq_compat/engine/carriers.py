@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import sys
-import time
-import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Callable, Container, Sequence
+from contextvars import copy_context
+from sys import getrefcount
+from time import monotonic
 from typing import Any, Self, cast
+from weakref import getweakrefcount
 
 from asynq_compat.engine.run import Run
 
@@ -119,17 +120,9 @@ class Carriers:
     async def _carry(self) -> None:
         todo, running, succeeded = self._todo, self._running, self._succeeded
         carrier = cast("Carrier", asyncio.current_task())
-        reference_count, weak_reference_count, variables_now = (
-            sys.getrefcount,
-            weakref.getweakrefcount,
-            contextvars.copy_context,
-        )
-        references, weak_references, variables = (
-            reference_count(carrier),
-            weak_reference_count(carrier),
-            variables_now(),
-        )
-        until_s = time.monotonic() + _STEP_S
+        references, weak_references, variables = getrefcount(carrier), getweakrefcount(carrier), copy_context()
+        variable_count = len(variables)
+        until_s = monotonic() + _STEP_S
         while todo or self._has_found_more():
             run = todo.popleft()
             # Before the look at `running`: who ends the attempt from now on knows that it may have begun, and takes its task away.
@@ -139,17 +132,18 @@ class Carriers:
                 continue
             carrier.run = run
             try:
-                await cast("Awaitable[object]", run.function(run, task))
+                await run.function(run, task)
             except BaseException as error:  # noqa: BLE001 - the user's code
                 self._failed(run, error)
             else:
                 succeeded(run)
             if (
                 carrier.is_spent
-                or reference_count(carrier) != references
-                or weak_reference_count(carrier) != weak_references
-                or not _are_same(variables, variables_now())
-                or time.monotonic() >= until_s
+                or getrefcount(carrier) != references
+                or getweakrefcount(carrier) != weak_references
+                or len(now := copy_context()) != variable_count
+                or (variable_count and not _are_same(variables, now))
+                or monotonic() >= until_s
             ):
                 break
         carrier.run = None
@@ -168,7 +162,5 @@ class Carriers:
 
 
 def _are_same(before: contextvars.Context, now: contextvars.Context) -> bool:
-    """Return whether every context variable has the very value that it had."""
-    return len(now) == len(before) and (
-        not now or all(before.get(variable, _ABSENT) is value for variable, value in now.items())
-    )
+    """Return whether each of as many context variables has the very value that it had."""
+    return all(before.get(variable, _ABSENT) is value for variable, value in now.items())

@@ -25,14 +25,14 @@ from asynq_compat.engine.failures import Failures
 from asynq_compat.engine.pool import PlainCall, Pool
 from asynq_compat.engine.run import HandlerTask, Job, Run
 from asynq_compat.engine.settler import Settler
-from asynq_compat.errors import AsynqError, ContextCanceledError, ContextDeadlineError, InvalidArgumentError
+from asynq_compat.errors import ContextCanceledError, ContextDeadlineError, CorruptDataError, InvalidArgumentError
 from asynq_compat.ports.consuming import Intake, Lease, LeaseTerm
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.deadline import attempt_deadline_ns
 from asynq_compat.rules.outcome import Ending
 from asynq_compat.servemux import Handler, HandlerFunc, ServeMux, as_function, is_async
 from asynq_compat.task import Task
-from asynq_compat.wire.message import TaskMessage, split_message
+from asynq_compat.wire.message import TaskMessage, split_message, split_messages
 
 _R = TypeVar("_R")
 _UNREADABLE = "Cannot read task id=%s of queue %r; it stays active: %s"
@@ -83,6 +83,11 @@ class Runner:
 
     def start(self, leases: Sequence[Lease]) -> None:
         """Run the tasks, each at once."""
+        try:
+            rows = split_messages([lease.message for lease in leases])
+        except CorruptDataError:
+            leases = [lease for lease in leases if self._can_read(lease)]
+            rows = split_messages([lease.message for lease in leases])
         now_ns = self.deadlines.follow_clock()
         earliest_ns = self.deadlines.earliest_ns
         running, find, lost = self.attempts.running, self._find, self._settler.add
@@ -90,17 +95,11 @@ class Runner:
         term: LeaseTerm | None = None
         known: TaskMessage | None = None
         is_ours = True
-        for lease in leases:
+        for lease, (type_name, payload, rest) in zip(leases, rows, strict=True):
             if lease.term is not term:
                 term = lease.term
                 is_ours = term.is_valid()
             if not is_ours:
-                lost(None)
-                continue
-            try:
-                type_name, payload, _, _, rest = split_message(lease.message)
-            except AsynqError as error:
-                self._log.error(_UNREADABLE, lease.task_id, lease.queue, error)
                 lost(None)
                 continue
             if rest is not known:  # Tasks of one kind share it.
@@ -122,6 +121,17 @@ class Runner:
         if earliest_ns < self.deadlines.earliest_ns:
             self.deadlines.notice(earliest_ns)
         self._submit(coroutines, plain)
+
+    def _can_read(self, lease: Lease) -> bool:
+        """Return whether the lease's message can be read; if not, its task stays as it is, and its slot is free."""
+        try:
+            split_message(lease.message)
+        except CorruptDataError as error:
+            if lease.term.is_valid():
+                self._log.error(_UNREADABLE, lease.task_id, lease.queue, error)
+            self._settler.add(None)
+            return False
+        return True
 
     def _submit(self, coroutines: Sequence[Run], plain: Sequence[Run | Job]) -> None:
         if coroutines:

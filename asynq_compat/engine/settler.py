@@ -15,10 +15,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from operator import attrgetter
 
 from asynq_compat.engine.service import Service
 from asynq_compat.errors import AsynqError, BrokerUnavailableError
-from asynq_compat.ports.consuming import Intake, Lease, LeaseTerm, SettleKind, Settlement, SettleOutcome
+from asynq_compat.ports.consuming import (
+    Ended,
+    Intake,
+    Lease,
+    SettleKind,
+    SettleOutcome,
+    are_leases,
+    lease_of,
+    settlement_of,
+)
 
 # How long a broken connection is left alone: at first, and at most (Asynq's syncer waits 5 s).
 _RETRY_FIRST_S = 0.25
@@ -33,6 +43,7 @@ _LARGE_MIN = 100
 _IN_A_ROW_MIN = 5
 # Idle, nothing is due: it is woken by `add`.
 _IDLE_S = 60.0
+_term_of = attrgetter("term")
 
 
 class Settler(Service):
@@ -41,22 +52,22 @@ class Settler(Service):
     def __init__(self, intake: Intake, log: logging.Logger) -> None:
         super().__init__("settler", log)
         self._intake = intake
-        self._added: deque[Settlement | None] = deque()
+        self._added: deque[Ended | None] = deque()
         self._has_added = threading.Event()
         self._is_woken = False  # The event's state; a flag is quicker to ask, once a task.
         self._turns_over = True
         self._freeing = threading.Lock()  # Guards the taking out of `_added`, and the next.
         self._freed_early = 0
         # Owned by the settler's thread.
-        self._unsettled: list[Settlement] = []
+        self._unsettled: list[Ended] = []
         self._retry_wait_s = _RETRY_FIRST_S
         self._retry_at_s = 0.0
         self._in_a_row = 0  # Batches that came right behind one another.
         self._was_large = False  # The batch before was a large one.
 
-    def add(self, settlement: Settlement | None) -> None:
+    def add(self, ended: Ended | None) -> None:
         """Have a task settled and its slot freed."""
-        self._added.append(settlement)
+        self._added.append(ended)
         # Behind the append: the thread clears the flag before it looks, so one of the two sees the other.
         if not self._is_woken:
             self._is_woken = True
@@ -113,7 +124,7 @@ class Settler(Service):
             slots_freed = len(batch) - self._freed_early
             self._freed_early = 0
         self._was_large = len(batch) >= _LARGE_MIN
-        fresh = _still_ours([settlement for settlement in batch if settlement is not None])
+        fresh = _still_ours([ended for ended in batch if ended is not None])
         if not batch:
             return
         error = self._settle(fresh, slots_freed)
@@ -140,7 +151,7 @@ class Settler(Service):
             self._settle_singly(again)
 
     def _settle(
-        self, settlements: Sequence[Settlement], slots_freed: int = 0, *, is_again: bool = False
+        self, settlements: Sequence[Ended], slots_freed: int = 0, *, is_again: bool = False
     ) -> Exception | None:
         """Have the broker carry out the settlements; return why it has not."""
         try:
@@ -150,12 +161,12 @@ class Settler(Service):
         self._note(settlements, outcomes, is_again=is_again)
         return None
 
-    def _put_off(self, settlements: Sequence[Settlement]) -> None:
+    def _put_off(self, settlements: Sequence[Ended]) -> None:
         self._unsettled.extend(settlements)
         self._retry_at_s = time.monotonic() + self._retry_wait_s
         self._retry_wait_s = min(2 * self._retry_wait_s, _RETRY_MAX_S)
 
-    def _settle_singly(self, settlements: Sequence[Settlement]) -> None:
+    def _settle_singly(self, settlements: Sequence[Ended]) -> None:
         """One of them cannot be settled: the others must not suffer."""
         for settlement in settlements:
             error = self._settle([settlement], is_again=True)
@@ -166,13 +177,10 @@ class Settler(Service):
                     self.log.error("%s; Will retry syncing", _failed(settlement), exc_info=error)
                 self._put_off([settlement])
 
-    def _note(self, settlements: Sequence[Settlement], outcomes: Sequence[SettleOutcome], *, is_again: bool) -> None:
-        requeue = SettleKind.REQUEUE
-        if outcomes.count(SettleOutcome.SETTLED) == len(outcomes) and all(
-            one.kind is not requeue for one in settlements
-        ):
+    def _note(self, settlements: Sequence[Ended], outcomes: Sequence[SettleOutcome], *, is_again: bool) -> None:
+        if outcomes.count(SettleOutcome.SETTLED) == len(outcomes) and are_leases(settlements):
             return  # Nearly always.
-        for settlement, outcome in zip(settlements, outcomes, strict=True):
+        for settlement, outcome in zip(map(settlement_of, settlements), outcomes, strict=True):
             # While the lease holds nobody else can have settled it: an earlier try did, whose answer was lost.
             is_done_before = is_again and outcome is SettleOutcome.NOT_HELD and settlement.lease.term.is_valid()
             if outcome is SettleOutcome.SETTLED or is_done_before:
@@ -184,20 +192,12 @@ class Settler(Service):
                 self.log.error("%s: what is stored about it contradicts itself", _failed(settlement))
 
 
-def _still_ours(settlements: Sequence[Settlement]) -> list[Settlement]:
-    """Return those whose lease holds; leases mostly share a term, which is asked once in a row."""
-    kept: list[Settlement] = []
-    last_term: LeaseTerm | None = None
-    is_valid = False
-    for settlement in settlements:
-        term = settlement.lease.term
-        if term is not last_term:
-            last_term, is_valid = term, term.is_valid()
-        if is_valid:
-            kept.append(settlement)
-    return kept
+def _still_ours(settlements: Sequence[Ended]) -> Sequence[Ended]:
+    """Return those whose lease holds; leases mostly share a term, which is asked once."""
+    valid = {term: term.is_valid() for term in set(map(_term_of, settlements))}
+    return settlements if all(valid.values()) else [one for one in settlements if valid[one.term]]
 
 
-def _failed(settlement: Settlement) -> str:
-    lease = settlement.lease
-    return f"Could not settle task id={lease.task_id} of queue {lease.queue!r} as {settlement.kind.value}"
+def _failed(ended: Ended) -> str:
+    lease, kind = lease_of(ended), settlement_of(ended).kind
+    return f"Could not settle task id={lease.task_id} of queue {lease.queue!r} as {kind.value}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from asynq_compat.wire.hot_record import hot_record
 
@@ -30,7 +30,7 @@ class QueueOrder:
 
 
 class LeaseTerm(Protocol):
-    """How long leases are ours; shared by all leases that run out together."""
+    """How long leases are ours; shared by all leases that run out together, and equal to itself alone."""
 
     def is_valid(self) -> bool:
         """Return True while nobody else can have been given the tasks. Cheap: asked before every start and settle."""
@@ -87,6 +87,30 @@ class Settlement:
     error_msg: str = ""
     is_failure: bool = True
 
+    @property
+    def term(self) -> LeaseTerm:
+        """Until when the lease holds."""
+        return self.lease.term
+
+
+# What became of a task. Nearly all end well and are not kept: then the lease by itself says so, and nothing is made.
+Ended = Lease | Settlement
+
+
+def settlement_of(ended: Ended) -> Settlement:
+    """Return it as a settlement, a lease as one that is DONE."""
+    return ended if isinstance(ended, Settlement) else Settlement(ended, SettleKind.DONE)
+
+
+def are_leases(ended: Sequence[Ended]) -> TypeGuard[Sequence[Lease]]:
+    """Return whether all are bare leases."""
+    return set(map(type, ended)) <= {Lease}
+
+
+def lease_of(ended: Ended) -> Lease:
+    """Return the lease that it settles."""
+    return ended.lease if isinstance(ended, Settlement) else ended
+
 
 class SettleOutcome(Enum):
     """What became of one settlement."""
@@ -110,8 +134,8 @@ class Intake(Protocol):
             NewerReleaseError: A later release has taken over: nothing will come any more.
         """
 
-    def settle(self, settlements: Sequence[Settlement], slots_freed: int) -> Sequence[SettleOutcome]:
-        """Carry out the settlements: one outcome each, same order; and take note of `slots_freed` slots.
+    def settle(self, settlements: Sequence[Ended], slots_freed: int) -> Sequence[SettleOutcome]:
+        """Carry out the settlements, a bare lease as DONE: one outcome each, same order; and take note of `slots_freed` slots.
 
         `slots_freed` counts every slot free since the last call, also those whose lease is not settled (the lease was lost).
         The slots count as freed also when the call raises.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from asynq_compat.wire.codec.decoding import amend_message, decode_message, split_message, valid_text
 from asynq_compat.wire.codec.encoding import encode_message, encode_new
+from asynq_compat.wire.codec.rows import split_messages
 from asynq_compat.wire.codec.task_message import TaskMessage
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "encode_message",
     "encode_new",
     "split_message",
+    "split_messages",
     "valid_text",
 ]

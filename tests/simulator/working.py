@@ -17,7 +17,7 @@ from asynq_compat.brokers.journal.session import SessionTerm
 from asynq_compat.brokers.journal.settling import delay_ms, new_retried, outcomes_of
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.errors import AsynqError
-from asynq_compat.ports.consuming import Lease, SettleKind, Settlement, SettleOutcome
+from asynq_compat.ports.consuming import Ended, Lease, SettleKind, Settlement, SettleOutcome
 from asynq_compat.wire import command as c
 from asynq_compat.wire.message import decode_message
 from tests.simulator.journals import QUEUE
@@ -39,7 +39,7 @@ class _Settling:
     """A batch that is on its way, or a part of it."""
 
     sent: _Sent
-    batch: list[Settlement]
+    batch: list[Ended]
     until_ms: int
 
 
@@ -52,7 +52,7 @@ class Work:
         self._maintaining = JournalMaintaining(server.partitions)
         self._taken: list[Lease] = []
         self._running: dict[Place, Lease] = {}
-        self._ended: list[Settlement] = []
+        self._ended: list[Ended] = []
         self._freed = 0
         self._settling: list[_Settling] = []
         self._recovering: Ticket | None = None
@@ -150,7 +150,7 @@ class Work:
             if ticket.outcomes[0] == c.OK:
                 outcomes_of(one.sent.plan, ticket.outcomes[1:], results)
             promise(SettleOutcome.INCONSISTENT not in results, f"{server.name} settled what the machine rejects")
-            self._intake._settled(one.sent, one.batch)
+            self._intake._settled(one.sent)
             if not server.point(SETTLED):
                 return
 
@@ -180,9 +180,9 @@ class Work:
         self._taken.clear()
 
 
-def _settlement(lease: Lease, kind: float, delay: int) -> Settlement:
+def _settlement(lease: Lease, kind: float, delay: int) -> Ended:
     if kind < 0.65:
-        return Settlement(lease, SettleKind.DONE)
+        return lease
     if kind < 0.75:
         return Settlement(lease, SettleKind.COMPLETE)
     if kind < 0.8:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from operator import attrgetter
 
 from asynq_compat.brokers.journal.attending.attendance import Attendance
 from asynq_compat.brokers.journal.attending.reseating import Reseating
@@ -30,7 +31,7 @@ from asynq_compat.errors import (
     NewerReleaseError,
     ServerStateError,
 )
-from asynq_compat.ports.consuming import Intake, Lease, QueueOrder, Settlement, SettleOutcome
+from asynq_compat.ports.consuming import Ended, Intake, Lease, QueueOrder, SettleOutcome, lease_of
 from asynq_compat.wire import command
 from asynq_compat.wire.hot_record import hot_record
 
@@ -38,6 +39,7 @@ _RENEWED_LATELY_S = 1.0
 _WITHDRAW_S = 2.0
 # How often it is asked whether a queue has been waited for long enough.
 _HOLD_LOOK_S = 0.02
+_term_of = attrgetter("term")
 
 
 class JournalConsuming:
@@ -97,7 +99,7 @@ class JournalIntake:
             self._check_journals()
         return []
 
-    def settle(self, settlements: Sequence[Settlement], slots_freed: int) -> Sequence[SettleOutcome]:
+    def settle(self, settlements: Sequence[Ended], slots_freed: int) -> Sequence[SettleOutcome]:
         """Carry out the settlements and take note of freed slots."""
         self._check_process()
         with self._membership.lock:
@@ -113,7 +115,7 @@ class JournalIntake:
                 outcomes_of(one.plan, one.ticket.outcomes[1:], results)
             else:
                 _answer_all(results, one.numbers)
-            self._settled(one, settlements)
+            self._settled(one)
         return results
 
     def turn_over(self, slots_freed: int) -> Sequence[Lease]:
@@ -133,7 +135,7 @@ class JournalIntake:
             for seat in membership.seats.values():
                 session = seat.session
                 is_needed = session.is_open and not session.is_idle and session.term.is_valid()
-                lately_s = _RENEWED_LATELY_S if session.held or session.ready_count else RENEW_S
+                lately_s = _RENEWED_LATELY_S if session.holds_tasks or session.ready_count else RENEW_S
                 is_news = session.has_started_more or now_s - session.renewed_at_s > lately_s
                 if is_needed and is_news:
                     tickets.append((seat, membership.frame(seat, 0, [])))
@@ -190,7 +192,7 @@ class JournalIntake:
 
     # --- settling -----------------------------------------------------------------------------------------------------------------
 
-    def _send(self, settlements: Sequence[Settlement], results: list[SettleOutcome]) -> list[_Sent]:
+    def _send(self, settlements: Sequence[Ended], results: list[SettleOutcome]) -> list[_Sent]:
         """Send one frame a queue; what is not held any more is answered at once."""
         membership = self._membership
         sent: list[_Sent] = []
@@ -216,11 +218,11 @@ class JournalIntake:
                 seat.partition.writer.submit(ticket)
         return sent
 
-    def _settled(self, one: _Sent, settlements: Sequence[Settlement]) -> None:
+    def _settled(self, one: _Sent) -> None:
         with self._membership.lock:
             one.session.settled(one.plan.ranges)
-        for number in one.numbers:
-            settlements[number].lease.has_started = True  # What was handed back must not hold up the start mark.
+        for lease in one.plan.told:
+            lease.has_started = True  # What was handed back must not hold up the start mark.
 
     # --- checks -------------------------------------------------------------------------------------------------------------------
 
@@ -253,17 +255,16 @@ def _answer_all(results: list[SettleOutcome], numbers: Sequence[int]) -> None:
         results[number] = SettleOutcome.NOT_HELD
 
 
-def _by_session(settlements: Sequence[Settlement]) -> dict[Session, Sequence[int]]:
+def _by_session(settlements: Sequence[Ended]) -> dict[Session, Sequence[int]]:
     """Return the settlement numbers of each session."""
-    if not settlements:
-        return {}
-    first = settlements[0].lease.term
-    assert isinstance(first, SessionTerm)
-    if all(one.lease.term is first for one in settlements):
-        return {first.session: range(len(settlements))}
+    terms = set(map(_term_of, settlements))
+    if len(terms) == 1:
+        (only,) = terms
+        assert isinstance(only, SessionTerm)
+        return {only.session: range(len(settlements))}
     groups: dict[Session, list[int]] = {}
     for number, one in enumerate(settlements):
-        term = one.lease.term
+        term = lease_of(one).term
         assert isinstance(term, SessionTerm)
         groups.setdefault(term.session, []).append(number)
     return dict(groups)

@@ -230,13 +230,13 @@ class Membership:
         """Give a session up."""
         if not session.is_open:
             return
-        if session.held and not self.is_stopped:
+        if session.holds_tasks and not self.is_stopped:
             _LOG.warning(
                 "the session of server %s in queue %s %s; %d tasks that it held will be recovered",
                 self.server_id,
                 session.queue,
                 why,
-                len(session.held),
+                session.held_count,
             )
         session.lost()
         seat.partition.left(session.name)

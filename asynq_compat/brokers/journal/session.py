@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import repeat
+from operator import attrgetter
 
 from asynq_compat.ports.consuming import Lease
 from asynq_compat.rules.clock import Clock
@@ -18,8 +20,7 @@ from asynq_compat.wire.command import Command, Range
 # journal.md 5: 30 s after the session's last frame; a process that was stopped must notice before anybody else acts.
 LEASE_S = 30.0
 LEASE_MARGIN_S = 5.0
-# An assignment has up to 65 536 tasks.
-_INDEX_BITS = 20
+_has_started = attrgetter("has_started")
 
 
 class SessionTerm:
@@ -46,12 +47,12 @@ class Session:
 
     __slots__ = (
         "_given",
+        "_held",
         "_mark",
         "_ready",
         "credit",
         "credit_under_way",
         "frames_under_way",
-        "held",
         "is_open",
         "journal",
         "last_assigned_at_s",
@@ -73,7 +74,7 @@ class Session:
         self.credit = 0
         self.credit_under_way = 0
         self.frames_under_way = 0
-        self.held: set[int] = set()  # Given out, not settled: position and index in one.
+        self._held: dict[int, bytearray] = {}  # By position: one byte a task, 1 while it is given out and not settled.
         self.ready_count = 0  # assigned, not given out
         self.ready_since_s = 0.0
         self.last_made_at_s = 0.0
@@ -81,7 +82,7 @@ class Session:
         self.last_assigned_at_s = 0.0
         # position, ids, messages, index of the first that is still here
         self._ready: deque[tuple[int, list[str], list[bytes], int]] = deque()
-        self._given: deque[Lease] = deque()
+        self._given: deque[list[Lease]] = deque()  # What no frame has told as started, as it was given out.
         self._mark = (0, 0)
 
     @property
@@ -92,12 +93,22 @@ class Session:
     @property
     def is_idle(self) -> bool:
         """Nothing to keep alive, and nothing on its way that may bring tasks: credit that is offered and withdrawn adds up to none."""
-        return not (self.held or self.ready_count or self.credit or self.frames_under_way)
+        return not (self._held or self.ready_count or self.credit or self.frames_under_way)
 
     @property
     def has_started_more(self) -> bool:
         """Something has started that no frame has told yet."""
-        return bool(self._given) and self._given[0].has_started
+        return bool(self._given) and self._given[0][0].has_started
+
+    @property
+    def holds_tasks(self) -> bool:
+        """Something was given out and is not settled."""
+        return bool(self._held)
+
+    @property
+    def held_count(self) -> int:
+        """How many tasks were given out and are not settled."""
+        return sum(held.count(1) for held in self._held.values())
 
     def opened(self, name: int, made_at_s: float, credit: int) -> None:
         """Note that the OPEN was applied."""
@@ -115,7 +126,7 @@ class Session:
         self.is_open = False
         self.term.is_over = True
         self.credit = self.ready_count = 0
-        self.held.clear()
+        self._held.clear()
         self._ready.clear()
         self._given.clear()
 
@@ -135,14 +146,19 @@ class Session:
         while count and self._ready:
             position, ids, messages, first = self._ready.popleft()
             last = min(first + count, len(ids))
-            leases += [Lease(queue, ids[index], messages[index], term, position, index) for index in range(first, last)]
-            self.held.update(range(position << _INDEX_BITS | first, position << _INDEX_BITS | last))
+            shared = repeat(term), repeat(position), range(first, last)
+            leases += map(Lease, repeat(queue), ids[first:last], messages[first:last], *shared)
+            held = self._held.get(position)
+            if held is None:
+                held = self._held[position] = bytearray(len(ids))
+            held[first:last] = b"\x01" * (last - first)
             count -= last - first
             if last < len(ids):
                 self._ready.appendleft((position, ids, messages, last))
         self.ready_count -= len(leases)
         self.ready_since_s = now_s
-        self._given.extend(leases)
+        if leases:
+            self._given.append(leases)
         return leases
 
     def take_back(self, count: int) -> list[Range]:
@@ -161,12 +177,24 @@ class Session:
     def settled(self, ranges: Iterable[Range]) -> None:
         """Note that nothing more is to be done about these."""
         for position, low, high in ranges:
-            self.held.difference_update(range(position << _INDEX_BITS | low, position << _INDEX_BITS | high))
+            held = self._held.get(position)
+            if held is not None:
+                held[low:high] = bytes(high - low)
+                if 1 not in held:
+                    del self._held[position]
 
     def renewal(self, credit_delta: int = 0) -> Command:
         """Return the SESSION command that says what has started so far."""
         given = self._given
-        while given and given[0].has_started:
-            lease = given.popleft()
-            self._mark = (lease.position, lease.index + 1)
+        last: Lease | None = None
+        while given:
+            leases = given[0]
+            if not all(map(_has_started, leases)):
+                count = next(count for count, lease in enumerate(leases) if not lease.has_started)
+                if count:
+                    last, given[0] = leases[count - 1], leases[count:]
+                break
+            last = given.popleft()[-1]
+        if last is not None:
+            self._mark = (last.position, last.index + 1)
         return command.session(self.name, self._mark[0], self._mark[1], credit_delta)

@@ -7,13 +7,13 @@ Not obvious: a lease that is requeued without having started is handed back to i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.machine.settle import RETENTION_S_MAX
-from asynq_compat.ports.consuming import SettleKind, Settlement, SettleOutcome
+from asynq_compat.ports.consuming import Ended, Lease, SettleKind, Settlement, SettleOutcome, are_leases, settlement_of
 from asynq_compat.wire import command
 from asynq_compat.wire.command import Command, Range
 from asynq_compat.wire.message import TaskMessage, decode_message
@@ -24,28 +24,33 @@ _ERROR_TEXT_MAX_CHARS = 1_000_000
 
 @dataclass(slots=True)
 class SettlePlan:
-    """Commands, for each its items as settlement numbers, and what all of them settle."""
+    """Commands, for each its items as settlement numbers, and what all of them settle.
+
+    Attributes:
+        told: The leases whose end a settlement tells, not the bare lease: some may never have started.
+    """
 
     commands: list[Command] = field(default_factory=list)
     members: list[list[Sequence[int]]] = field(default_factory=list)
     ranges: list[Range] = field(default_factory=list)
+    told: list[Lease] = field(default_factory=list)
     size_bytes: int = 0
 
 
-def plan(settlements: Sequence[Settlement], numbers: Iterable[int]) -> SettlePlan:
+def plan(ended: Sequence[Ended], numbers: Sequence[int]) -> SettlePlan:
     """Return the commands that carry out the settlements with these `numbers`."""
-    done: list[int] = []
-    by_kind: dict[SettleKind, list[int]] = {}
-    done_kind = SettleKind.DONE
-    for number in numbers:
-        kind = settlements[number].kind
-        if kind is done_kind:
-            done.append(number)
-        else:
-            by_kind.setdefault(kind, []).append(number)
     result = SettlePlan()
-    if done:
-        _add_ranges(result, command.settle_done, settlements, done)
+    if are_leases(ended):  # Nearly always.
+        _add_ranges(result, command.settle_done, ended, numbers)
+        return result
+    settlements = [settlement_of(one) for one in ended]
+    leases = [one.lease for one in settlements]
+    result.told = [leases[number] for number in numbers if isinstance(ended[number], Settlement)]
+    by_kind: dict[SettleKind, list[int]] = {}
+    for number in numbers:
+        by_kind.setdefault(settlements[number].kind, []).append(number)
+    if done := by_kind.pop(SettleKind.DONE, None):
+        _add_ranges(result, command.settle_done, leases, done)
     for kind, of_kind in by_kind.items():
         _ADD[kind](result, settlements, of_kind)
     return result
@@ -64,22 +69,22 @@ def outcomes_of(settle_plan: SettlePlan, outcomes: Sequence[Outcome], results: l
                     results[number] = SettleOutcome.INCONSISTENT if one == command.REJECTED else SettleOutcome.NOT_HELD
 
 
-def merge(settlements: Sequence[Settlement], numbers: Sequence[int]) -> tuple[list[Range], list[Sequence[int]]]:
+def merge(leases: Sequence[Lease], numbers: Sequence[int]) -> tuple[list[Range], list[Sequence[int]]]:
     """Join what lies side by side: the ranges, and the settlement numbers of each."""
-    ranges, members = _joined(settlements, numbers)
+    ranges, members = _joined(leases, numbers)
     if all(before < after for before, after in pairwise(ranges)):
         return ranges, members
-    places = {n: (settlements[n].lease.position, settlements[n].lease.index) for n in numbers}
-    return _joined(settlements, sorted(numbers, key=places.__getitem__))
+    places = {n: (leases[n].position, leases[n].index) for n in numbers}
+    return _joined(leases, sorted(numbers, key=places.__getitem__))
 
 
-def _joined(settlements: Sequence[Settlement], numbers: Sequence[int]) -> tuple[list[Range], list[Sequence[int]]]:
+def _joined(leases: Sequence[Lease], numbers: Sequence[int]) -> tuple[list[Range], list[Sequence[int]]]:
     """Join neighbours that come one behind the other, as they do where tasks end in their order."""
     ranges: list[Range] = []
     members: list[Sequence[int]] = []
     current, low, high, first = -1, 0, 0, 0
     for at, number in enumerate(numbers):
-        lease = settlements[number].lease
+        lease = leases[number]
         if lease.index == high and lease.position == current:
             high += 1
             continue
@@ -96,10 +101,10 @@ def _joined(settlements: Sequence[Settlement], numbers: Sequence[int]) -> tuple[
 def _add_ranges(
     result: SettlePlan,
     build: Callable[[Sequence[Range]], Command],
-    settlements: Sequence[Settlement],
+    leases: Sequence[Lease],
     numbers: Sequence[int],
 ) -> None:
-    ranges, members = merge(settlements, numbers)
+    ranges, members = merge(leases, numbers)
     result.commands.append(build(ranges))
     result.members.append(members)
     result.ranges += ranges
@@ -107,14 +112,15 @@ def _add_ranges(
 
 
 def _add_complete(result: SettlePlan, settlements: Sequence[Settlement], numbers: list[int]) -> None:
+    leases = [one.lease for one in settlements]
     by_retention: dict[int, list[int]] = {}
     for number in numbers:
-        retention_s = min(max(1, read(settlements[number].lease.message).retention), RETENTION_S_MAX)
+        retention_s = min(max(1, read(leases[number].message).retention), RETENTION_S_MAX)
         by_retention.setdefault(retention_s, []).append(number)
     kept = []
     all_members: list[Sequence[int]] = []
     for retention_s, alike in by_retention.items():
-        ranges, members = merge(settlements, alike)
+        ranges, members = merge(leases, alike)
         kept += [(position, low, high, retention_s) for position, low, high in ranges]
         all_members += members
         result.ranges += ranges
@@ -151,12 +157,13 @@ def _add_singly(result: SettlePlan, one: Command, settlements: Sequence[Settleme
 
 
 def _add_requeue(result: SettlePlan, settlements: Sequence[Settlement], numbers: list[int]) -> None:
-    started = [n for n in numbers if settlements[n].lease.has_started]
-    unstarted = [n for n in numbers if not settlements[n].lease.has_started]
+    leases = [one.lease for one in settlements]
+    started = [n for n in numbers if leases[n].has_started]
+    unstarted = [n for n in numbers if not leases[n].has_started]
     if started:
-        _add_ranges(result, command.settle_requeue, settlements, started)
+        _add_ranges(result, command.settle_requeue, leases, started)
     if unstarted:
-        _add_ranges(result, command.hand_back, settlements, unstarted)
+        _add_ranges(result, command.hand_back, leases, unstarted)
 
 
 _ADD: dict[SettleKind, Callable[[SettlePlan, Sequence[Settlement], list[int]], None]] = {

@@ -24,7 +24,16 @@ from asynq_compat.brokers.redis.peeking import Bell
 from asynq_compat.brokers.redis.scripts import script
 from asynq_compat.brokers.redis.settling import SettleCall, Settling
 from asynq_compat.errors import AsynqError
-from asynq_compat.ports.consuming import Lease, LeaseTerm, QueueOrder, SettleKind, Settlement, SettleOutcome
+from asynq_compat.ports.consuming import (
+    Ended,
+    Lease,
+    LeaseTerm,
+    QueueOrder,
+    SettleKind,
+    Settlement,
+    SettleOutcome,
+    settlement_of,
+)
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.priority import order_for_take
 
@@ -88,20 +97,21 @@ class RedisIntake:
                 return ()
             self._bell.wait(remaining_s)
 
-    def settle(self, settlements: Sequence[Settlement], slots_freed: int) -> Sequence[SettleOutcome]:
+    def settle(self, settlements: Sequence[Ended], slots_freed: int) -> Sequence[SettleOutcome]:
         """Carry out the settlements whose lease still holds; see the port."""
-        held = _held(settlements)
-        outcomes = [SettleOutcome.NOT_HELD] * len(settlements)
+        named = [settlement_of(one) for one in settlements]
+        held = _held(named)
+        outcomes = [SettleOutcome.NOT_HELD] * len(named)
         with self._changed:
             self._free += slots_freed
             # A take that waits for slots is answered in the same round trip.
-            slots = self._free if self._waits_for_slots and settlements and not self._is_stopped else 0
+            slots = self._free if self._waits_for_slots and named and not self._is_stopped else 0
             self._free -= slots
             if slots == 0:
                 self._changed.notify_all()
         taken: list[Lease] = []
         try:
-            calls = self._settling.plan(settlements, held, outcomes)
+            calls = self._settling.plan(named, held, outcomes)
             self._exchange(calls, outcomes, slots, taken)
         finally:
             if slots:

@@ -5,7 +5,7 @@ Source: docs/semantics.md, "settle".
 
 from __future__ import annotations
 
-from asynq_compat.ports.consuming import SettleOutcome
+from asynq_compat.ports.consuming import SettleKind, Settlement, SettleOutcome
 from asynq_compat.ports.inspecting import Missing
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.testing.conformance.harness import RECOVERY_S, QueueHarness
@@ -54,7 +54,7 @@ def settling_in_any_order_settles_each(queue: QueueHarness) -> None:
     worker = queue.worker()
     first, second, third, fourth, fifth, sixth = worker.take(6)
 
-    assert worker.done(fifth, second) == [SettleOutcome.SETTLED] * 2
+    assert worker.settle(fifth, Settlement(second, SettleKind.DONE)) == [SettleOutcome.SETTLED] * 2
     assert worker.done(sixth, second, first) == [SettleOutcome.SETTLED, SettleOutcome.NOT_HELD, SettleOutcome.SETTLED]
 
     assert queue.are(queue.listed(TaskState.ACTIVE), [third.task_id, fourth.task_id])

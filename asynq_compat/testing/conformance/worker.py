@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from asynq_compat.ports.consuming import Intake, Lease, SettleKind, Settlement, SettleOutcome
+from asynq_compat.ports.consuming import Ended, Intake, Lease, SettleKind, Settlement, SettleOutcome, lease_of
 
 GIVE_UP_AFTER_S = 15.0
 
@@ -47,9 +47,9 @@ class Worker:
         self.held += extra
         return not extra
 
-    def settle(self, *settlements: Settlement) -> list[SettleOutcome]:
-        """Settle and free the slots."""
-        gone = [settlement.lease for settlement in settlements]
+    def settle(self, *settlements: Ended) -> list[SettleOutcome]:
+        """Settle and free the slots; a lease by itself is done."""
+        gone = [lease_of(settlement) for settlement in settlements]
         self.held = [lease for lease in self.held if lease not in gone]
         return list(self.intake.settle(settlements, len(settlements)))
 
@@ -59,7 +59,7 @@ class Worker:
 
     def done(self, *leases: Lease) -> list[SettleOutcome]:
         """Settle as done."""
-        return self.settle_as(SettleKind.DONE, *leases)
+        return self.settle(*leases)
 
     def complete(self, *leases: Lease) -> list[SettleOutcome]:
         """Settle as completed and kept."""

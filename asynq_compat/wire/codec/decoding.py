@@ -17,6 +17,8 @@ from asynq_compat.wire.codec.parsing import parse_message
 from asynq_compat.wire.codec.task_message import TaskMessage
 
 _TYPE, _PAYLOAD, _ID, _UUID_SIZE = 0x0A, 0x12, 0x1A, 36
+# What stands before an id in canonical form.
+ID_HEAD = bytes((_ID, _UUID_SIZE))
 
 _types: dict[bytes, str] = {}
 _rests: dict[bytes, TaskMessage] = {}
@@ -86,6 +88,23 @@ def split_message(encoded: bytes) -> tuple[str, bytes | None, str, str, TaskMess
     _remember(encoded, message.type)
     rest = replace(message, type="", payload=None, id="", unique_key="")
     return message.type, message.payload, message.id, message.unique_key, rest
+
+
+def known_parts(encoded: bytes) -> tuple[int, int, int, str, TaskMessage] | None:
+    """Return where payload, id field and tail of a message begin, its type and its other fields.
+
+    None unless it is in canonical form, has no unique key, and one like it was read before.
+    """
+    tail_at = _tail_at(encoded)
+    if not tail_at:
+        return None
+    at = encoded[1] + 2
+    task_type, rest = _types.get(encoded[:at]), _rests.get(encoded[tail_at:])
+    if task_type is None or rest is None:
+        return None
+    if encoded[at] == _PAYLOAD:
+        at += 2 if encoded[at + 1] < 128 else 3
+    return at, tail_at - _UUID_SIZE - len(ID_HEAD), tail_at, task_type, rest
 
 
 def _remember(encoded: bytes, task_type: str) -> None:

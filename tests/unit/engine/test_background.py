@@ -18,7 +18,7 @@ from asynq_compat.engine.settler import Settler
 from asynq_compat.engine.subscriber import Subscriber
 from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.ports.broker import Broker
-from asynq_compat.ports.consuming import Intake, Lease, QueueOrder, Settlement, SettleOutcome
+from asynq_compat.ports.consuming import Ended, Intake, Lease, QueueOrder, SettleOutcome
 from asynq_compat.ports.producing import EnqueueRequest
 from asynq_compat.ports.signalling import CancelationFeed, Signalling
 from asynq_compat.task import Task
@@ -45,7 +45,7 @@ class BreakingIntake:
             raise BrokerUnavailableError("gone")
         return self._inner.take(wait_s)
 
-    def settle(self, settlements: Sequence[Settlement], slots_freed: int) -> Sequence[SettleOutcome]:
+    def settle(self, settlements: Sequence[Ended], slots_freed: int) -> Sequence[SettleOutcome]:
         self.freed += slots_freed
         return self._inner.settle(settlements, slots_freed)
 

@@ -13,7 +13,16 @@ from asynq_compat.connect import open_broker
 from asynq_compat.engine.settler import Settler
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError
 from asynq_compat.ports.broker import Broker
-from asynq_compat.ports.consuming import Intake, Lease, QueueOrder, SettleKind, Settlement, SettleOutcome
+from asynq_compat.ports.consuming import (
+    Ended,
+    Intake,
+    Lease,
+    QueueOrder,
+    SettleKind,
+    Settlement,
+    SettleOutcome,
+    lease_of,
+)
 from asynq_compat.ports.inspecting import QueueInfo
 from asynq_compat.ports.producing import EnqueueRequest
 from asynq_compat.testing.clock import VirtualClock
@@ -34,12 +43,12 @@ class WatchedIntake:
         self._inner = inner
         self.freed = 0
         self.calls: list[list[str]] = []
-        self.before: Callable[[Sequence[Settlement]], object] = lambda settlements: None
-        self.after: Callable[[Sequence[Settlement]], object] = lambda settlements: None
+        self.before: Callable[[Sequence[Ended]], object] = lambda settlements: None
+        self.after: Callable[[Sequence[Ended]], object] = lambda settlements: None
 
-    def settle(self, settlements: Sequence[Settlement], slots_freed: int) -> Sequence[SettleOutcome]:
+    def settle(self, settlements: Sequence[Ended], slots_freed: int) -> Sequence[SettleOutcome]:
         self.freed += slots_freed
-        self.calls.append([one.lease.task_id for one in settlements])
+        self.calls.append([lease_of(one).task_id for one in settlements])
         self.before(settlements)
         outcomes = self._inner.settle(settlements, 0)
         self.after(settlements)
@@ -101,11 +110,11 @@ def stats(broker: Broker) -> QueueInfo:
     return found
 
 
-def raise_once(error: Exception) -> Callable[[Sequence[Settlement]], None]:
+def raise_once(error: Exception) -> Callable[[Sequence[Ended]], None]:
     """Return what raises `error` at its first call."""
     errors = [error]
 
-    def maybe(settlements: Sequence[Settlement]) -> None:
+    def maybe(settlements: Sequence[Ended]) -> None:
         if errors:
             raise errors.pop()
 
@@ -115,7 +124,7 @@ def raise_once(error: Exception) -> Callable[[Sequence[Settlement]], None]:
 def test_slots_that_were_given_out_early_are_not_given_out_again(intake: WatchedIntake, settler: Settler) -> None:
     entered, gate = threading.Event(), threading.Event()
 
-    def wait_at_the_gate(settlements: Sequence[Settlement]) -> None:
+    def wait_at_the_gate(settlements: Sequence[Ended]) -> None:
         entered.set()
         assert gate.wait(PATIENCE_S)
 
@@ -178,7 +187,7 @@ def test_what_was_not_held_any_more_at_the_second_try_is_told(
 ) -> None:
     """The lease ended during the try: it may have been this server that settled the task, or another one."""
 
-    def answer_late(settlements: Sequence[Settlement]) -> None:
+    def answer_late(settlements: Sequence[Ended]) -> None:
         if len(intake.calls) == 1:
             raise BrokerUnavailableError("no answer", may_have_happened=True)
         clock.advance_s(31)
@@ -205,7 +214,7 @@ def test_a_broker_that_is_away_is_asked_less_and_less_often_until_it_is_back(
 ) -> None:
     is_back = threading.Event()
 
-    def fail(settlements: Sequence[Settlement]) -> None:
+    def fail(settlements: Sequence[Ended]) -> None:
         if not is_back.is_set():
             raise BrokerUnavailableError("gone")
 
@@ -245,7 +254,7 @@ def test_what_could_not_be_settled_is_settled_when_the_server_stops(
     (lease,) = leases_of(broker, intake, "a")
     is_over = threading.Event()
 
-    def fail(settlements: Sequence[Settlement]) -> None:
+    def fail(settlements: Sequence[Ended]) -> None:
         if not is_over.is_set():
             raise error
 
@@ -263,7 +272,7 @@ def test_what_could_not_be_settled_is_settled_when_the_server_stops(
 def test_what_cannot_be_settled_at_the_stop_either_is_told(
     broker: Broker, intake: WatchedIntake, settler: Settler, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(settlements: Sequence[Settlement]) -> None:
+    def fail(settlements: Sequence[Ended]) -> None:
         raise BrokerUnavailableError("gone")
 
     intake.before = fail
@@ -290,10 +299,10 @@ def test_one_that_the_broker_refuses_costs_no_other_its_outcome(
 ) -> None:
     leases = leases_of(broker, intake, "a", "poison", "b")
 
-    def refuse(settlements: Sequence[Settlement]) -> None:
+    def refuse(settlements: Sequence[Ended]) -> None:
         if comes_after_an_outage and len(intake.calls) == 1:
             raise BrokerUnavailableError("gone")
-        if any(one.lease.task_id == "poison" for one in settlements):
+        if any(lease_of(one).task_id == "poison" for one in settlements):
             raise error
 
     intake.before = refuse
@@ -305,7 +314,7 @@ def test_one_that_the_broker_refuses_costs_no_other_its_outcome(
     assert (stats(broker).active, stats(broker).processed) == (1, 2)
     assert "Could not settle task id=poison" in caplog.text
     # What our own tree refuses is refused for good; what nobody foresaw may pass.
-    assert [one.lease.task_id for one in settler._unsettled] == (["poison"] if error.args[0] != "too large" else [])
+    assert [lease_of(one).task_id for one in settler._unsettled] == (["poison"] if error.args[0] != "too large" else [])
 
 
 def test_an_unforeseen_error_of_the_broker_ends_no_thread_and_loses_no_outcome(
@@ -314,7 +323,7 @@ def test_an_unforeseen_error_of_the_broker_ends_no_thread_and_loses_no_outcome(
     leases = leases_of(broker, intake, "a", "b")
     errors: list[Exception] = [KeyError("a"), ZeroDivisionError(), RuntimeError("a third time")]
 
-    def fail(settlements: Sequence[Settlement]) -> None:
+    def fail(settlements: Sequence[Ended]) -> None:
         if errors:
             raise errors.pop(0)
 

@@ -5,6 +5,7 @@ The hex strings are what asynq v0.26.0 writes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 
 import pytest
@@ -21,6 +22,7 @@ from asynq_compat.wire.message import (
     encode_message,
     encode_new,
     split_message,
+    split_messages,
     valid_text,
 )
 from tests.unit.wire.strategies import messages
@@ -76,6 +78,50 @@ def test_the_parts_of_a_split_message_are_the_message(message: TaskMessage) -> N
         named = message.type, message.payload or None, message.id, message.unique_key
         assert (task_type, payload, task_id, unique_key) == named
         assert rest == replace(message, type="", payload=None, id="", unique_key="", headers=message.headers or None)
+
+
+def split_one_by_one(encoded: Sequence[bytes]) -> list[tuple[str, bytes | None, TaskMessage]] | None:
+    """Return what is in each message; None if one of them cannot be read."""
+    try:
+        parts = [split_message(one) for one in encoded]
+    except CorruptDataError:
+        return None
+    return [(task_type, payload, rest) for task_type, payload, _, _, rest in parts]
+
+
+def split_together(encoded: Sequence[bytes]) -> list[tuple[str, bytes | None, TaskMessage]] | None:
+    """Return the same by the way for many."""
+    try:
+        return split_messages(encoded)
+    except CorruptDataError:
+        return None
+
+
+@given(messages(), st.lists(st.tuples(st.integers(0, 400), st.binary(min_size=1, max_size=3)), max_size=4))
+@example(USUAL, [(len("\n\x05email\x12\x02{}\x1a$"), b"\xff")])  # An id that is no text.
+@example(USUAL, [(7, b"\x12\x03")])  # A payload that goes on into what was the head of the id.
+@example(replace(USUAL, payload=None), [(7, b"\x12")])
+@example(USUAL, [(9, b"[]")])
+def test_messages_that_are_alike_are_read_as_one_by_one(message: TaskMessage, changes: list[tuple[int, bytes]]) -> None:
+    encoded = encode_message(message)
+    alike = [encode_message(replace(message, payload=message.payload and bytes(len(message.payload)))), encoded] * 4
+    changed = []
+    for at, put in changes:
+        place = at % (len(encoded) or 1)
+        changed.append((encoded[:place] + put + encoded[place + len(put) :])[: len(encoded)])
+
+    assert split_together(alike) == split_one_by_one(alike)
+    for one in changed:  # By now it is known what the next ones are like.
+        assert split_together([encoded, one, encoded]) == split_one_by_one([encoded, one, encoded])
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=30))
+def test_messages_of_several_kinds_are_read_as_one_by_one(types: list[str]) -> None:
+    mixed = [
+        encode_message(replace(USUAL, type=one, payload=b"%d" % (number % 12))) for number, one in enumerate(types)
+    ]
+
+    assert split_together(mixed) == split_one_by_one(mixed)
 
 
 @given(messages(), st.integers(0, 300))

@@ -15,7 +15,7 @@ from asynq_compat.brokers.journal.keeper import RANK_S, TickTimer
 from asynq_compat.brokers.journal.pace import WINDOW_MAX, Pace
 from asynq_compat.brokers.journal.session import Session
 from asynq_compat.brokers.journal.settling import merge, outcomes_of, plan
-from asynq_compat.ports.consuming import Lease, QueueOrder, SettleKind, Settlement, SettleOutcome
+from asynq_compat.ports.consuming import Ended, Lease, QueueOrder, SettleKind, Settlement, SettleOutcome
 from asynq_compat.testing.clock import VirtualClock
 from asynq_compat.wire import command
 from asynq_compat.wire.message import TaskMessage, encode_message
@@ -239,8 +239,8 @@ def test_while_a_tick_is_on_its_way_the_next_ones_wait_longer() -> None:
 # --- settling
 
 
-def all_done(places: Iterable[tuple[int, int]]) -> list[Settlement]:
-    return [Settlement(lease(position, index), SettleKind.DONE) for position, index in places]
+def all_done(places: Iterable[tuple[int, int]]) -> list[Lease]:
+    return [lease(position, index) for position, index in places]
 
 
 def test_what_is_settled_twice_at_once_is_named_twice() -> None:
@@ -267,9 +267,9 @@ def test_ranges_name_exactly_what_was_settled(places: set[tuple[int, int]]) -> N
 
 
 def test_each_kind_has_its_command() -> None:
-    settlements = [
+    settlements: list[Ended] = [
         Settlement(lease(1, 0), SettleKind.DONE),
-        Settlement(lease(1, 1), SettleKind.DONE),
+        lease(1, 1),
         Settlement(lease(1, 2, retention=60), SettleKind.COMPLETE),
         Settlement(lease(1, 3, retried=2), SettleKind.RETRY, 1.5, "why"),
         Settlement(lease(1, 4), SettleKind.RETRY, 1.5, "why", is_failure=False),
@@ -291,8 +291,7 @@ def test_each_kind_has_its_command() -> None:
 
 
 def test_outcomes_find_their_settlements() -> None:
-    settlements = [Settlement(lease(1, index), SettleKind.DONE) for index in (0, 1, 2, 5, 6)]
-    made = plan(settlements, range(5))
+    made = plan([lease(1, index) for index in (0, 1, 2, 5, 6)], range(5))
     results = [SettleOutcome.SETTLED] * 5
 
     outcomes_of(made, [[[0, command.STALE, 0], command.STALE]], results)
