@@ -383,7 +383,7 @@ def test_the_private_attributes_are_what_the_decision_says(kafka_cluster: KafkaC
     fetcher = driver.fetcher(At(f"{kafka_namespace}.control", 0))
     fetcher.connect()
 
-    producer, consumer = driver._current_producer().client, fetcher._consumer
+    producer, consumer = driver._producer.get().client, fetcher._consumer
 
     assert kafka.__version__ == "3.0.12"
     for metadata in (producer._metadata, consumer._cluster):

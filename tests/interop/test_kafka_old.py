@@ -19,7 +19,8 @@ from tests.services.waiting import wait_until
 
 pytestmark = pytest.mark.go
 
-_TOLD_WITHIN_S = 5.0
+# Far below what an answer may take, 30 s.
+_TOLD_WITHIN_S = 10.0
 
 
 @pytest.fixture(scope="module", params=["0.10.2", "2.3"])
@@ -47,8 +48,10 @@ def test_a_broker_that_is_too_old_is_told_at_once(old_broker: KfakeCluster, kafk
         with pytest.raises(asynq.UnsupportedByBroker, match=refused):
             client.enqueue(asynq.Task("ok"))
         assert time.monotonic() - began_at_s < _TOLD_WITHIN_S
+    began_at_s = time.monotonic()
     with pytest.raises(asynq.UnsupportedByBroker, match=refused):
         server.start(lambda ctx, task: None)
+    assert time.monotonic() - began_at_s < _TOLD_WITHIN_S
 
     wait_until(lambda: set(threading.enumerate()) <= threads, "who did not come in leaves nothing behind")
 

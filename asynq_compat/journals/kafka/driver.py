@@ -98,7 +98,7 @@ class Driver(Protocol):
         """Start anew in a forked child; what was inherited is its parent's."""
 
     def close(self) -> None:
-        """Close the connections, those that are being made too. Legal twice."""
+        """Close the connections, those that are being made too; takes two seconds at most, whatever the brokers do. Legal twice."""
 
 
 def open_driver(settings: KafkaSettings) -> Driver:

@@ -12,20 +12,25 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, PayloadTooLargeError, ServerStateError
 from asynq_compat.journals.journal import FRAME_BYTES_MAX, MissingRightError
 from asynq_compat.journals.kafka.confluent.admin import ConfluentAdmin
+from asynq_compat.journals.kafka.confluent.asking import Asker
 from asynq_compat.journals.kafka.confluent.connecting import Connector, never_free
 from asynq_compat.journals.kafka.confluent.fetcher import ConfluentFetcher
 from asynq_compat.journals.kafka.confluent.producing import Producing
 from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import ensure_topic
+from asynq_compat.journals.kafka.held import END_S, Held, end_within
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
 from asynq_compat.journals.kafka.unreachable import frame_too_large, right_needed
+
+# What a producer may take to send what is under way when all is closed.
+_FLUSH_S = 0.4
 
 
 class ConfluentDriver:
@@ -33,23 +38,19 @@ class ConfluentDriver:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._is_closed = False
         self._begin()
 
     def _begin(self) -> None:
-        self._making_producer = threading.Lock()  # Guards the next one.
-        self._producing: Producing | None = None
-        self._lock = threading.Lock()  # Guards the next two.
-        self._admin: ConfluentAdmin | None = None
-        self._asker: Consumer | None = None
-        self._asked: set[str] = set()  # Topics whose offsets were asked for.
         self._connector = Connector(self._settings)
         self._connecting: threading.Thread | None = None
+        self._producing = Held(self._make_producing, lambda one: one.close(_FLUSH_S), self._closed)
+        self._admin = Held(self._make_admin, lambda _: None, self._closed)
+        self._asker = Held(lambda: Asker(self._connector, self._settings), Asker.close, self._closed)
 
     def after_fork(self) -> None:
         """Start anew in a forked child; what was inherited is its parent's."""
-        for inherited in (self._producing, self._admin, self._asker):
-            never_free(inherited)
+        for held in (self._producing, self._admin, self._asker):
+            never_free(held.set_aside())
         self._begin()
 
     def connect_ahead(self) -> None:
@@ -59,13 +60,13 @@ class ConfluentDriver:
 
     def _try_to_connect(self) -> None:
         try:
-            self._current_producing()
+            self._producing.get()
         except AsynqError:
             logging.getLogger("asynq_compat").debug("kafka producer not connected ahead", exc_info=True)
 
     def append(self, at: At, frame: bytes) -> int:
         """Store a frame; return its offset."""
-        producing = self._current_producing()
+        producing = self._producing.get()
         topic = at.topic
         try:
             return producing.append(topic, at.partition, frame)
@@ -93,15 +94,9 @@ class ConfluentDriver:
         return self._offsets(at, "begins")[0]
 
     def _offsets(self, at: At, what: str) -> tuple[int, int]:
-        topic, partition = at.topic, TopicPartition(*at)
-        asker = self._current_asker(topic)
+        topic = at.topic
         try:
-            if (
-                topic not in self._asked
-            ):  # Or the first answer takes half a second: nothing is connected to the topic's leader yet.
-                asker.list_topics(topic, timeout=self._settings.request_timeout_s)
-                self._asked.add(topic)
-            offsets = asker.get_watermark_offsets(partition, timeout=self._settings.request_timeout_s)
+            offsets = self._asker.get().offsets(at)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise BrokerUnavailableError(right_needed(self._settings, topic, "describe")) from error
@@ -112,15 +107,15 @@ class ConfluentDriver:
 
     def truncate(self, at: At, before: int) -> None:
         """Delete the records below an offset."""
-        self._current_admin().truncate(at, before)
+        self._admin.get().truncate(at, before)
 
     def topics(self) -> Sequence[str]:
         """Return the names of all topics of the cluster that this user may see."""
-        return self._current_admin().topics()
+        return self._admin.get().topics()
 
     def ensure_topic(self, topic: str, partition_count: int) -> int:
         """Make the topic if it does not exist, check what stands there; return how many partitions it has."""
-        return ensure_topic(self._current_admin(), self._settings, topic, partition_count)
+        return ensure_topic(self._admin.get(), self._settings, topic, partition_count)
 
     def fetcher(self, at: At) -> ConfluentFetcher:
         """Return a consumer of a partition, connected by its first use."""
@@ -128,27 +123,16 @@ class ConfluentDriver:
 
     def close(self) -> None:
         """Close the connections, those that are being made too. Legal twice."""
-        self._is_closed = True
         self._connector.close()
-        if self._connecting is not None:
-            self._connecting.join(self._settings.request_timeout_s)
-        with self._making_producer:
-            producing, self._producing = self._producing, None
-        with self._lock:
-            asker, self._asker = self._asker, None
-            self._admin = None
-        if producing is not None:
-            producing.close(self._settings.request_timeout_s)
-        if asker is not None:
-            asker.close()
+        connecting = () if self._connecting is None else (self._connecting.join,)
+        end_within(END_S, self._producing.close, self._admin.close, self._asker.close, *connecting)
 
-    def _current_producing(self) -> Producing:
-        with self._making_producer:
-            self._check_open()
-            if self._producing is None:
-                client = self._connector.connect(Producer, **self._producer_options())
-                self._producing = Producing(client, self._settings.request_timeout_s)
-            return self._producing
+    def _make_producing(self) -> Producing:
+        client = self._connector.connect(Producer, **self._producer_options())
+        return Producing(client, self._settings.request_timeout_s)
+
+    def _make_admin(self) -> ConfluentAdmin:
+        return ConfluentAdmin(self._settings, self._connector, self._connector.connect(AdminClient))
 
     def _producer_options(self) -> dict[str, Any]:
         timeout_ms = int(self._settings.request_timeout_s * 1000)
@@ -163,29 +147,11 @@ class ConfluentDriver:
         }
 
     def _throw_away(self, producing: Producing) -> None:
-        with self._making_producer:
-            if self._producing is producing:
-                self._producing = None
+        self._producing.forget(producing)
         producing.close(0)
 
-    def _current_admin(self) -> ConfluentAdmin:
-        with self._lock:
-            self._check_open()
-            if self._admin is None:
-                client = self._connector.connect(AdminClient)
-                self._admin = ConfluentAdmin(self._settings, self._connector, client)
-            return self._admin
-
-    def _current_asker(self, topic: str) -> Consumer:
-        with self._lock:
-            self._check_open()
-            if self._asker is None:
-                self._asker = self._connector.connect(Consumer, topic=topic, **{"group.id": "asynq_compat"})
-            return self._asker
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ServerStateError(f"the journals of {self._settings.address} are closed; open them anew")
+    def _closed(self) -> ServerStateError:
+        return ServerStateError(f"the journals of {self._settings.address} are closed; open them anew")
 
     def _no_answer(self, text: str, error: Exception, *, may_have_happened: bool = False) -> BrokerUnavailableError:
         cause = error.args[0].str() if isinstance(error, KafkaException) else str(error)

@@ -89,3 +89,4 @@ class Producing:
         self.client.purge()
         self._is_over.set()
         self._listener.join()
+        self.client.poll(0)  # Who waits for what was purged hears of it.

@@ -6,6 +6,7 @@ failed to connect, none of its sockets is open.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import threading
@@ -44,6 +45,12 @@ class Connected:
 
     client: Any
     network: Network
+    manager: KafkaConnectionManager
+
+    def break_off(self) -> None:
+        """Break its connections: what waits for them fails. Any thread may."""
+        with contextlib.suppress(RuntimeError):  # It is over already.
+            self.network.call_soon_threadsafe(self.manager.close)
 
 
 class _Manager(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
@@ -141,7 +148,7 @@ class Connector:
         finally:
             alarm.cancel()
             alarm.join()
-        return Connected(client, begun[-1][0])
+        return Connected(client, *begun[-1])
 
     def _warn(self) -> None:
         """Say once in an outage that nobody answers; called while an attempt is under way."""

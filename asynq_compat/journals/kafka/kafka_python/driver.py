@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import kafka
@@ -30,6 +30,7 @@ from asynq_compat.errors import (
 from asynq_compat.journals.journal import FRAME_BYTES_MAX, MissingRightError
 from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import ensure_topic
+from asynq_compat.journals.kafka.held import END_S, Held, end_within
 from asynq_compat.journals.kafka.kafka_python.admin import KafkaPythonAdmin
 from asynq_compat.journals.kafka.kafka_python.connecting import METADATA_THROTTLE_MS, Connected, Connector
 from asynq_compat.journals.kafka.kafka_python.fetcher import KafkaPythonFetcher
@@ -37,8 +38,8 @@ from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
 from asynq_compat.journals.kafka.unreachable import codec_missing, frame_too_large, right_needed, too_old
 
-# How long the thread of a producer that is thrown away may take to end.
-_END_S = 1.0
+# What a producer may take to send what is under way when all is closed, and the thread of one that is broken off to end.
+_FLUSH_S, _END_S = 0.4, 1.0
 # Said in a text alone, to who may write no topic at all, instead of an identity for the producer.
 _NO_IDENTITY = kafka.errors.ClusterAuthorizationFailedError.__name__
 _set_aside: list[object] = []
@@ -50,21 +51,18 @@ class KafkaPythonDriver:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._timeout_ms = int(settings.request_timeout_s * 1000)
-        self._is_closed = False
         self._begin()
 
     def _begin(self) -> None:
-        self._producing = threading.Lock()  # Guards the producer.
-        self._administering = threading.Lock()  # Guards the next two.
         self._connector = Connector(self._settings)
         self._connecting: threading.Thread | None = None
-        self._producer: Connected | None = None
-        self._admin_client: Any = None
-        self._asker: Any = None
+        self._producer = Held(self._make_producer, _end_producer, self._closed)
+        self._admin = Held(lambda: self._connector.connect(KafkaAdminClient), _end, self._closed)
+        self._asker = Held(lambda: self._connector.connect(_make_asker), _end, self._closed)
 
     def after_fork(self) -> None:
         """Start anew in a forked child; what was inherited is its parent's."""
-        _set_aside.extend((self._producer, self._admin_client, self._asker))
+        _set_aside.extend(held.set_aside() for held in (self._producer, self._admin, self._asker))
         self._begin()
 
     def connect_ahead(self) -> None:
@@ -74,13 +72,13 @@ class KafkaPythonDriver:
 
     def _try_to_connect(self) -> None:
         try:
-            self._current_producer()
+            self._producer.get()
         except AsynqError:
             logging.getLogger("asynq_compat").debug("kafka producer not connected ahead", exc_info=True)
 
     def append(self, at: At, frame: bytes) -> int:
         """Store a frame; return its offset."""
-        producer = self._current_producer()
+        producer = self._producer.get()
         topic = at.topic
         try:
             future = producer.client.send(topic, value=frame, partition=at.partition)
@@ -110,29 +108,29 @@ class KafkaPythonDriver:
 
     def _offset(self, at: At, *, is_end: bool) -> int:
         topic, partition = at.topic, kafka.TopicPartition(*at)
-        with self._administering:
-            try:
-                asker = self._current_asker()
-                ask = asker.end_offsets if is_end else asker.beginning_offsets
+        asker = self._asker.get().client
+        ask = asker.end_offsets if is_end else asker.beginning_offsets
+        try:
+            with self._until_closed():
                 return int(ask([partition], timeout_ms=self._timeout_ms)[partition])
-            except kafka.errors.TopicAuthorizationFailedError as error:
-                raise BrokerUnavailableError(right_needed(self._settings, topic, "describe")) from error
-            except kafka.errors.KafkaError as error:
-                raise self._no_answer(f"no answer to where {topic} {'ends' if is_end else 'begins'}", error) from error
+        except kafka.errors.TopicAuthorizationFailedError as error:
+            raise BrokerUnavailableError(right_needed(self._settings, topic, "describe")) from error
+        except kafka.errors.KafkaError as error:
+            raise self._no_answer(f"no answer to where {topic} {'ends' if is_end else 'begins'}", error) from error
 
     def truncate(self, at: At, before: int) -> None:
         """Delete the records below an offset."""
-        with self._administering:
+        with self._until_closed():
             self._current_admin().truncate(at, before)
 
     def topics(self) -> Sequence[str]:
         """Return the names of all topics of the cluster that this user may see."""
-        with self._administering:
+        with self._until_closed():
             return self._current_admin().topics()
 
     def ensure_topic(self, topic: str, partition_count: int) -> int:
         """Make the topic if it does not exist, check what stands there; return how many partitions it has."""
-        with self._administering:
+        with self._until_closed():
             return ensure_topic(self._current_admin(), self._settings, topic, partition_count)
 
     def fetcher(self, at: At) -> KafkaPythonFetcher:
@@ -141,38 +139,28 @@ class KafkaPythonDriver:
 
     def close(self) -> None:
         """Close the connections, those that are being made too. Legal twice."""
-        self._is_closed = True
         self._connector.close()
-        if self._connecting is not None:
-            self._connecting.join(self._settings.request_timeout_s)
-        with self._producing:
-            producer, self._producer = self._producer, None
-        if producer is not None:
-            _end(producer, self._settings.request_timeout_s)
-        with self._administering:
-            clients, self._admin_client, self._asker = (self._admin_client, self._asker), None, None
-        for client in clients:
-            if client is not None:
-                client.close()
+        connecting = () if self._connecting is None else (self._connecting.join,)
+        end_within(END_S, self._producer.close, self._admin.close, self._asker.close, *connecting)
 
-    def _current_producer(self) -> Connected:
-        with self._producing:
-            self._check_open()
-            if self._producer is None:
-                try:
-                    producer = self._connector.connect(self._make_producer)
-                except (
-                    kafka.errors.KafkaConfigurationError
-                ) as error:  # No option of ours is wrong where brokers are new enough.
-                    raise UnsupportedByBroker(too_old(self._settings, str(error))) from error
-                # Private: the first send would wait 100 ms for the throttle of metadata requests.
-                producer.client._metadata.config["retry_backoff_ms"] = METADATA_THROTTLE_MS  # noqa: SLF001 - docs/adr/0003
-                # Private: at the interpreter's end it would wait for a broker that does not answer, and print a traceback.
-                producer.client._unregister_cleanup()  # noqa: SLF001 - docs/adr/0003
-                self._producer = producer
-            return self._producer
+    def _throw_away(self, producer: Connected) -> None:
+        self._producer.forget(producer)
+        _end_producer(producer, 0)
 
-    def _make_producer(self, **options: Any) -> Any:
+    def _make_producer(self) -> Connected:
+        try:
+            producer = self._connector.connect(self._construct_producer)
+        except (
+            kafka.errors.KafkaConfigurationError
+        ) as error:  # No option of ours is wrong where brokers are new enough.
+            raise UnsupportedByBroker(too_old(self._settings, str(error))) from error
+        # Private: the first send would wait 100 ms for the throttle of metadata requests.
+        producer.client._metadata.config["retry_backoff_ms"] = METADATA_THROTTLE_MS  # noqa: SLF001 - docs/adr/0003
+        # Private: at the interpreter's end it would wait for a broker that does not answer, and print a traceback.
+        producer.client._unregister_cleanup()  # noqa: SLF001 - docs/adr/0003
+        return producer
+
+    def _construct_producer(self, **options: Any) -> Any:
         if self._settings.compression != "none" and not getattr(kafka.codec, f"has_{self._settings.compression}")():
             raise InvalidArgumentError(codec_missing(self._settings.compression))
         return kafka.KafkaProducer(
@@ -186,31 +174,18 @@ class KafkaPythonDriver:
             metrics_enabled=False,
         )
 
-    def _throw_away(self, producer: Connected) -> None:
-        with self._producing:
-            if self._producer is producer:
-                self._producer = None
-        _end(producer, 0)
-
     def _current_admin(self) -> KafkaPythonAdmin:
-        self._check_open()
-        if self._admin_client is None:
-            self._admin_client = self._connector.connect(KafkaAdminClient).client
-        return KafkaPythonAdmin(self._settings, self._connector, self._admin_client)
+        return KafkaPythonAdmin(self._settings, self._connector, self._admin.get().client)
 
-    def _current_asker(self) -> Any:
-        self._check_open()
-        if self._asker is None:
-            self._asker = self._connector.connect(self._make_asker).client
-        return self._asker
+    @contextlib.contextmanager
+    def _until_closed(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:  # What the library says of a client that was closed meanwhile.
+            raise (self._closed() if self._admin.is_closed else error) from error
 
-    @staticmethod
-    def _make_asker(**options: Any) -> Any:
-        return kafka.KafkaConsumer(**options, group_id=None, fetch_max_wait_ms=1, metrics_enabled=False)
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ServerStateError(f"the journals of {self._settings.address} are closed; open them anew")
+    def _closed(self) -> ServerStateError:
+        return ServerStateError(f"the journals of {self._settings.address} are closed; open them anew")
 
     def _no_answer(self, text: str, error: Exception, *, may_have_happened: bool = False) -> BrokerUnavailableError:
         cause = f"{type(error).__name__}: {error}"[:200]
@@ -219,13 +194,20 @@ class KafkaPythonDriver:
         )
 
 
-def _end(producer: Connected, timeout_s: float) -> None:
+def _make_asker(**options: Any) -> Any:
+    return kafka.KafkaConsumer(**options, group_id=None, fetch_max_wait_ms=1, metrics_enabled=False)
+
+
+def _end(connected: Connected) -> None:
+    """Close a client; who waits for an answer there hears that there will be none."""
+    connected.client.close()
+
+
+def _end_producer(producer: Connected, timeout_s: float = _FLUSH_S) -> None:
     """Close a producer, whether or not all that it was given was answered."""
-    try:
+    with contextlib.suppress(kafka.errors.KafkaTimeoutError):
         producer.client.close(timeout=timeout_s)
-    except kafka.errors.KafkaTimeoutError:
-        # A process that was stopped may find our time to be over before the producer has looked at its own, and it ends by nothing else.
-        producer.client._sender.force_close()  # noqa: SLF001 - docs/adr/0003
-        with contextlib.suppress(kafka.errors.KafkaTimeoutError):
-            producer.client.close(timeout=_END_S)
+    # It may wait for a broker that does not answer: to connect, for its identity, for what was sent.
+    producer.client._sender.force_close()  # noqa: SLF001 - docs/adr/0003
+    producer.break_off()
     producer.network.wait_until_closed(_END_S)
