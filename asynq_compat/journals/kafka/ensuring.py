@@ -23,7 +23,6 @@ from asynq_compat.journals.kafka.topics import (
     fault_of_count,
     journal_name_of,
 )
-from asynq_compat.journals.kafka.unreachable import right_needed
 
 _LOOK_AGAIN_S = 0.02
 _TOLD_WITHIN_S = 5.0
@@ -44,7 +43,7 @@ class TopicAdmin(Protocol):
         """Return what there is; None if there is no such topic, or it has no leader yet."""
 
     def configs(self, topic: str) -> Mapping[str, str | None]:
-        """Return its settings, at least those that are wanted; nothing if this user may not see them or the broker does not know it yet."""
+        """Return its settings, at least those that are wanted; nothing if the broker does not know it yet."""
 
     def create(self, topic: str, partition_count: int, replication_factor: int, configs: Mapping[str, str]) -> None:
         """Make it; nothing happens if it exists."""
@@ -83,7 +82,9 @@ def _configs(admin: TopicAdmin, settings: KafkaSettings, topic: str) -> Mapping[
     pause = threading.Event()
     while not (found := admin.configs(topic)):
         if time.monotonic() > deadline:
-            raise BrokerUnavailableError(right_needed(settings, topic, "describe_configs"))
+            raise BrokerUnavailableError(
+                f"the settings of topic {topic} are not told by any broker of {settings.address}"
+            )
         pause.wait(_LOOK_AGAIN_S)
     return found
 

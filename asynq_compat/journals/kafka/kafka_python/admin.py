@@ -13,7 +13,7 @@ from typing import Any
 
 import kafka
 import kafka.errors
-from kafka.admin import ConfigResource
+from kafka.admin import ConfigResource, KafkaAdminClient
 
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, UnsupportedByBroker
 from asynq_compat.journals.kafka.driver import At
@@ -22,6 +22,18 @@ from asynq_compat.journals.kafka.kafka_python.connecting import Connector
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import WANTED, WANTED_IF_REPLICATED
 from asynq_compat.journals.kafka.unreachable import right_needed, too_few_brokers, too_old
+
+
+class AdminClient(KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
+    """A client that says why it is not told a topic's settings, which the library leaves out."""
+
+    @classmethod
+    def _describe_configs_process_responses(cls, responses: Any, config_filter: str = "modified") -> Any:
+        for result in (result for response in responses for result in response.results):
+            error = kafka.errors.for_code(result.error_code)
+            if issubclass(error, kafka.errors.AuthorizationError):
+                raise error(result.resource_name)
+        return super()._describe_configs_process_responses(responses, config_filter)
 
 
 class KafkaPythonAdmin:
@@ -73,7 +85,7 @@ class KafkaPythonAdmin:
         return Described(len(partitions), len(partitions[0]["replica_nodes"]))
 
     def configs(self, topic: str) -> Mapping[str, str | None]:
-        """Return its settings that are wanted; nothing if it was not told, since the library leaves out why."""
+        """Return its settings that are wanted; nothing if the broker does not know it yet."""
         resource = ConfigResource("topic", topic, dict.fromkeys((*WANTED, *WANTED_IF_REPLICATED), ""))
         with self._translating(f"the settings of topic {topic} cannot be read", right=(topic, "describe_configs")):
             found = self._client.describe_configs([resource], config_filter="all")["topic"][topic]

@@ -17,7 +17,6 @@ from typing import Any
 import kafka
 import kafka.codec
 import kafka.errors
-from kafka.admin import KafkaAdminClient
 
 from asynq_compat.errors import (
     AsynqError,
@@ -31,7 +30,7 @@ from asynq_compat.journals.journal import FRAME_BYTES_MAX, MissingRightError
 from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import ensure_topic
 from asynq_compat.journals.kafka.held import END_S, Held, end_within
-from asynq_compat.journals.kafka.kafka_python.admin import KafkaPythonAdmin
+from asynq_compat.journals.kafka.kafka_python.admin import AdminClient, KafkaPythonAdmin
 from asynq_compat.journals.kafka.kafka_python.connecting import METADATA_THROTTLE_MS, Connected, Connector
 from asynq_compat.journals.kafka.kafka_python.fetcher import KafkaPythonFetcher
 from asynq_compat.journals.kafka.settings import KafkaSettings
@@ -57,7 +56,7 @@ class KafkaPythonDriver:
         self._connector = Connector(self._settings)
         self._connecting: threading.Thread | None = None
         self._producer = Held(self._make_producer, _end_producer, self._closed)
-        self._admin = Held(lambda: self._connector.connect(KafkaAdminClient), _end, self._closed)
+        self._admin = Held(lambda: self._connector.connect(AdminClient), _end, self._closed)
         self._asker = Held(lambda: self._connector.connect(_make_asker), _end, self._closed)
 
     def after_fork(self) -> None:
