@@ -21,6 +21,7 @@ from asynq_compat.wire.frame import decode_frame
 DONE, COMPLETED, ARCHIVED, RECOVERED_ARCHIVED = "done", "completed", "archived", "archived by a recoverer"
 _ENDS = {c.SETTLE_DONE: DONE, c.SETTLE_COMPLETE: COMPLETED, c.SETTLE_ARCHIVE: ARCHIVED}
 _BACK = (c.SETTLE_REQUEUE, c.HAND_BACK)
+_LEFT = (c.CLOSE, c.LEAVE)
 # A task that comes back so often without a sign that it was started may be what kills its workers.
 _RETURNS_MAX = 3
 
@@ -91,7 +92,7 @@ class Histories:
         frame = decode_frame(entry.data) if applied.verdict is Verdict.APPLIED else None
         commands = [] if frame is None or isinstance(frame, str) else frame.commands
         closed = {
-            one[1] for one, outcome in zip(commands, applied.outcomes, strict=True) if (one[0], outcome) == (c.CLOSE, 0)
+            one[1] for one, outcome in zip(commands, applied.outcomes, strict=True) if one[0] in _LEFT and outcome == 0
         }
         for session in applied.ended:
             if session not in closed:
@@ -116,7 +117,7 @@ class Histories:
                 session, position, index, _ = items
                 if outcome == 0:
                     self._marks[session] = max(self._marks.get(session, (0, 0)), (position, index))
-            elif code == c.CLOSE and outcome == 0:
+            elif code in _LEFT and outcome == 0:
                 self._end(items[0], is_expired=False)
             elif code in (c.ENQUEUE, c.ENQUEUE_MORE):
                 self._enter(items[0], outcome)

@@ -112,7 +112,9 @@ def test_a_topic_that_was_made_anew_under_load_is_told_and_work_goes_on(
     assert {len(life.ends) for life in histories.lives.values()} == {1}
     for role in roles("producer"):
         errors = {str(line["error"]) for line in story.told(role) if line["event"] == "unanswered"}
-        assert any("made anew" in error or "refused what was sent" in error for error in errors), errors
+        # The last one where all that was on its way was in doubt: then it goes on as a new writer, whom nothing is refused.
+        told = ("made anew", "refused what was sent", "may or may not be queued")
+        assert any(words in error for error in errors for words in told), errors
 
 
 def _is_done(inspector: asynq.Inspector) -> bool:

@@ -117,7 +117,10 @@ def main(url: str, path: str) -> None:
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,
         retry_delay_func=lambda retried, error, task: RETRY_DELAY_S,
     )
-    asynq.Server(broker, config).run(Work(ledger).mux())
+    try:
+        asynq.Server(broker, config).run(Work(ledger).mux())
+    except asynq.BrokerUnavailableError as error:  # As it starts; the fleet knows whether that is excused.
+        sys.exit(f"cannot start: {error}")
     broker.close()
 
 

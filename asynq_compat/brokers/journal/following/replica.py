@@ -93,7 +93,8 @@ class Replica(Generic[_F]):
         self.tail = Tail(keeping)  # Owned by the thread.
         self.checkpoint: Confirmed | None = None  # The newest that was loaded or written here.
         self._marker: Marker | None = None  # The last one seen; owned by the thread, as the next.
-        self._has_begun, self._begins_anew, self._is_connected = False, False, True
+        self._has_begun, self._is_connected = False, True
+        self._begun_at = BEFORE_THE_FIRST  # What stands up to here was not read by this fold.
         self._contradiction: str | None = None  # The last one; if it comes again in a new fold, the marker is wrong.
         self._lost: NotInJournalError | None = None
         self._suspected: Entry | None = None  # Behind it stands what another log may have given us.
@@ -192,9 +193,8 @@ class Replica(Generic[_F]):
             self.checkpoint = restored.confirmed
             _LOG.info("%s begins at the checkpoint at position %d", self._journal.name, restored.entry.position)
             self._progress.reached(restored.entry.position)
-            if self._begins_anew:  # What was sent since may stand before it, and would never be heard of.
-                self._writer.on_rebuilt()
-        self._has_begun, self._begins_anew = True, False
+            self._begun_at = restored.entry.position
+        self._has_begun = True
 
     def _step(self) -> None:
         self._progress.pause(self._rhythm.pause_s)
@@ -208,7 +208,9 @@ class Replica(Generic[_F]):
             return  # It was folded wrong, or another log.
         self._progress.reached(batch.upto)
         if self._writer.awaited.is_missing(batch.upto):
-            self._writer.on_rebuilt()
+            self._writer.on_passed_over(self._begun_at)
+            if self._writer.awaited.is_missing(batch.upto):
+                self._writer.on_rebuilt()
         self._notes.pass_time(self._clock.monotonic_s())
         self._tick()
         for one in self._repliers:
@@ -293,8 +295,9 @@ class Replica(Generic[_F]):
         with self.lock:
             self.fold, self.last, self._suspected = self._make_fold(), None, None
         self.checkpoint = None
-        self._has_begun, self._begins_anew = False, True
+        self._has_begun, self._begun_at = False, BEFORE_THE_FIRST
         self._progress.reached(BEFORE_THE_FIRST)
-        self._writer.on_rebuilt()
+        if why != same_log.CUT:  # What was sent to a log that was cut stands there, and most of it will be heard of.
+            self._writer.on_rebuilt()
         for listener in self._listeners:
             listener.on_rebuilt()

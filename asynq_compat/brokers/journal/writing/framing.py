@@ -86,6 +86,13 @@ class Awaited:
         """Take a frame out that was given up."""
         self._frames.pop((frame.writer_id, frame.sequence), None)
 
+    def take_upto(self, upto: int) -> list[Frame]:
+        """Take out those that were appended, not for a reply, up to a position."""
+        frames = [frame for frame in list(self._frames.values()) if not frame.asks and frame.stands_upto(upto)]
+        for frame in frames:
+            self.drop(frame)
+        return frames
+
     def clear(self) -> list[Frame]:
         """Take out everything."""
         frames = list(self._frames.values())

@@ -86,6 +86,11 @@ class Frame:
         """Whether somebody waits for a reply to it."""
         return any(ticket.asks for ticket in self.tickets)
 
+    def stands_upto(self, upto: int) -> bool:
+        """Return whether it is known to stand in the journal at this position or before."""
+        position = self.tickets[0].position
+        return position is not None and position <= upto
+
     def mark_appended(self, position: int | None) -> list[Ticket]:
         """Note the position, if it is known; return the tickets whose fate this is."""
         if self.is_appended:

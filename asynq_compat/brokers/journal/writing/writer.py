@@ -120,6 +120,14 @@ class Writer:
         if (writer_id, sequence) in self.awaited:
             self._restart(BrokerUnavailableError(f"{self._name} refused what was sent; nothing was stored"))
 
+    def on_passed_over(self, upto: int) -> None:
+        """Hear from the replica that it did not read what stands up to a position: nobody will tell what became of frames there."""
+        with self._changed:
+            frames = self.awaited.take_upto(upto)
+            told = [ticket for frame in frames for ticket in frame.fail(uncertain(self._name))]
+            self._changed.notify_all()
+        tell(told)
+
     def on_rebuilt(self) -> None:
         """Hear from the replica that the journal is another one: it knows nothing of this writer."""
         self._restart(uncertain(self._name))
