@@ -8,6 +8,7 @@ from __future__ import annotations
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.machine.archive import put_into_archive
 from asynq_compat.machine.containers.indexes import Segment, TimedTask
+from asynq_compat.machine.containers.kept import Shelf
 from asynq_compat.machine.state import Assignment, Container, State
 from asynq_compat.machine.step import Step, is_text_column, summary
 from asynq_compat.rules.task_state import TaskState
@@ -109,6 +110,8 @@ def _take_out(state: State, task_id: str, container: Container) -> bytes:
     if isinstance(container, TimedTask):
         state.timed[container.state].discard(container)
         return container.message
+    if isinstance(container, Shelf):
+        return state.kept.take(container, task_id)
     index = container.index_of(task_id)
     message = container.messages[index]
     if isinstance(container, Segment):

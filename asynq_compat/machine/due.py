@@ -35,18 +35,21 @@ def forward_due(state: State) -> None:
 
 def delete_expired_completed(state: State) -> None:
     """Delete completed tasks whose retention is over."""
-    expired = state.timed[TaskState.COMPLETED].pop_until(state.clock_s())
+    expired = state.kept.pop_until(state.clock_s())
     if expired:
-        state.forget([task.task_id for task in expired], frees_locks=False)
+        state.forget(expired, frees_locks=False)
 
 
 def next_due_ms(state: State) -> int | None:
     """Return the clock at which the next entry should come at the latest; None while nothing waits for time."""
     dues = []
-    for waits_as in (TaskState.SCHEDULED, TaskState.RETRY, TaskState.COMPLETED):
+    for waits_as in (TaskState.SCHEDULED, TaskState.RETRY):
         first = state.timed[waits_as].first()
         if first is not None:
             dues.append(first.score * 1000)
+    kept_until_s = state.kept.first_s()
+    if kept_until_s is not None:
+        dues.append(kept_until_s * 1000)
     lock_ends_ms = state.locks.first_expiry_ms()
     if lock_ends_ms is not None:
         dues.append(lock_ends_ms)

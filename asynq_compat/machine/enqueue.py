@@ -72,6 +72,8 @@ def enqueue_more(state: State, _: Step, command: Command) -> Outcome | None:
     columns = _columns(command)
     if columns is None:
         return None
+    if _enter_alike(state, columns):
+        return 0
     decision = _Decision()
     for row in zip(
         columns.ids,
@@ -85,6 +87,27 @@ def enqueue_more(state: State, _: Step, command: Command) -> Outcome | None:
         decision.codes.append(_decide(state, decision, *row))
     _enter(state, decision)
     return summary(decision.codes)
+
+
+def _enter_alike(state: State, columns: _Columns) -> bool:
+    """Take in tasks that run at once and are unique for the same time, if all of them can enter; else nothing changes."""
+    ids, keys, ttls = columns.ids, columns.unique_keys, columns.unique_ttls
+    if not (ids and is_text_column(keys) and columns.process_at.count(None) == columns.groups.count(None) == len(ids)):
+        return False
+    ttl_s = ttls[0]
+    if not is_int(ttl_s) or ttls.count(ttl_s) != len(ttls) or set(map(type, ttls)) != {int}:
+        return False
+    entering, locking = set(ids), set(keys)
+    if not (
+        1 <= ttl_s <= TTL_S_MAX
+        and len(entering) == len(locking) == len(ids)
+        and state.tasks.keys().isdisjoint(entering)
+        and state.locks.held.keys().isdisjoint(locking)
+    ):
+        return False
+    state.make_pending(ids, columns.messages, state.clocks.clock_ms)
+    state.locks.acquire(keys, ids, state.clocks.clock_ms + ttl_s * 1000)
+    return True
 
 
 def enqueue_one(
@@ -149,5 +172,4 @@ def _enter(state: State, decision: _Decision) -> None:
     for task_id, second in scheduled.items():
         state.make_timed(TaskState.SCHEDULED, task_id, decision.entering[task_id], second)
     for key, (task_id, expires_ms) in decision.locks.items():
-        state.locks.acquire(key, task_id, expires_ms)
-        state.extra_of(task_id).unique_key = key
+        state.locks.acquire([key], [task_id], expires_ms)

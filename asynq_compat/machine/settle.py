@@ -161,11 +161,9 @@ def _put_in_front(state: State, assignment: Assignment, lo: int, hi: int) -> Non
 
 def _keep_for(retention_s: int) -> _Move:
     def keep(state: State, assignment: Assignment, lo: int, hi: int) -> None:
-        now_s = state.clock_s()
-        state.free_locks(assignment.ids[lo:hi])
-        for index in range(lo, hi):
-            message = amended(assignment.messages[index], completed_at=now_s)
-            state.make_timed(TaskState.COMPLETED, assignment.ids[index], message, now_s + retention_s)
+        ids = assignment.ids[lo:hi]
+        state.locks.release(ids)
+        state.keep(ids, assignment.messages[lo:hi], retention_s)
         state.release(assignment, lo, hi)
         state.counters.add(state.clocks.clock_ms, hi - lo, 0)
 

@@ -1,8 +1,8 @@
 """What does a queue's machine remember?
 
 Contract: pure data and the few steps that every transition shares. `tasks[id]` points to the container that holds the task: a `Segment`
-while it is pending, an `Assignment` while it is active, a `TimedTask` otherwise.
-Not obvious: what few tasks have (a lock, a result, returns) stands in `extras`, so that the many cost nothing.
+while it is pending, an `Assignment` while it is active, a `Shelf` once it is completed, a `TimedTask` otherwise.
+Not obvious: what few tasks have (a result, returns) stands in `extras`, so that the many cost nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 
 from asynq_compat.machine.clocks import Clocks
 from asynq_compat.machine.containers.counters import Counters
-from asynq_compat.machine.containers.indexes import DueIndex, Locks, Part, PendingQueue, Segment, TimedTask
+from asynq_compat.machine.containers.indexes import DueIndex, Part, PendingQueue, Segment, TimedTask
+from asynq_compat.machine.containers.kept import KeptTasks, Shelf
+from asynq_compat.machine.containers.locks import Locks
 from asynq_compat.machine.markers import Markers
 from asynq_compat.machine.writer import Writers
 from asynq_compat.rules.task_state import TaskState
@@ -106,9 +108,8 @@ class Session:
 
 @dataclass(slots=True, eq=False)
 class Extra:
-    """What few tasks have: the key of their lock, a result, how often an expiry returned them unstarted."""
+    """What few tasks have: a result, how often an expiry returned them unstarted."""
 
-    unique_key: str = ""
     result: bytes | None = None
     return_count: int = 0
 
@@ -122,7 +123,7 @@ class Skipped:
     duplicate: int = 0
 
 
-Container = Segment | Assignment | TimedTask
+Container = Segment | Assignment | Shelf | TimedTask
 
 
 @dataclass(slots=True, eq=False)
@@ -152,9 +153,9 @@ class State:
             TaskState.SCHEDULED: DueIndex(),
             TaskState.RETRY: DueIndex(),
             TaskState.ARCHIVED: DueIndex(),
-            TaskState.COMPLETED: DueIndex(),
         }
     )
+    kept: KeptTasks = field(default_factory=KeptTasks)
     sessions: dict[int, Session] = field(default_factory=dict)
     sessions_due_ms: int = DORMANT_LEASE_MS
     orphans: dict[tuple[int, int], Assignment] = field(default_factory=dict)
@@ -179,6 +180,13 @@ class State:
         self.tasks[task_id] = task
         self.timed[state].add(task)
 
+    def keep(self, ids: list[str], messages: list[bytes], retention_s: int) -> None:
+        """Keep tasks that have ended well, in place of whatever held them."""
+        now_s = self.clock_s()
+        shelf = self.kept.shelf(now_s + retention_s, now_s)
+        self.kept.add(shelf, ids, messages)
+        self.tasks.update(dict.fromkeys(ids, shelf))
+
     def release(self, assignment: Assignment, lo: int, hi: int) -> None:
         """Take live tasks `lo` to `hi - 1` out of an assignment; they go elsewhere."""
         size = hi - lo
@@ -197,20 +205,10 @@ class State:
         tasks = self.tasks
         for task_id in ids:
             del tasks[task_id]
+        self.locks.forget(ids, frees=frees_locks)
         if self.extras and not self.extras.keys().isdisjoint(ids):
             for task_id in ids:
-                extra = self.extras.pop(task_id, None)
-                if frees_locks and extra is not None and extra.unique_key:
-                    self.locks.release(extra.unique_key, task_id)
-
-    def free_locks(self, ids: Sequence[str]) -> None:
-        """Free the locks of tasks that stay (completed)."""
-        if self.extras:
-            for task_id in ids:
-                extra = self.extras.get(task_id)
-                if extra is not None and extra.unique_key:
-                    self.locks.release(extra.unique_key, task_id)
-                    extra.unique_key = ""
+                self.extras.pop(task_id, None)
 
     def extra_of(self, task_id: str) -> Extra:
         """Return the extra of a task, made if there is none."""

@@ -11,6 +11,7 @@ from itertools import islice
 from asynq_compat.machine.applied import OrphanedTask, QueueCounts, SessionView, TaskView
 from asynq_compat.machine.containers.counters import DAY_MS
 from asynq_compat.machine.containers.indexes import Segment, TimedTask
+from asynq_compat.machine.containers.kept import Shelf
 from asynq_compat.machine.state import Assignment, Session, State
 from asynq_compat.rules.task_state import TaskState
 
@@ -67,6 +68,8 @@ def task_view(state: State, task_id: str) -> TaskView | None:
         return None
     if isinstance(container, TimedTask):
         return _timed_view(state, container)
+    if isinstance(container, Shelf):
+        return _kept_view(state, container, task_id)
     index = container.index_of(task_id)
     if isinstance(container, Segment):
         return _pending_view(state, container, index)
@@ -80,6 +83,8 @@ def list_tasks(state: State, kind: TaskState, start: int, count: int | None) -> 
         return [_pending_view(state, *place) for place in islice(_pending_places(state), start, stop)]
     if kind is TaskState.ACTIVE:
         return [_active_view(state, *place) for place in islice(_active_places(state), start, stop)]
+    if kind is TaskState.COMPLETED:
+        return [_kept_view(state, *place) for place in islice(state.kept.in_order(), start, stop)]
     index = state.timed.get(kind)
     return [] if index is None else [_timed_view(state, task) for task in index.sorted()[start:stop]]
 
@@ -96,7 +101,7 @@ def counts(state: State) -> QueueCounts:
         scheduled=timed[TaskState.SCHEDULED].count,
         retry=timed[TaskState.RETRY].count,
         archived=timed[TaskState.ARCHIVED].count,
-        completed=timed[TaskState.COMPLETED].count,
+        completed=state.kept.count,
         aggregating=0,
         groups=0,
         orphaned=sum(assignment.live_count for assignment in state.orphans.values()),
@@ -121,6 +126,8 @@ def _memory_usage_bytes(state: State) -> int:
     for index in state.timed.values():
         live = (item[3] for item in index.heap if item[3].is_live)
         samples.append(([len(task.message) for task in islice(live, _SAMPLE_COUNT)], index.count))
+    kept = [len(shelf.message(task_id)) for shelf, task_id in islice(state.kept.places(), _SAMPLE_COUNT)]
+    samples.append((kept, state.kept.count))
     return sum((sum(sizes) // len(sizes) + _TASK_OVERHEAD_BYTES) * count for sizes, count in samples if sizes)
 
 
@@ -173,3 +180,8 @@ def _active_view(state: State, assignment: Assignment, index: int) -> TaskView:
 
 def _timed_view(state: State, task: TimedTask) -> TaskView:
     return TaskView(task.task_id, task.message, task.state, due_at=task.score, result=_result(state, task.task_id))
+
+
+def _kept_view(state: State, shelf: Shelf, task_id: str) -> TaskView:
+    message = shelf.message(task_id)
+    return TaskView(task_id, message, TaskState.COMPLETED, due_at=shelf.until_s, result=_result(state, task_id))

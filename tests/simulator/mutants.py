@@ -5,14 +5,15 @@ Contract: each mutant is one small wrong change to the machine, put in place for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from unittest.mock import patch
 
 from asynq_compat.brokers.journal.reply import Replier
 from asynq_compat.machine import clocks, credit, due, lease, session, writer
 from asynq_compat.machine.applied import Applied
-from asynq_compat.machine.containers.indexes import DueIndex, Locks, PendingQueue, Run, Segment, TimedTask
+from asynq_compat.machine.containers.indexes import DueIndex, PendingQueue, Run, Segment, TimedTask
+from asynq_compat.machine.containers.locks import Locks
 from asynq_compat.machine.state import Assignment, Session, State
 from asynq_compat.machine.step import Step
 from asynq_compat.machine.versions import TRANSITIONS
@@ -67,8 +68,8 @@ def _nothing_started(_session: Session, _assignment: Assignment) -> int:
     return 0
 
 
-def _acquire_nothing(self: Locks, key: str, task_id: str, expires_ms: int) -> None:
-    """Leave the lock free."""
+def _acquire_nothing(self: Locks, keys: Sequence[str], ids: Sequence[str], expires_ms: int) -> None:
+    """Leave the locks free."""
 
 
 def _advance_back(self: clocks.Clocks, timestamp_ms: int, *, counts: bool) -> str | None:

@@ -17,6 +17,8 @@ from asynq_compat.machine.markers import Markers
 from asynq_compat.machine.snapshot import loading, saving
 from asynq_compat.machine.snapshot.columns import Sized
 from asynq_compat.machine.snapshot.common import read_writers
+from asynq_compat.machine.snapshot.fields import integer, text
+from asynq_compat.machine.snapshot.fields import rows as read_rows
 from asynq_compat.machine.state import State
 from asynq_compat.machine.writer import Writers
 from asynq_compat.wire import snapshot as s
@@ -49,6 +51,11 @@ def _put(index: int, value: object) -> Callable[[list[Any]], None]:
 
 def _no_hole(_length: int) -> Part:
     return Segment([], [], 0, [(0, None)]), 0, 0
+
+
+def _locks_without_end(state: State, body: s.Body) -> None:
+    for key, task_id, expires_ms in read_rows(body, 3):
+        state.locks.held[text(key)] = (text(task_id), integer(expires_ms))
 
 
 def _ends_forgotten(state: State) -> None:
@@ -105,6 +112,6 @@ SNAPSHOT_MUTANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "restored tasks wait since the first of them came": lambda: patch.object(
         loading, "_segment", _waits_since_the_first
     ),
-    "restored locks end in any order": lambda: patch.object(loading, "heapify", lambda _heap: None),
+    "restored locks never end": lambda: patch.dict(loading._READERS, {s.LOCKS: _locks_without_end}),
     "restored writers are forgotten in any order": lambda: patch.object(loading, "read_writers", _writers_by_id),
 }

@@ -1,7 +1,7 @@
 """In which order do tasks wait?
 
-Contract: pure containers. `PendingQueue` orders by ordinal, `DueIndex` by (second, id), `Locks` by expiry. Each answers in the order of
-its keys, whatever the order in which they came.
+Contract: pure containers. `PendingQueue` orders by ordinal, `DueIndex` by (second, id). Each answers in the order of its keys, whatever
+the order in which they came.
 Not obvious: no record per task. A `Segment` is what one frame enqueued; what waits of it are `Run`s, slices of the segment.
 """
 
@@ -190,7 +190,7 @@ class PendingQueue:
 
 @dataclass(slots=True, eq=False)
 class TimedTask:
-    """A task that waits for a second: scheduled, retry: to run; completed: to be deleted; archived: since when.
+    """A task that waits for a second: scheduled, retry: to run; archived: since when.
 
     Attributes:
         is_live: False once it has left its index (which forgets it later).
@@ -255,41 +255,3 @@ class DueIndex:
     def sorted(self) -> list[TimedTask]:
         """Return all, in order."""
         return [item[3] for item in sorted(item for item in self.heap if item[3].is_live)]
-
-
-@dataclass(slots=True, eq=False)
-class Locks:
-    """Uniqueness locks: key -> (id of the task that holds it, clock in ms at which it ends)."""
-
-    held: dict[str, tuple[str, int]] = field(default_factory=dict)
-    expiries: list[tuple[int, str]] = field(default_factory=list)
-
-    def acquire(self, key: str, task_id: str, expires_ms: int) -> None:
-        """Take a lock that nobody holds."""
-        self.held[key] = (task_id, expires_ms)
-        heappush(self.expiries, (expires_ms, key))
-        if len(self.expiries) > 2 * len(self.held) + _COMPACT_FROM:
-            self.expiries = [(ends_ms, held) for held, (_, ends_ms) in self.held.items()]
-            heapify(self.expiries)
-
-    def release(self, key: str, task_id: str) -> None:
-        """Free a lock if this task still holds it."""
-        lock = self.held.get(key)
-        if lock is not None and lock[0] == task_id:
-            del self.held[key]
-
-    def expire(self, clock_ms: int) -> None:
-        """Free the locks whose time is over."""
-        expiries = self.expiries
-        while expiries and expiries[0][0] <= clock_ms:
-            expires_ms, key = heappop(expiries)
-            lock = self.held.get(key)
-            if lock is not None and lock[1] == expires_ms:
-                del self.held[key]
-
-    def first_expiry_ms(self) -> int | None:
-        """Return when the next lock ends."""
-        expiries = self.expiries
-        while expiries and self.held.get(expiries[0][1], ("", -1))[1] != expiries[0][0]:
-            heappop(expiries)
-        return expiries[0][0] if expiries else None

@@ -19,6 +19,7 @@ from asynq_compat.machine.snapshot import fields as f
 from asynq_compat.machine.snapshot.common import head, read_clocks, read_way, read_writers
 from asynq_compat.machine.state import DORMANT_LEASE_MS, Assignment, Extra, Session, Skipped, State
 from asynq_compat.machine.versions import VERSIONS, Versions
+from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import snapshot as s
 
 
@@ -183,30 +184,44 @@ def _timed(state: State, body: s.Body) -> int:
         if kind is None:
             raise f.corrupt(f"tasks that wait in state {number}")
         task_ids = f.task_ids(ids)
-        index = state.timed[kind]
         columns = f.integers(scores, len(task_ids)), task_ids, f.messages(messages, len(task_ids))
+        task_count += len(task_ids)
+        if kind is TaskState.COMPLETED:
+            _keep(state, *columns)
+            continue
+        index = state.timed[kind]
         for score, task_id, message in zip(*columns, strict=True):
             task = TimedTask(kind, task_id, message, score)
             state.tasks[task_id] = task
             index.heap.append((score, task_id, index.added_count, task))
             index.added_count += 1
-        task_count += len(task_ids)
     return task_count
+
+
+def _keep(state: State, seconds: list[int], ids: list[str], messages: list[bytes]) -> None:
+    """Keep completed tasks, whose messages say when they ended."""
+    for second, task_id, message in zip(seconds, ids, messages, strict=True):
+        shelf = state.kept.shelf(second, None)
+        state.kept.add(shelf, [task_id], [message])
+        state.tasks[task_id] = shelf
 
 
 def _extras(state: State, body: s.Body) -> None:
     for task_id, unique_key, result, return_count in f.rows(body, 4):
         kept = None if result is None else f.blob(result)
-        state.extras[f.text(task_id)] = Extra(f.text(unique_key), kept, f.count(return_count))
+        if kept is not None or f.count(return_count):
+            state.extras[f.text(task_id)] = Extra(kept, f.count(return_count))
+        if unique_key or f.text(task_id) not in state.extras:
+            state.locks.key_of[f.text(task_id)] = f.text(unique_key)
 
 
 def _locks(state: State, body: s.Body) -> None:
     for key, task_id, expires_ms in f.rows(body, 3):
         state.locks.held[f.text(key)] = (f.text(task_id), f.integer(expires_ms))
-        state.locks.expiries.append((f.integer(expires_ms), f.text(key)))
+        state.locks.line_up((f.text(key),), f.integer(expires_ms))
 
 
-_KINDS = {int(kind): kind for kind in State().timed}
+_KINDS = {int(kind): kind for kind in (*State().timed, TaskState.COMPLETED)}
 
 _READERS: dict[int, Callable[[State, s.Body], int | None]] = {
     s.WRITERS: _writers,
@@ -225,7 +240,6 @@ def _work_out(state: State) -> None:
     for index in state.timed.values():
         heapify(index.heap)
         index.count = len(index.heap)
-    heapify(state.locks.expiries)
     held = [one for session in state.sessions.values() for one in session.assignments.values()]
     for assignment in [*held, *state.orphans.values()]:
         if not assignment.live_count:

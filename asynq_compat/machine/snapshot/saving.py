@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.snapshot.columns import COLUMN_LENGTH_MAX, Sized, batches, columns, size_of
 from asynq_compat.machine.snapshot.common import ROW_BYTES, clock_items, head_items, way_items, writer_rows
-from asynq_compat.machine.state import Assignment, State
+from asynq_compat.machine.state import Assignment, Extra, State
+from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import snapshot as s
 
 
@@ -83,29 +84,39 @@ def _active_rows(state: State, size_bytes_max: int) -> Iterator[Sized]:
                 index += len(column.ids)
 
 
+def _timed(state: State) -> Iterator[tuple[TaskState, Iterator[tuple[int, str, bytes]]]]:
+    """Give of each state second, id and message of what waits in it."""
+    for kind, index in state.timed.items():
+        yield kind, ((task.score, task.task_id, task.message) for task in index.sorted())
+    kept = state.kept.in_order()
+    yield TaskState.COMPLETED, ((shelf.until_s, task_id, shelf.message(task_id)) for shelf, task_id in kept)
+
+
 def _timed_rows(state: State, size_bytes_max: int) -> Iterator[Sized]:
-    for kind, waiting in state.timed.items():
+    for kind, waiting in _timed(state):
         scores: list[int] = []
         ids: list[str] = []
         messages: list[bytes] = []
         size = 0
-        for task in waiting.sorted():
-            task_size = size_of([task.task_id], [task.message])
+        for score, task_id, message in waiting:
+            task_size = size_of([task_id], [message])
             if ids and (len(ids) == COLUMN_LENGTH_MAX or size + task_size > size_bytes_max):
                 yield [int(kind), scores, ids, messages], size
                 scores, ids, messages, size = [], [], [], 0
-            scores.append(task.score)
-            ids.append(task.task_id)
-            messages.append(task.message)
+            scores.append(score)
+            ids.append(task_id)
+            messages.append(message)
             size += task_size
         if ids:
             yield [int(kind), scores, ids, messages], size
 
 
 def _extra_rows(state: State) -> Iterator[Sized]:
-    for task_id, extra in sorted(state.extras.items(), key=lambda item: item[0]):
-        size = ROW_BYTES + size_of([task_id, extra.unique_key], [extra.result or b""])
-        yield [task_id, extra.unique_key, extra.result, extra.return_count], size
+    extras, key_of, nothing = state.extras, state.locks.key_of, Extra()
+    for task_id in sorted(extras.keys() | key_of.keys()):
+        key, extra = key_of.get(task_id, ""), extras.get(task_id, nothing)
+        size = ROW_BYTES + size_of([task_id, key], [extra.result or b""])
+        yield [task_id, key, extra.result, extra.return_count], size
 
 
 def _lock_rows(state: State) -> Iterator[Sized]:

@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-from asynq_compat.machine.containers.indexes import DueIndex, Locks, PendingQueue, Segment, TimedTask
+from asynq_compat.machine.containers.indexes import DueIndex, PendingQueue, Segment, TimedTask
+from asynq_compat.machine.containers.kept import KeptTasks, Shelf
+from asynq_compat.machine.containers.locks import Locks
 from asynq_compat.machine.state import Assignment, State
 
 # Class -> fields that say nothing about a state: containers that are shown below in their own way, and a bound that saves time.
@@ -19,7 +21,8 @@ WORKED_OUT: dict[type, set[str]] = {
     Assignment: {"ids", "messages", "parts"},
     PendingQueue: {"runs", "attic"},
     DueIndex: {"heap", "added_count"},
-    Locks: {"held", "expiries"},
+    KeptTasks: {"shelves", "seconds"},
+    Locks: {"held", "key_of", "ending", "ends_ms", "ending_count"},
 }
 
 
@@ -52,6 +55,11 @@ def _instead(thing: object) -> Iterator[tuple[str, object]]:
         yield "tasks", [picture(task) for task in thing.sorted()]
     elif isinstance(thing, Locks):
         yield "held", sorted(thing.held.items())
+        yield "keys", sorted(thing.key_of.items())
+        yield "first end", thing.first_expiry_ms()
+    elif isinstance(thing, KeptTasks):
+        yield "tasks", [(shelf.until_s, task_id, shelf.message(task_id)) for shelf, task_id in thing.in_order()]
+        yield "first end", thing.first_s()
 
 
 def _places(segment: Segment, lo: int, hi: int) -> list[tuple[object, ...]]:
@@ -61,4 +69,6 @@ def _places(segment: Segment, lo: int, hi: int) -> list[tuple[object, ...]]:
 def _holder(holder: object) -> object:
     if isinstance(holder, Assignment):
         return holder.session, holder.position
+    if isinstance(holder, Shelf):
+        return holder.until_s
     return str(holder.state) if isinstance(holder, TimedTask) else "pending"
