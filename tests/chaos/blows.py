@@ -31,6 +31,7 @@ LARGE_BYTES = 5 * 1024 * 1024
 AWAY_S = 40.0
 _SHORT_MAX_S = 3.0
 _STORED_WITHIN_S = 60.0
+_ENDED_WITHIN_S = 60.0
 _FRAME = encode_frame(bytes(16), 1, [command.tick()])
 # None of them is a frame, and none a task.
 POISONS = (b"\x94\x01 no frame", b"\xff" * 100, b"", _FRAME[:-1], _FRAME.replace(b"\x94\x01", b"\x94\x63", 1))
@@ -71,6 +72,7 @@ class Hand:
         if isinstance(ground, FileGround):
             self.blows["disk full"] = lambda: self._fill(ground)
         else:
+            self.blows["disk full"] = lambda: self._fill_broker(ground)
             self.blows["broker killed"] = lambda: self._kill_broker(ground, self._some_seconds())
             self.blows["network cut"] = lambda: self._suffer(ground.network.cut, ground.network.heal)
             self.blows["answers lost"] = lambda: self._suffer(ground.network.lose_answers, ground.network.heal)
@@ -139,6 +141,15 @@ class Hand:
 
     def _fill(self, ground: FileGround) -> None:
         self._suffer(lambda: ground.disk.fill(self._fleet.pids), ground.disk.free)
+
+    def _fill_broker(self, ground: KafkaGround) -> None:
+        """A broker that cannot write ends by itself; somebody makes room and starts it again."""
+        with self._fleet.outage():
+            ground.disk.fill([ground.broker.pid])
+            wait_until(ground.broker.has_ended, "the broker has ended, its disk being full", _ENDED_WITHIN_S)
+            ground.disk.free()
+            ground.broker.kill()
+            ground.broker.start()
 
     def _suffer(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
         with self._fleet.outage():

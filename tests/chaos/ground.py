@@ -1,11 +1,12 @@
 """On what does a run stand: which journal, and what may befall it?
 
-Contract: `FileGround` is a SQLite file on a disk that can be filled. `KafkaGround` is an Apache Kafka of its own, reached through a proxy
-that can be cut; its topics are made by who comes first.
+Contract: `FileGround` is a SQLite file, `KafkaGround` an Apache Kafka of its own, reached through a proxy that can be cut; its topics are made
+by who comes first. Either stands on a disk that can be filled.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tests.services.disk import SmallDisk
@@ -14,6 +15,7 @@ from tests.services.ports import HOST, free_ports
 from tests.services.proxy import Proxy
 
 _DISK_BYTES = 128 * 1024 * 1024
+_KAFKA_DISK_BYTES = 256 * 1024 * 1024
 
 
 class FileGround:
@@ -40,23 +42,30 @@ class KafkaGround:
         url: By way of the network.
         broker: The one node.
         network: Between everybody and the node.
+        disk: The node's topics stand there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         ports = free_ports(2)
+        self.disk = SmallDisk(folder / "disk", _KAFKA_DISK_BYTES)
         self.network = Proxy(ports[0])
+        data = self.disk.folder / "data"
+        properties = {"advertised.listeners": f"PLAINTEXT://{HOST}:{self.network.port}", "log.dirs": str(data)}
         try:
-            advertised = {"advertised.listeners": f"PLAINTEXT://{HOST}:{self.network.port}"}
-            self.broker = KafkaCluster(advertised, ports=(ports[0], ports[1]))
+            self.broker = KafkaCluster(properties, ports=(ports[0], ports[1]), starts=False)
+            shutil.copytree(self.broker.folder / "data", data)  # Formatted.
+            self.broker.start()
         except BaseException:
             self.network.close()
+            self.disk.close()
             raise
         self.url = f"kafka://{HOST}:{self.network.port}/chaos"
 
     def close(self) -> None:
-        """End both."""
+        """End all."""
         self.network.close()
         self.broker.stop()
+        self.disk.close()
 
 
 Ground = FileGround | KafkaGround

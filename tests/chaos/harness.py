@@ -37,7 +37,7 @@ _BETWEEN_BLOWS_S = (0.2, 1.0)
 
 def run(journal: str, folder: Path, *, seconds: float, seed: int, partitions: int = 1) -> Account:
     """Run it on "sqlite" or "kafka", on a queue of so many partitions; `folder` takes ledgers, logs and the SQLite file."""
-    ground: Ground = KafkaGround() if journal == "kafka" else FileGround(folder)
+    ground: Ground = KafkaGround(folder) if journal == "kafka" else FileGround(folder)
     chance = random.Random(seed)
     fleet = Fleet(ground.url, folder)
     _make_queue(ground.url, partitions)
@@ -65,8 +65,7 @@ def run(journal: str, folder: Path, *, seconds: float, seed: int, partitions: in
         for recorder in recorders:
             recorder.close()
         ground.close()
-    if isinstance(ground, FileGround):
-        account.counts[f"disk: {ground.disk.kind}"] = 1
+    account.counts[f"disk: {ground.disk.kind}"] = 1
     return account
 
 

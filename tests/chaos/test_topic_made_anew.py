@@ -97,7 +97,7 @@ def test_a_topic_that_was_made_anew_under_load_is_told_and_work_goes_on(
     tmp_path: Path, kafka_cluster: KafkaCluster
 ) -> None:
     del kafka_cluster  # It says when there is none.
-    ground = KafkaGround()
+    ground = KafkaGround(tmp_path)
     story = Story(ground, tmp_path)
     try:
         histories = story.tell()

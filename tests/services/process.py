@@ -70,6 +70,10 @@ class Process:
         assert self._process is not None
         return self._process.poll() is not None or is_listening(self.port)
 
+    def has_ended(self) -> bool:
+        """Return whether it has ended by itself, or was ended."""
+        return self._process is None or self._process.poll() is not None
+
     def end(self) -> None:
         """End it politely (SIGTERM, after 15 s SIGKILL) and keep its folder."""
         if self._process is None:
