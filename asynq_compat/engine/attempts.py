@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from asynq_compat.engine.coroutines import Coroutines
 from asynq_compat.engine.failures import Failures, as_cancellation, as_panic, ending_of
+from asynq_compat.engine.looping.coroutines import Coroutines
 from asynq_compat.engine.pool import Pool
 from asynq_compat.engine.run import Job, Run
 from asynq_compat.engine.settler import Settler

@@ -19,9 +19,9 @@ from typing import TypeVar
 from asynq_compat.config import Config
 from asynq_compat.context import Context, background
 from asynq_compat.engine.attempts import Attempts
-from asynq_compat.engine.coroutines import Coroutines
 from asynq_compat.engine.deadlines import Deadlines
 from asynq_compat.engine.failures import Failures
+from asynq_compat.engine.looping.coroutines import Coroutines
 from asynq_compat.engine.pool import PlainCall, Pool
 from asynq_compat.engine.run import HandlerTask, Job, Run
 from asynq_compat.engine.settler import Settler

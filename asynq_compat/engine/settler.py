@@ -38,7 +38,7 @@ _UNSETTLED_MAX = 8_192
 # Where slots do not wait for their settling: a batch shall have so many, and for that waits so long, but only right behind a large one
 # or where batches have come so soon one behind another for a while.
 _GATHERED_MIN = 1_000
-_GATHER_S = 0.005
+_GATHER_S = 0.01
 _LARGE_MIN = 100
 _IN_A_ROW_MIN = 5
 # Idle, nothing is due: it is woken by `add`.

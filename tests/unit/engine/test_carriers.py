@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from asynq_compat.context import Context
-from asynq_compat.engine.carriers import Carriers
+from asynq_compat.engine.looping.carriers import Carriers
 from asynq_compat.engine.run import Run
 from asynq_compat.ports.consuming import Lease
 from asynq_compat.task import Task

@@ -15,7 +15,8 @@ import threading
 from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import TypeVar
 
-from asynq_compat.engine.carriers import Carriers
+from asynq_compat.engine.looping.carriers import Carriers
+from asynq_compat.engine.looping.selecting import new_loop
 from asynq_compat.engine.run import Run
 
 _R = TypeVar("_R")
@@ -38,7 +39,7 @@ class Coroutines:
     ) -> None:
         self._ends = running, succeeded, failed, run_out
         self._log = log
-        self.loop = asyncio.new_event_loop()
+        self.loop = new_loop()
         self._thread = threading.Thread(target=self._run, name="asynq-loop", daemon=True)
         self._base = contextvars.Context()
         self._carriers = Carriers(self.loop, self._base, *self._ends)
