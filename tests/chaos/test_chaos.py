@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.harness import run
+from tests.chaos.harness import LASTING_FROM_S, run
 
-SECONDS = 20.0
 SEED = 20
 EVERYWHERE = {
     "deadly task",
@@ -24,25 +23,41 @@ EVERYWHERE = {
     "producer killed",
     "worker killed",
 }
-BY_JOURNAL = {"sqlite": set(), "kafka": {"answers lost", "broker killed", "network cut"}}
+OF_KAFKA = {"answers lost", "broker killed", "network cut"}
+LASTING = {
+    "broker away",
+    "deadly task, at once",
+    "keeper killed behind: confirmed",
+    "keeper killed behind: read back",
+    "keeper killed behind: state cut",
+}
 
 
 @pytest.mark.own_broker
 @pytest.mark.timeout(300)
-# Each journal once, since it takes a minute: `make chaos` for the others.
-@pytest.mark.parametrize(("journal", "partitions"), [("sqlite", 1), pytest.param("kafka", 4, marks=pytest.mark.kafka)])
+@pytest.mark.parametrize(
+    ("journal", "partitions", "seconds"),
+    [
+        ("sqlite", 1, 20.0),
+        ("sqlite", 4, 20.0),
+        pytest.param("kafka", 1, 20.0, marks=pytest.mark.kafka),
+        pytest.param("kafka", 4, LASTING_FROM_S, marks=pytest.mark.kafka),
+    ],
+)
 def test_every_task_is_accounted_for(
-    journal: str, partitions: int, tmp_path: Path, request: pytest.FixtureRequest
+    journal: str, partitions: int, seconds: float, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if journal == "kafka":
         request.getfixturevalue("kafka_cluster")  # The run starts one of its own; this one says when there is none.
 
-    account = run(journal, tmp_path, seconds=SECONDS, seed=SEED, partitions=partitions)
+    account = run(journal, tmp_path, seconds=seconds, seed=SEED, partitions=partitions)
 
     assert account.problems == []
     assert account.counts["acknowledged"] > 0
     dealt = {word.removeprefix("blow: ") for word in account.counts if word.startswith("blow: ")}
-    assert dealt == EVERYWHERE | BY_JOURNAL[journal]
+    assert dealt == EVERYWHERE | (OF_KAFKA if journal == "kafka" else set()) | (
+        LASTING if seconds >= LASTING_FROM_S else set()
+    )
     struck = (
         "worker slept beyond its lease",
         "worker killed by a task",
