@@ -14,6 +14,7 @@ import asyncio
 import logging
 import threading
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -27,6 +28,9 @@ from asynq_compat.errors import AsynqError, ContextCanceledError, ContextDeadlin
 from asynq_compat.ports.consuming import SettleKind, Settlement
 from asynq_compat.rules.outcome import Ending
 
+# So long one thread alone concludes what failed within one turn of the event loop: each wake-up of a thread takes the interpreter away
+# from the loop, which costs more than a failure does. Behind it the user's functions count as functions that block.
+_ALONE_S = 0.02
 # How much longer a shutdown waits for the user's functions that are deciding about a failure.
 _CONCLUDE_S = 1.0
 
@@ -46,6 +50,7 @@ class Attempts:
         self._entering: set[object] = set()
         # Guards failed attempts on their way from `running` to `concluding`, and whose thread is lost.
         self._claims = threading.Lock()
+        self._gathered: list[tuple[Run, BaseException]] = []  # Owned by the event loop's thread.
         self._is_draining = False
         self._drained = threading.Event()
 
@@ -67,6 +72,7 @@ class Attempts:
                 self._log.warning("Quitting worker. task id=%s", run.lease.task_id)
                 self.abandon(run, ContextCanceledError(), Ending.ABORTED)
             self._drained.wait(_CONCLUDE_S)
+        self._failures.lines.end()
 
     @contextmanager
     def entering(self) -> Iterator[None]:
@@ -93,7 +99,10 @@ class Attempts:
         except KeyError:
             return False
         run.end()
-        self._settler.add(Settlement(run.lease, SettleKind.COMPLETE) if run.rest.retention > 0 else run.lease)
+        retention_s = run.rest.retention
+        self._settler.add(
+            run.lease if retention_s <= 0 else Settlement(run.lease, SettleKind.COMPLETE, retention_s=retention_s)
+        )
         if self._is_draining:
             self._note_drained()
         return True
@@ -102,6 +111,33 @@ class Attempts:
         """Conclude on the pool: the user's functions may block."""
         if self.claim(run, None):
             self._pool.submit([partial(self.conclude, run, error)])
+
+    def failed_on_loop(self, run: Run, error: BaseException) -> None:
+        """As `failed`, called on the event loop: what fails within one turn of it is concluded together."""
+        if self.claim(run, None):
+            if not self._gathered:
+                self._coroutines.loop.call_soon(self._conclude_gathered)
+            self._gathered.append((run, error))
+
+    def _conclude_gathered(self) -> None:
+        left = deque(self._gathered)
+        self._gathered.clear()
+        self._pool.submit([partial(self._conclude_left, left)])
+        if len(left) > 1:
+            self._coroutines.loop.call_later(_ALONE_S, self._help, left)
+
+    def _help(self, left: deque[tuple[Run, BaseException]]) -> None:
+        """The user's functions take their time: each failure that is still left gets a thread of its own."""
+        self._pool.submit([partial(self._conclude_left, left) for _ in range(len(left))])
+
+    def _conclude_left(self, left: deque[tuple[Run, BaseException]]) -> bool:
+        """Conclude the failures that no other thread has taken."""
+        while True:
+            try:
+                run, error = left.popleft()
+            except IndexError:
+                return True
+            self.conclude(run, error)
 
     def abandon(self, run: Run, error: AsynqError, ending: Ending) -> bool:
         """End an attempt from outside, unless it has ended; return whether this call did it."""

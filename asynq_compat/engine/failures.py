@@ -18,6 +18,7 @@ from datetime import timedelta
 
 from asynq_compat.config import Config, default_retry_delay_func
 from asynq_compat.context import Context
+from asynq_compat.engine.logs import FailureLines
 from asynq_compat.errors import ContextCanceledError, LeaseExpiredError, PanicError, RevokeTask, SkipRetry
 from asynq_compat.ports.consuming import Lease, SettleKind, Settlement
 from asynq_compat.rules.go_text import go_quoted
@@ -41,6 +42,7 @@ class Failures:
         self._config = config
         self._log = log
         self._run_to_end = run_to_end
+        self.lines = FailureLines(log)
 
     def settlement(
         self, lease: Lease, message: TaskMessage, ctx: Context, error: Exception, ending: Ending
@@ -90,7 +92,7 @@ class Failures:
 
     def _log_unheard(self, message: TaskMessage, error: Exception) -> None:
         """Say that a task failed, where nobody else is told. A panic has had its own lines."""
-        if not isinstance(error, PanicError):
+        if not isinstance(error, PanicError) and self.lines.is_listed():
             self._log.warning(
                 "task id=%s of type %s failed: %s: %s%s",
                 message.id,

@@ -1,7 +1,8 @@
-"""Where do a server's log lines go?
+"""Where do a server's log lines go, and how many of its tasks' failures are among them?
 
 Contract: to the standard library's logger "asynq_compat", as all of the package's, unless the configuration names another for the
 server. Only where nobody has configured logging is a handler added to it, once: stderr, in Go's format, from the configured level on.
+`FailureLines` lists the first failures of every ten seconds and counts the others: a queue whose tasks all fail fills no disk.
 Not obvious: with logging configured and no `log_level` given, the level is logging's affair.
 Source: asynq v0.26.0 `internal/log`; docs/semantics.md, "lifecycle, logging".
 """
@@ -10,11 +11,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable
 
 from asynq_compat.config import Config, Logger, LogLevel
 
+FAILURES_PERIOD_S = 10.0
+FAILURES_LISTED_MAX = 100
 _LEVEL_WORDS = {logging.WARNING: "WARN", logging.CRITICAL: "FATAL"}
 
 
@@ -83,3 +87,49 @@ def _show(log: logging.Logger, level: LogLevel | None) -> None:
         level = level or LogLevel.INFO
     if level is not None:
         log.setLevel(level.as_logging())
+
+
+class FailureLines:
+    """The failures that nobody else is told of. Any thread.
+
+    Args:
+        log: Takes the lines.
+        monotonic_s: The clock.
+    """
+
+    def __init__(self, log: logging.Logger, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._monotonic_s = monotonic_s
+        self._lock = threading.Lock()  # Guards the rest.
+        self._ends_s = 0.0
+        self._seen_count = 0  # In the ten seconds that end then.
+
+    def is_listed(self) -> bool:
+        """Note a failure; return whether the log is to hold a line about it."""
+        now_s = self._monotonic_s()
+        held_count = 0
+        with self._lock:
+            if now_s >= self._ends_s:
+                held_count = self._seen_count - FAILURES_LISTED_MAX
+                self._ends_s, self._seen_count = now_s + FAILURES_PERIOD_S, 0
+            self._seen_count += 1
+            seen_count = self._seen_count
+        self._tell(held_count)
+        if seen_count == FAILURES_LISTED_MAX + 1:
+            self._log.warning(
+                "more than %d tasks failed within %d s; the next ones are counted",
+                FAILURES_LISTED_MAX,
+                int(FAILURES_PERIOD_S),
+            )
+        return seen_count <= FAILURES_LISTED_MAX
+
+    def end(self) -> None:
+        """Tell of what was not listed. Legal twice."""
+        with self._lock:
+            held_count = self._seen_count - FAILURES_LISTED_MAX
+            self._seen_count = 0
+        self._tell(held_count)
+
+    def _tell(self, held_count: int) -> None:
+        if held_count > 0:
+            self._log.warning("%d more tasks failed", held_count)

@@ -9,6 +9,7 @@ about bytes that no two libraries read alike.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from asynq_compat.machine.amending import amended
 from asynq_compat.machine.applied import Outcome
@@ -26,9 +27,28 @@ RETRIED_MIN, RETRIED_MAX = -(2**31), 2**31 - 1  # an int32 in the message; a for
 _Move = Callable[[State, Assignment, int, int], None]
 
 
+@dataclass(slots=True)
+class _Ended:
+    """What the ranges of one command take out of assignments; it goes on its way in one step behind the last of them."""
+
+    ids: list[str] = field(default_factory=list)
+    messages: list[bytes] = field(default_factory=list)
+
+    def take(self, state: State, assignment: Assignment, lo: int, hi: int) -> None:
+        """Take live tasks `lo` to `hi - 1`."""
+        self.ids += assignment.ids[lo:hi]
+        self.messages += assignment.messages[lo:hi]
+        state.release(assignment, lo, hi)
+
+
 def settle_done(state: State, step: Step, command: Command) -> Outcome | None:
     """Ended well: deleted."""
-    return _over_ranges(state, step, command, _delete)
+    ended = _Ended()
+    outcome = _over_ranges(state, step, command, ended.take)
+    if ended.ids:
+        state.forget(ended.ids, frees_locks=True)
+        state.counters.add(state.clocks.clock_ms, len(ended.ids), 0)
+    return outcome
 
 
 def settle_requeue(state: State, step: Step, command: Command) -> Outcome | None:
@@ -47,13 +67,20 @@ def settle_complete(state: State, step: Step, command: Command) -> Outcome | Non
     if items is None or not step.names_session:
         return None
     codes: list[int | list[int]] = []
+    by_retention: dict[int, _Ended] = {}
     for item in items:
         spot = range_of(item[:3]) if type(item) is list and len(item) == 4 else None
         retention_s = item[3] if type(item) is list and len(item) == 4 else None
         if spot is None or not is_int(retention_s) or not 1 <= retention_s <= RETENTION_S_MAX:
             codes.append(REJECTED)
         else:
-            codes.append(_over_range(state, step, spot, _keep_for(retention_s)))
+            ended = by_retention.setdefault(retention_s, _Ended())
+            codes.append(_over_range(state, step, spot, ended.take))
+    for retention_s, ended in by_retention.items():
+        if ended.ids:
+            state.locks.release(ended.ids)
+            state.keep(ended.ids, ended.messages, retention_s)
+            state.counters.add(state.clocks.clock_ms, len(ended.ids), 0)
     return summary(codes)
 
 
@@ -146,28 +173,11 @@ def _over_range(state: State, step: Step, spot: tuple[int, int, int], move: _Mov
     return codes
 
 
-def _delete(state: State, assignment: Assignment, lo: int, hi: int) -> None:
-    state.forget(assignment.ids[lo:hi], frees_locks=True)
-    state.release(assignment, lo, hi)
-    state.counters.add(state.clocks.clock_ms, hi - lo, 0)
-
-
 def _put_in_front(state: State, assignment: Assignment, lo: int, hi: int) -> None:
     ids = assignment.ids[lo:hi][::-1]
     segment = state.pending.push_front(ids, assignment.messages[lo:hi][::-1])
     state.tasks.update(dict.fromkeys(ids, segment))
     state.release(assignment, lo, hi)
-
-
-def _keep_for(retention_s: int) -> _Move:
-    def keep(state: State, assignment: Assignment, lo: int, hi: int) -> None:
-        ids = assignment.ids[lo:hi]
-        state.locks.release(ids)
-        state.keep(ids, assignment.messages[lo:hi], retention_s)
-        state.release(assignment, lo, hi)
-        state.counters.add(state.clocks.clock_ms, hi - lo, 0)
-
-    return keep
 
 
 def _held(step: Step, position: int, index: int) -> Assignment | None:

@@ -79,6 +79,7 @@ class Settlement:
         delay_s: RETRY: seconds from now, by the broker's clock; cut to whole seconds after adding.
         error_msg: RETRY and ARCHIVE: text of the failure, valid UTF-8.
         is_failure: RETRY: whether it counts as a failure (retried + 1, counters).
+        retention_s: COMPLETE: message.retention, where the engine has read it; 0: the broker reads it.
     """
 
     lease: Lease
@@ -86,6 +87,7 @@ class Settlement:
     delay_s: float = 0.0
     error_msg: str = ""
     is_failure: bool = True
+    retention_s: int = 0
 
     @property
     def term(self) -> LeaseTerm:

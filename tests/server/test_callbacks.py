@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from asynq_compat.config import Config
-from asynq_compat.context import Context
+from asynq_compat.context import Context, get_task_id
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.servemux import HandlerFunc, ServeMux
 from asynq_compat.server import Server
@@ -196,3 +196,23 @@ def test_a_logger_that_raises_stops_nothing(ground: Ground, capsys: pytest.Captu
         for task_id in (ground.enqueue(retry=0), ground.enqueue(retry=0)):
             ground.wait_for_state(task_id, TaskState.ARCHIVED)
     wait_until(lambda: "the user's logger is broken" in capsys.readouterr().err, "nobody was told of the broken logger")
+
+
+def test_error_handlers_that_block_do_not_wait_for_each_other(ground: Ground) -> None:
+    """Coroutines that fail within one turn of the loop are concluded by one thread, but not where that takes its time."""
+    together = threading.Barrier(5)
+    heard: list[str | None] = []
+
+    async def fail(ctx: Context, task: Task) -> None:
+        raise ValueError("at once")
+
+    def wait_for_the_others(ctx: Context, task: Task, error: Exception) -> None:
+        together.wait(30)
+        heard.append(get_task_id(ctx))
+
+    task_ids = [ground.enqueue() for _ in range(5)]
+    with ground.serving(fail, concurrency=5, error_handler=wait_for_the_others):
+        for task_id in task_ids:
+            ground.wait_for_state(task_id, TaskState.RETRY)
+
+    assert sorted(map(str, heard)) == sorted(task_ids)

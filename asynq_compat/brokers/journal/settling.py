@@ -47,8 +47,12 @@ def plan(ended: Sequence[Ended], numbers: Sequence[int]) -> SettlePlan:
     leases = [one.lease for one in settlements]
     result.told = [leases[number] for number in numbers if isinstance(ended[number], Settlement)]
     by_kind: dict[SettleKind, list[int]] = {}
+    last_kind, of_kind = None, list[int]()
     for number in numbers:
-        by_kind.setdefault(settlements[number].kind, []).append(number)
+        kind = settlements[number].kind
+        if kind is not last_kind:  # An enum's hash is a call; most are as the one before.
+            last_kind, of_kind = kind, by_kind.setdefault(kind, [])
+        of_kind.append(number)
     if done := by_kind.pop(SettleKind.DONE, None):
         _add_ranges(result, command.settle_done, leases, done)
     for kind, of_kind in by_kind.items():
@@ -115,11 +119,12 @@ def _add_complete(result: SettlePlan, settlements: Sequence[Settlement], numbers
     leases = [one.lease for one in settlements]
     by_retention: dict[int, list[int]] = {}
     for number in numbers:
-        retention_s = min(max(1, read(leases[number].message).retention), RETENTION_S_MAX)
+        retention_s = settlements[number].retention_s or read(leases[number].message).retention
         by_retention.setdefault(retention_s, []).append(number)
     kept = []
     all_members: list[Sequence[int]] = []
-    for retention_s, alike in by_retention.items():
+    for retention, alike in by_retention.items():
+        retention_s = min(max(1, retention), RETENTION_S_MAX)
         ranges, members = merge(leases, alike)
         kept += [(position, low, high, retention_s) for position, low, high in ranges]
         all_members += members
