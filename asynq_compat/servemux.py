@@ -157,6 +157,11 @@ class ServeMux:
         wrapped = self._wrapped(function)
         return wrapped, is_async(wrapped)
 
+    def fixed_route(self, type_name: str) -> tuple[HandlerFunc, bool] | None:
+        """Return what `route` gives for every task of this type, as long as nothing is registered; None if each has to be asked for."""
+        found = None if self._middlewares else self._remembered.get(type_name)
+        return None if found is None else (found[0], found[2])
+
     def process_task(self, ctx: Context, task: Task) -> object:
         """Run the handler of `task`. An `async def` one gives an awaitable, which the caller awaits."""
         return self.handler(task)[0](ctx, task)

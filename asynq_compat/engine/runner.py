@@ -51,7 +51,7 @@ class Runner:
         clock: Clock,
         log: logging.Logger,
     ) -> None:
-        self._find = _router(handler)
+        self._find, self._find_fixed = _router(handler)
         self._make_parent = None if config.base_context is background else config.base_context
         self._has_base = self._make_parent is not None
         self._intake = intake
@@ -94,6 +94,7 @@ class Runner:
         coroutines, plain = list[Run](), list[Run | Job]()
         term: LeaseTerm | None = None
         known: TaskMessage | None = None
+        known_type: str | None = None
         is_ours = True
         for lease, (type_name, payload, rest) in zip(leases, rows, strict=True):
             if lease.term is not term:
@@ -107,13 +108,15 @@ class Runner:
                 deadline_ns = attempt_deadline_ns(now_ns, rest.timeout, rest.deadline)
                 earliest_ns = min(earliest_ns, deadline_ns)
                 is_special = deadline_ns <= now_ns or not (rest.timeout or rest.deadline) or self._has_base
+            if type_name is not known_type:
+                known_type, fixed = type_name, self._find_fixed(type_name)
             run = Run(self, lease, rest, now_ns, deadline_ns)
             run.task = HandlerTask(type_name, payload, headers, run)
             running.add(run)
             try:
                 if is_special and not self._may_begin(run):
                     continue
-                run.function, is_coroutine = find(run.task)
+                run.function, is_coroutine = fixed or find(run.task)
             except BaseException as error:  # noqa: BLE001 - base_context or a middleware, the user's code
                 self.attempts.failed(run, error)
                 continue
@@ -222,9 +225,12 @@ class Runner:
         return await asyncio.wrap_future(call.future)
 
 
-def _router(handler: Handler) -> Callable[[Task], tuple[HandlerFunc, bool]]:
-    """Return what finds the function for a task and says whether it is a coroutine function."""
+_Route = tuple[HandlerFunc, bool]
+
+
+def _router(handler: Handler) -> tuple[Callable[[Task], _Route], Callable[[str], _Route | None]]:
+    """Return what finds the function for a task and says whether it is a coroutine function; and what does so for a type, where it can."""
     if isinstance(handler, ServeMux) and type(handler).process_task is ServeMux.process_task:
-        return handler.route
+        return handler.route, handler.fixed_route
     found = as_function(handler), is_async(as_function(handler))
-    return lambda _: found
+    return lambda _: found, lambda _: found

@@ -234,3 +234,26 @@ def test_what_runs_nothing_when_it_is_called_is_refused() -> None:
     for handler in (generator, asynchronous, functools.partial(generator)):
         with pytest.raises(InvalidPatternError, match="without yield"):
             mux.handle("t", handler)
+
+
+def test_a_route_is_fixed_only_where_nobody_is_asked_on_the_way() -> None:
+    mux, inner = ServeMux(), ServeMux()
+    inner.handle("in:", _handle)
+    mux.handle("out:", _handle)
+    mux.handle("in:", inner)
+    assert mux.fixed_route("out:x") is None, "it was not looked for yet"
+
+    for type_name in ("out:x", "in:x"):
+        mux.route(Task(type_name))
+
+    assert mux.fixed_route("out:x") == mux.route(Task("out:x")) == (_handle, True)
+    assert mux.fixed_route("in:x") is None, "a mux within may get a middleware"
+    mux.handle("out:x", lambda ctx, task: None)
+    assert mux.fixed_route("out:x") is None, "another handler may be nearer"
+    mux.route(Task("out:x"))
+    mux.use(lambda next_handler: next_handler)
+    assert mux.fixed_route("out:x") is None, "a middleware is called for each task"
+
+
+async def _handle(_ctx: Context, _task: Task) -> None:
+    pass
