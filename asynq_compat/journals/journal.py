@@ -216,6 +216,14 @@ class JournalStore(Protocol):
     def address(self) -> str:
         """Where it is, for logs and errors; never a password."""
 
+    def prepare(self, bases: Sequence[str], wanted: int) -> None:
+        """Make the journals of several queues, where they do not exist, if that is quicker than one by one; raises as `open`.
+
+        Args:
+            bases: `queue_journal_name` of their partitions 0, which are asked for next.
+            wanted: With how many partitions they are made.
+        """
+
     def partition_count(self, base: str, wanted: int) -> int:
         """Return how many partitions a queue's journal has, made with as many as `wanted` if it does not exist.
 

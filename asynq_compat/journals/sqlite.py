@@ -75,6 +75,9 @@ class SqliteJournalStore:
         """``sqlite:///<path>``."""
         return f"sqlite:///{self._file.path}"
 
+    def prepare(self, bases: Sequence[str], wanted: int) -> None:
+        """Do nothing: each is made in no time when it is asked for."""
+
     def partition_count(self, base: str, wanted: int) -> int:
         """Return how many partitions a queue's journal has, made if it does not exist."""
         self._check_open()

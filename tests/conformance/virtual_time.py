@@ -28,6 +28,10 @@ class VirtualTimeStore:
         """Where it is."""
         return self._store.address
 
+    def prepare(self, bases: Sequence[str], wanted: int) -> None:
+        """Make the journals of several queues."""
+        self._store.prepare(bases, wanted)
+
     def partition_count(self, base: str, wanted: int) -> int:
         """Return how many partitions a queue's journal has."""
         return self._store.partition_count(base, wanted)

@@ -33,7 +33,7 @@ _CALLS: dict[str, Callable[[Driver], object]] = {
     "topics": lambda driver: driver.topics(),
     "end": lambda driver: driver.end(_AT),
     "truncate": lambda driver: driver.truncate(_AT, 1),
-    "ensure_topic": lambda driver: driver.ensure_topic("another", 1),
+    "ensure_topics": lambda driver: driver.ensure_topics({"another": 1}),
 }
 
 
@@ -105,7 +105,7 @@ def test_a_connection_that_does_not_come_about_is_given_up(silent_address: str, 
 @pytest.mark.parametrize("library", DRIVERS)
 def test_an_answer_that_does_not_come_is_not_waited_for(cluster: KfakeCluster, library: str, name: str) -> None:
     driver = opened(cluster.bootstrap, library)
-    driver.ensure_topic(_AT.topic, 1)
+    driver.ensure_topics({_AT.topic: 1})
     driver.append(_AT, b"frame")
     driver.end(_AT)
     cluster.pause()

@@ -51,6 +51,7 @@ class Membership:
         self.pace = Pace(capacity, self.clock.monotonic_s(), is_exact=order.strict or capacity == 1)
         self.is_strict = order.strict
         self._sharing = CreditSharing(order)
+        partitions.prepare(self._sharing.names)
         # Both are replaced whole, under the lock: some look without it.
         self._by_queue = {
             name: [Seat(self, partition) for partition in attendance.first_of(partitions.queue(name))]

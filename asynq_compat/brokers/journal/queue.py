@@ -35,6 +35,11 @@ class Queue:
         first = partition_of(task_id, len(self.partitions))
         return [*self.partitions[first:], *self.partitions[:first]]
 
+    def end(self) -> None:
+        """Begin to end the threads, do not wait; legal twice."""
+        for partition in self.partitions:
+            partition.end()
+
     def close(self) -> None:
         """End the threads; legal twice."""
         for partition in self.partitions:

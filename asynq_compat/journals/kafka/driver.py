@@ -6,7 +6,7 @@ and every wait has a limit. Which one is used is said by the settings; nothing i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from asynq_compat.errors import InvalidArgumentError
@@ -83,12 +83,12 @@ class Driver(Protocol):
     def topics(self) -> Sequence[str]:
         """Return the names of all topics of the cluster that this user may see."""
 
-    def ensure_topic(self, topic: str, partition_count: int) -> int:
-        """Make the topic with so many partitions if it does not exist, check what stands there; return how many it has.
+    def ensure_topics(self, wanted: Mapping[str, int]) -> Mapping[str, int]:
+        """Make the topics that do not exist, with so many partitions, check what stands there; return how many each has.
 
         Raises:
-            InvalidArgumentError: A setting of it would harm a journal; the message says which and how to mend it.
-            BrokerUnavailableError: No answer, or it may not be made.
+            InvalidArgumentError: A setting of one would harm a journal; the message says which and how to mend it.
+            BrokerUnavailableError: No answer, or one may not be made.
         """
 
     def fetcher(self, at: At) -> Fetcher:

@@ -1,4 +1,4 @@
-"""Is a topic there, and as a journal needs it?
+"""Are topics there, and as journals need them?
 
 Contract: looks before it makes, so that a user who may not make topics can use those that stand. What stands there and would harm a
 journal is refused with the command that mends it; nothing that another program made is changed.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +26,8 @@ from asynq_compat.journals.kafka.topics import (
 
 _LOOK_AGAIN_S = 0.02
 _TOLD_WITHIN_S = 5.0
+# Of what one request makes: a broker takes some milliseconds for each, and refuses more than 10 000.
+_PARTITIONS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,66 +39,94 @@ class Described:
 
 
 class TopicAdmin(Protocol):
-    """What a client library can do with topics. Raises BrokerUnavailableError for no answer and for a right that is missing."""
+    """What a client library can do with topics, many in one request. Raises BrokerUnavailableError for no answer and for a right that is missing."""
 
-    def describe(self, topic: str) -> Described | None:
-        """Return what there is; None if there is no such topic, or it has no leader yet."""
+    def describe(self, topics: Sequence[str]) -> Mapping[str, Described]:
+        """Return what there is, without those that do not exist or have no leader yet."""
 
-    def configs(self, topic: str) -> Mapping[str, str | None]:
-        """Return its settings, at least those that are wanted; nothing if the broker does not know it yet."""
+    def configs(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str | None]]:
+        """Return their settings, at least those that are wanted, without topics that the broker does not know yet."""
 
-    def create(self, topic: str, partition_count: int, replication_factor: int, configs: Mapping[str, str]) -> None:
-        """Make it; nothing happens if it exists."""
+    def create(self, topics: Mapping[str, int], replication_factor: int, configs: Mapping[str, str]) -> None:
+        """Make them, each with so many partitions; nothing happens to those that exist."""
 
-    def alter(self, topic: str, configs: Mapping[str, str]) -> None:
+    def alter(self, topics: Sequence[str], configs: Mapping[str, str]) -> None:
         """Change these settings and leave the others."""
 
 
-def ensure_topic(admin: TopicAdmin, settings: KafkaSettings, topic: str, partition_count: int) -> int:
-    """Make the topic with so many partitions if it does not exist, check what stands there; return how many it has.
+def ensure_topics(admin: TopicAdmin, settings: KafkaSettings, wanted: Mapping[str, int]) -> dict[str, int]:
+    """Make the topics that do not exist, check what stands there; return how many partitions each has.
+
+    Args:
+        admin: Does it.
+        settings: Of the cluster.
+        wanted: With how many partitions each topic is made.
 
     Raises:
-        InvalidArgumentError: A setting of it would harm a journal; the message says which and how to mend it.
+        InvalidArgumentError: A setting of one would harm a journal; the message says which and how to mend it.
         BrokerUnavailableError: No answer, or the right is missing.
     """
-    described = admin.describe(topic)
-    if described is None:
-        factor = settings.replication_factor
-        admin.create(topic, partition_count, factor, {**WANTED, **(WANTED_IF_REPLICATED if factor > 1 else {})})
-        described = _appeared(admin, settings, topic)
-        if factor == -1 and described.replica_count > 1:
-            admin.alter(topic, WANTED_IF_REPLICATED)
+    topics = list(wanted)
+    described = dict(admin.describe(topics))
+    missing = [topic for topic in topics if topic not in described]
+    factor = settings.replication_factor
+    for some in _in_requests(missing, wanted):
+        admin.create(some, factor, {**WANTED, **(WANTED_IF_REPLICATED if factor > 1 else {})})
+        described |= _appeared(admin, settings, list(some))
+    replicated = [topic for topic in missing if described[topic].replica_count > 1]
+    if factor == -1 and replicated:
+        admin.alter(replicated, WANTED_IF_REPLICATED)
     # First what cannot be mended by a setting.
-    base = journal_name_of(settings.namespace, topic) or topic
-    if fault := fault_of_count(base, topic, settings.bootstrap[0], described.partition_count, 0):
-        raise InvalidArgumentError(fault)
-    found = _configs(admin, settings, topic)
-    if fault := fault_of(topic, settings.bootstrap[0], found, described.replica_count):
-        raise InvalidArgumentError(fault)
-    return described.partition_count
+    for topic in topics:
+        base = journal_name_of(settings.namespace, topic) or topic
+        if fault := fault_of_count(base, topic, settings.bootstrap[0], described[topic].partition_count, 0):
+            raise InvalidArgumentError(fault)
+    found = _configs(admin, settings, topics)
+    for topic in topics:
+        if fault := fault_of(topic, settings.bootstrap[0], found[topic], described[topic].replica_count):
+            raise InvalidArgumentError(fault)
+    return {topic: described[topic].partition_count for topic in topics}
 
 
-def _configs(admin: TopicAdmin, settings: KafkaSettings, topic: str) -> Mapping[str, str | None]:
+def _in_requests(topics: Sequence[str], wanted: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Give the topics in parts that a broker makes well within the time that it is given for one request."""
+    part: dict[str, int] = {}
+    for topic in topics:
+        if part and sum(part.values()) + wanted[topic] > _PARTITIONS_MAX:
+            yield part
+            part = {}
+        part[topic] = wanted[topic]
+    if part:
+        yield part
+
+
+def _configs(
+    admin: TopicAdmin, settings: KafkaSettings, topics: Sequence[str]
+) -> Mapping[str, Mapping[str, str | None]]:
     """Wait until a broker tells the settings: one that has not heard of a new topic yet tells none."""
     deadline = time.monotonic() + min(_TOLD_WITHIN_S, settings.request_timeout_s)
     pause = threading.Event()
-    while not (found := admin.configs(topic)):
+    found = dict(admin.configs(topics))
+    while untold := [topic for topic in topics if topic not in found]:
         if time.monotonic() > deadline:
             raise BrokerUnavailableError(
-                f"the settings of topic {topic} are not told by any broker of {settings.address}"
+                f"the settings of topic {untold[0]} are not told by any broker of {settings.address}"
             )
         pause.wait(_LOOK_AGAIN_S)
+        found |= admin.configs(untold)
     return found
 
 
-def _appeared(admin: TopicAdmin, settings: KafkaSettings, topic: str) -> Described:
-    """Wait until the brokers know of a topic that was made."""
+def _appeared(admin: TopicAdmin, settings: KafkaSettings, topics: Sequence[str]) -> dict[str, Described]:
+    """Wait until the brokers know of topics that were made."""
     deadline = time.monotonic() + settings.request_timeout_s
     pause = threading.Event()
-    while (described := admin.describe(topic)) is None:
+    described = dict(admin.describe(topics))
+    while unknown := [topic for topic in topics if topic not in described]:
         if time.monotonic() > deadline:
             raise BrokerUnavailableError(
-                f"topic {topic} was made, but no broker of {settings.address} leads it within {settings.request_timeout_s:g} s"
+                f"topic {unknown[0]} was made, but no broker of {settings.address} leads it within {settings.request_timeout_s:g} s"
             )
         pause.wait(_LOOK_AGAIN_S)
+        described |= admin.describe(unknown)
     return described

@@ -26,6 +26,7 @@ from asynq_compat.journals.journal import (
 from asynq_compat.journals.kafka.driver import At, Driver, open_driver
 from asynq_compat.journals.kafka.reader import TopicReader
 from asynq_compat.journals.kafka.settings import KafkaSettings
+from asynq_compat.journals.kafka.shared import Shared
 from asynq_compat.journals.kafka.topics import fault_of_count, journal_name_of, topic_name
 
 
@@ -41,6 +42,8 @@ class KafkaJournalStore:
         self._driver = open_driver(settings)
         self._opened: list[KafkaJournal] = []
         self._counts: dict[str, int] = {}  # Partitions of the queues' journals that were looked at.
+        self._prepared: dict[str, int] = {}  # Looked at just now, and not asked for since.
+        self._topics = self._new_question()
         self._driver.connect_ahead()
         _stores.add(self)
 
@@ -49,16 +52,26 @@ class KafkaJournalStore:
         """The brokers and the namespace as a URL."""
         return self._settings.address
 
+    def prepare(self, bases: Sequence[str], wanted: int) -> None:
+        """Make the topics of several queues in few requests, where they do not exist."""
+        topics = {topic_name(self._settings.namespace, base): base for base in bases}
+        counts = self._driver.ensure_topics(dict.fromkeys(topics, wanted)) if topics else {}
+        self._prepared |= {topics[topic]: count for topic, count in counts.items()}
+
     def partition_count(self, base: str, wanted: int) -> int:
         """Return how many partitions a queue's topic has, made if it does not exist."""
-        count = self._counts[base] = self._driver.ensure_topic(topic_name(self._settings.namespace, base), wanted)
+        count = self._prepared.pop(base, None) or self._ensure(topic_name(self._settings.namespace, base), wanted)
+        self._counts[base] = count
         return count
+
+    def _ensure(self, topic: str, wanted: int) -> int:
+        return self._driver.ensure_topics({topic: wanted})[topic]
 
     def open(self, name: str) -> KafkaJournal:
         """Open the journal of that name, its topic made if it does not exist."""
         base, partition = base_and_partition(name)
         topic = topic_name(self._settings.namespace, base)
-        count = self._counts.get(base) or self._driver.ensure_topic(topic, self._count_for(base))
+        count = self._counts.get(base) or self._ensure(topic, self._count_for(base))
         if fault := fault_of_count(base, topic, self._settings.bootstrap[0], count, partition):
             raise InvalidArgumentError(fault)
         journal = KafkaJournal(self._settings, self._driver, name, At(topic, partition))
@@ -75,7 +88,10 @@ class KafkaJournalStore:
     def names(self) -> Sequence[str]:
         """Return the names of the journals that exist, sorted."""
         namespace = self._settings.namespace
-        return sorted(name for topic in self._driver.topics() if (name := journal_name_of(namespace, topic)))
+        return sorted(name for topic in self._topics.ask(None) if (name := journal_name_of(namespace, topic)))
+
+    def _new_question(self) -> Shared[None, Sequence[str]]:
+        return Shared(lambda _: {None: self._driver.topics()})
 
     def opens_elsewhere(self) -> Callable[[], JournalStore]:
         """Return what connects to the same namespace."""
@@ -94,6 +110,7 @@ class KafkaJournalStore:
     def after_fork(self) -> None:
         """Start anew in a forked child."""
         self._driver.after_fork()
+        self._topics = self._new_question()
         for journal in self._opened:
             journal.after_fork()
 

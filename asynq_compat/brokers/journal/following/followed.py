@@ -99,6 +99,12 @@ class Followed(abc.ABC, Generic[_F]):
         self.writer.commit(ticket, timeout_s=TIMEOUT_S)
         return ticket
 
+    def end(self) -> None:
+        """Send what waits and begin to end the threads, do not wait for them; legal twice."""
+        self.writer.close()
+        if self._replica is not None:
+            self._replica.stop(waits=False)
+
     def close(self) -> None:
         """End the threads; legal twice."""
         self.writer.close()

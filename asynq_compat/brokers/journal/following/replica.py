@@ -99,8 +99,7 @@ class Replica(Generic[_F]):
         self._lost: NotInJournalError | None = None
         self._suspected: Entry | None = None  # Behind it stands what another log may have given us.
         self._timer = TickTimer(clock.monotonic_s())  # Owned by the thread.
-        self._notes = Notes(journal.name)  # Owned by the thread.
-        self._rhythm = Rhythm()  # Owned by the thread.
+        self._notes, self._rhythm = Notes(journal.name), Rhythm()  # Owned by the thread.
         self._thread = threading.Thread(target=self._run, name=f"asynq-replica-{journal.name}", daemon=True)
 
     def start(self) -> None:
@@ -108,11 +107,11 @@ class Replica(Generic[_F]):
         self._writer.follow()
         self._thread.start()
 
-    def stop(self) -> None:
-        """Follow no longer; returns when the thread has ended. Legal twice."""
+    def stop(self, *, waits: bool = True) -> None:
+        """Follow no longer; returns when the thread has ended, if it `waits`. Legal twice."""
         self._progress.stop()
         self._journal.interrupt()
-        if self._thread.ident is not None and self._thread is not threading.current_thread():
+        if waits and self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(10.0)
 
     def listen(self, listener: Listener) -> None:
@@ -129,9 +128,7 @@ class Replica(Generic[_F]):
         return self._progress.failure
 
     def sync(self, *, timeout_s: float) -> None:
-        """Wait until all that was durable at this call has been applied.
-
-        `timeout_s` is the longest time without progress: a cold replica may take longer in all.
+        """Wait until all that was durable now has been applied; `timeout_s` is the longest time without progress, not in all.
 
         Raises:
             BrokerUnavailableError: The journal does not answer.

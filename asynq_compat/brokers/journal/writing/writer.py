@@ -22,6 +22,7 @@ from asynq_compat.journals.journal import Journal
 from asynq_compat.rules.clock import Clock
 
 _LOG = logging.getLogger("asynq_compat.journal")
+_IDLE_S = 1.0  # Then a thread with nothing to do ends: a process may follow hundreds of journals.
 
 
 class Writer:
@@ -90,28 +91,26 @@ class Writer:
 
     def submit(self, ticket: Ticket) -> None:
         """Leave the commands to the writer's own thread; `on_fate` hears of them. Never blocks."""
+        told: list[Ticket] = []
         with self._changed:
             if self._is_closed:
-                ticket.error, ticket.is_settled = self._why_closed, True
+                told = fail([ticket], self._why_closed)
             else:
                 self._outbox.add(ticket)
                 self._start_thread()
                 self._changed.notify_all()
-        if ticket.is_settled and ticket.outcomes is None and ticket.error is not None:
-            tell([ticket])
+        tell(told)
 
     def on_applied(self, writer_id: bytes, sequence: int, position: int | None, outcomes: Outcomes) -> None:
         """Hear that a frame was applied, from the replica's thread, or without its position from a reply."""
         if (writer_id, sequence) not in self.awaited:
             return
         with self._changed:
-            frame = self.awaited.take((writer_id, sequence), len(outcomes))
-            if frame is None:
+            if (frame := self.awaited.take((writer_id, sequence), len(outcomes))) is None:
                 return
             if self._in_doubt is frame:
                 self._in_doubt = None
-            told = frame.mark_appended(position)
-            told += frame.hand_out(position, outcomes)
+            told = frame.mark_appended(position) + frame.hand_out(position, outcomes)
             self._changed.notify_all()
         tell(told)
 
@@ -123,8 +122,7 @@ class Writer:
     def on_passed_over(self, upto: int) -> None:
         """Hear from the replica that it did not read what stands up to a position: nobody will tell what became of frames there."""
         with self._changed:
-            frames = self.awaited.take_upto(upto)
-            told = [ticket for frame in frames for ticket in frame.fail(uncertain(self._name))]
+            told = [ticket for frame in self.awaited.take_upto(upto) for ticket in frame.fail(uncertain(self._name))]
             self._changed.notify_all()
         tell(told)
 
@@ -152,13 +150,13 @@ class Writer:
         with self._changed:
             if self._outbox or self._in_doubt is not None:
                 self._start_thread()
-            self._changed.wait_for(
-                lambda: not (self._outbox or self._in_doubt or self._is_sending), max(0.0, deadline - time.monotonic())
-            )
+            self._changed.wait_for(lambda: not (self._outbox or self._in_doubt or self._is_sending), timeout_s)
             self._is_closed = True
             self._why_closed = why or self._why_closed
-            lost = fail(self._outbox.clear(), self._why_closed) + self._lose_frames(uncertain(self._name))
-            lost, self._untold = lost + self._untold, []
+            lost = (
+                fail(self._outbox.clear(), self._why_closed) + self._lose_frames(uncertain(self._name)) + self._untold
+            )
+            self._untold = []
             thread, self._thread = self._thread, None
             self._changed.notify_all()
         tell(lost)
@@ -197,12 +195,9 @@ class Writer:
 
     def _is_dropped(self, doubt: Frame) -> bool:
         """Go on as a new writer if nobody waits for the frame and no log tells its fate; return whether that is so."""
-        is_forsaken = not self._has_replica and all(ticket.is_abandoned for ticket in doubt.tickets)
-        if is_forsaken:
+        if is_forsaken := not self._has_replica and all(ticket.is_abandoned for ticket in doubt.tickets):
             self._give_up(doubt, uncertain(self._name))
         return is_forsaken
-
-    # --- making and sending frames ---------------------------------------------------------------------------------------------
 
     def _next_frame(self, now: float) -> Frame | None:
         """Claim the turn: the frame in doubt when its time has come, else what waits. Called with the lock held."""
@@ -245,7 +240,6 @@ class Writer:
 
     def _sent(self, frame: Frame, position: int | None, failure: AsynqError) -> None:
         """End the turn with what came of it."""
-        told: list[Ticket] = []
         with self._changed:
             self._is_sending = False
             refusal = None if position is None or self._has_replica else self._framing.refusal(position)
@@ -254,14 +248,14 @@ class Writer:
             elif position is not None:
                 if self._in_doubt is frame:
                     self._in_doubt = None
-                told = frame.mark_appended(position)
+                self._untold += frame.mark_appended(position)
             elif frame.is_appended:
                 pass  # The log told first.
             elif isinstance(failure, BrokerUnavailableError) and not frame.is_denied(failure):
                 self._doubt(frame, failure)
             else:
                 self._give_up(frame, failure)
-            told, self._untold = told + self._untold, []
+            told, self._untold = self._untold, []
             self._changed.notify_all()
         tell(told)
 
@@ -280,8 +274,6 @@ class Writer:
         self._framing.begin_anew()
         self._changed.notify_all()
 
-    # --- the writer's own thread -----------------------------------------------------------------------------------------------
-
     def _start_thread(self) -> None:
         if self._thread is None and not self._is_closed:
             self._thread = threading.Thread(target=self._run, name=f"asynq-writer-{self._name}", daemon=True)
@@ -290,18 +282,19 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._changed:
-                frame = None
-                while not self._is_closed and not self._untold:
+                frame, is_idle = None, False
+                while not (self._is_closed or self._untold or is_idle):
                     now = time.monotonic()
                     frame = None if self._is_sending else self._next_frame(now)
                     if frame is not None:
                         break
                     doubt = None if self._is_sending else self._in_doubt
-                    self._changed.wait(None if doubt is None else max(0.0, doubt.retry_at_s - now))
+                    is_woken = self._changed.wait(_IDLE_S if doubt is None else max(0.0, doubt.retry_at_s - now))
+                    is_idle = not (is_woken or self._outbox or self._in_doubt or self._is_sending)
                 told, self._untold = self._untold, []
-                is_over = self._is_closed and frame is None and not told
+                if frame is None and not told:
+                    self._thread = None  # Whoever has something to send begins the next one.
+                    return
             tell(told)
             if frame is not None:
                 self._send(frame)
-            if is_over:
-                return

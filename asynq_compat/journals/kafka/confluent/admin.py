@@ -5,7 +5,7 @@ Contract: as `TopicAdmin`; also lists topics and deletes records.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
@@ -28,6 +28,7 @@ from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.unreachable import right_needed, too_few_brokers, too_old
 
 _NOT_ALLOWED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
+_NOT_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE}
 
 
 class ConfluentAdmin:
@@ -46,56 +47,64 @@ class ConfluentAdmin:
         except KafkaException as error:
             raise self._no_answer("no answer to which topics there are", error) from error
 
-    def describe(self, topic: str) -> Described | None:
-        """Return what there is; None if there is no such topic, or it has no leader yet."""
-        asked = self._client.describe_topics(TopicCollection([topic]), request_timeout=self._timeout_s)
-        try:
-            found = self._result(asked[topic], topic, "describe")
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                return None
-            raise self._no_answer(f"topic {topic} cannot be described", error) from error
-        if not found.partitions or any(one.leader is None or one.leader.id < 0 for one in found.partitions):
-            return None
-        return Described(len(found.partitions), len(found.partitions[0].replicas))
+    def describe(self, topics: Sequence[str]) -> Mapping[str, Described]:
+        """Return what there is, without those that do not exist or have no leader yet."""
+        asked = self._client.describe_topics(TopicCollection(list(topics)), request_timeout=self._timeout_s)
+        described = {}
+        for topic in topics:
+            try:
+                partitions = self._result(asked[topic], topic, "describe").partitions
+            except KafkaException as error:
+                if error.args[0].code() not in _NOT_YET:
+                    raise self._no_answer(f"topic {topic} cannot be described", error) from error
+                continue
+            if partitions and all(one.leader is not None and one.leader.id >= 0 for one in partitions):
+                described[topic] = Described(len(partitions), len(partitions[0].replicas))
+        return described
 
-    def configs(self, topic: str) -> Mapping[str, str | None]:
-        """Return its settings; nothing if the broker does not know it yet."""
-        resource = ConfigResource(ResourceType.TOPIC, topic)
-        asked = self._client.describe_configs([resource], request_timeout=self._timeout_s)
-        try:
-            found = self._result(asked[resource], topic, "describe_configs")
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                return {}
-            raise self._no_answer(f"the settings of topic {topic} cannot be read", error) from error
-        return {name: entry.value for name, entry in found.items()}
+    def configs(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, str | None]]:
+        """Return their settings, without topics that the broker does not know yet."""
+        resources = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in topics}
+        asked = self._client.describe_configs(list(resources.values()), request_timeout=self._timeout_s)
+        configs = {}
+        for topic, resource in resources.items():
+            try:
+                found = self._result(asked[resource], topic, "describe_configs")
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise self._no_answer(f"the settings of topic {topic} cannot be read", error) from error
+                continue
+            configs[topic] = {name: entry.value for name, entry in found.items()}
+        return configs
 
-    def create(self, topic: str, partition_count: int, replication_factor: int, configs: Mapping[str, str]) -> None:
-        """Make it; nothing happens if it exists."""
-        wanted = NewTopic(
-            topic, num_partitions=partition_count, replication_factor=replication_factor, config=dict(configs)
-        )
-        asked = self._client.create_topics([wanted], request_timeout=self._timeout_s)
-        try:
-            self._result(asked[topic], topic, "create")
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.INVALID_REPLICATION_FACTOR:
-                raise InvalidArgumentError(too_few_brokers(self._settings, error.args[0].str())) from error
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise self._no_answer(f"topic {topic} cannot be made", error) from error
+    def create(self, topics: Mapping[str, int], replication_factor: int, configs: Mapping[str, str]) -> None:
+        """Make them, each with so many partitions; nothing happens to those that exist."""
+        wanted = [
+            NewTopic(topic, num_partitions=count, replication_factor=replication_factor, config=dict(configs))
+            for topic, count in topics.items()
+        ]
+        asked = self._client.create_topics(wanted, request_timeout=self._timeout_s)
+        for topic in topics:
+            try:
+                self._result(asked[topic], topic, "create")
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.INVALID_REPLICATION_FACTOR:
+                    raise InvalidArgumentError(too_few_brokers(self._settings, error.args[0].str())) from error
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise self._no_answer(f"topic {topic} cannot be made", error) from error
 
-    def alter(self, topic: str, configs: Mapping[str, str]) -> None:
+    def alter(self, topics: Sequence[str], configs: Mapping[str, str]) -> None:
         """Change these settings and leave the others."""
         entries = [
             ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in configs.items()
         ]
-        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
-        asked = self._client.incremental_alter_configs([resource], request_timeout=self._timeout_s)
-        try:
-            self._result(asked[resource], topic, "alter_configs")
-        except KafkaException as error:
-            raise self._no_answer(f"topic {topic} cannot be altered", error) from error
+        resources = {topic: ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries) for topic in topics}
+        asked = self._client.incremental_alter_configs(list(resources.values()), request_timeout=self._timeout_s)
+        for topic, resource in resources.items():
+            try:
+                self._result(asked[resource], topic, "alter_configs")
+            except KafkaException as error:
+                raise self._no_answer(f"topic {topic} cannot be altered", error) from error
 
     def truncate(self, at: At, before: int) -> None:
         """Delete the records below an offset."""

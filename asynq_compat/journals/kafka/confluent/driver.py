@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -23,7 +23,7 @@ from asynq_compat.journals.kafka.confluent.connecting import Connector, never_fr
 from asynq_compat.journals.kafka.confluent.fetcher import ConfluentFetcher
 from asynq_compat.journals.kafka.confluent.producing import Producing
 from asynq_compat.journals.kafka.driver import At
-from asynq_compat.journals.kafka.ensuring import ensure_topic
+from asynq_compat.journals.kafka.ensuring import ensure_topics
 from asynq_compat.journals.kafka.held import END_S, Held, end_within
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
@@ -113,9 +113,9 @@ class ConfluentDriver:
         """Return the names of all topics of the cluster that this user may see."""
         return self._admin.get().topics()
 
-    def ensure_topic(self, topic: str, partition_count: int) -> int:
-        """Make the topic if it does not exist, check what stands there; return how many partitions it has."""
-        return ensure_topic(self._admin.get(), self._settings, topic, partition_count)
+    def ensure_topics(self, wanted: Mapping[str, int]) -> Mapping[str, int]:
+        """Make the topics that do not exist, check what stands there; return how many partitions each has."""
+        return ensure_topics(self._admin.get(), self._settings, wanted)
 
     def fetcher(self, at: At) -> ConfluentFetcher:
         """Return a consumer of a partition, connected by its first use."""

@@ -110,8 +110,12 @@ class Connector:
         self._has_warned = False
         self._under_way: set[tuple[Network, Any]] = set()
 
-    def connect(self, make: Callable[..., Any]) -> Connected:
+    def connect(self, make: Callable[..., Any], *, is_driven: bool = False) -> Connected:
         """Return the client that `make` connects; what it gives to `make` goes to the client's constructor.
+
+        Args:
+            make: Calls the constructor.
+            is_driven: The client has no thread of its own, and is used by one thread at a time.
 
         Raises:
             BrokerUnavailableError: No broker answered in time, or the attempt was given up; names the addresses and the causes.
@@ -120,7 +124,7 @@ class Connector:
 
         def begin(**options: Any) -> Any:
             options["proxy_url"] = f"{SCHEME}://"
-            network = Network(**options)
+            network = Network(is_driven=is_driven, **options)
             if self._settings.encryption is not None:
                 options["ssl_context"] = tls_context(self._settings.encryption, TLSSockets.of(network))
             manager = _Manager(network, self._settings, self._heard, **options)

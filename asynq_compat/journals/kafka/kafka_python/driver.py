@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import kafka
@@ -28,17 +30,20 @@ from asynq_compat.errors import (
 )
 from asynq_compat.journals.journal import FRAME_BYTES_MAX, MissingRightError
 from asynq_compat.journals.kafka.driver import At
-from asynq_compat.journals.kafka.ensuring import ensure_topic
+from asynq_compat.journals.kafka.ensuring import ensure_topics
 from asynq_compat.journals.kafka.held import END_S, Held, end_within
 from asynq_compat.journals.kafka.kafka_python.admin import AdminClient, KafkaPythonAdmin
 from asynq_compat.journals.kafka.kafka_python.connecting import METADATA_THROTTLE_MS, Connected, Connector
 from asynq_compat.journals.kafka.kafka_python.fetcher import KafkaPythonFetcher
 from asynq_compat.journals.kafka.settings import KafkaSettings
+from asynq_compat.journals.kafka.shared import Shared
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
 from asynq_compat.journals.kafka.unreachable import codec_missing, frame_too_large, right_needed, too_old
 
 # What a producer may take to send what is under way when all is closed, and the thread of one that is broken off to end.
 _FLUSH_S, _END_S = 0.4, 1.0
+# Requests of one client at once: it refuses those behind the fifth on a connection, and sends some of its own.
+_AT_ONCE_MAX = 3
 # Said in a text alone, to who may write no topic at all, instead of an identity for the producer.
 _NO_IDENTITY = kafka.errors.ClusterAuthorizationFailedError.__name__
 _set_aside: list[object] = []
@@ -58,6 +63,10 @@ class KafkaPythonDriver:
         self._producer = Held(self._make_producer, _end_producer, self._closed)
         self._admin = Held(lambda: self._connector.connect(AdminClient), _end, self._closed)
         self._asker = Held(lambda: self._connector.connect(_make_asker), _end, self._closed)
+        self._administering = threading.BoundedSemaphore(_AT_ONCE_MAX)
+        self._asking = threading.BoundedSemaphore(_AT_ONCE_MAX)
+        self._ends = Shared(partial(self._offsets, is_end=True))
+        self._firsts = Shared(partial(self._offsets, is_end=False))
 
     def after_fork(self) -> None:
         """Start anew in a forked child; what was inherited is its parent's."""
@@ -99,38 +108,52 @@ class KafkaPythonDriver:
 
     def end(self, at: At) -> int:
         """Return the offset of the last record, -1 if there is none."""
-        return self._offset(at, is_end=True) - 1
+        return self._ends.ask(at) - 1
 
     def first(self, at: At) -> int:
         """Return the offset from which on nothing was deleted."""
-        return self._offset(at, is_end=False)
+        return self._firsts.ask(at)
 
-    def _offset(self, at: At, *, is_end: bool) -> int:
-        topic, partition = at.topic, kafka.TopicPartition(*at)
+    def _offsets(self, ats: Sequence[At], *, is_end: bool) -> dict[At, int]:
         asker = self._asker.get().client
         ask = asker.end_offsets if is_end else asker.beginning_offsets
+        partitions = {kafka.TopicPartition(*at): at for at in ats}
         try:
-            with self._until_closed():
-                return int(ask([partition], timeout_ms=self._timeout_ms)[partition])
+            with self._until_closed(self._asking):
+                offsets = self._answered(partial(ask, list(partitions), timeout_ms=self._timeout_ms))
+            return {at: int(offsets[partition]) for partition, at in partitions.items()}
         except kafka.errors.TopicAuthorizationFailedError as error:
-            raise BrokerUnavailableError(right_needed(self._settings, topic, "describe")) from error
+            raise BrokerUnavailableError(right_needed(self._settings, ats[0].topic, "describe")) from error
         except kafka.errors.KafkaError as error:
-            raise self._no_answer(f"no answer to where {topic} {'ends' if is_end else 'begins'}", error) from error
+            what = f"{ats[0].topic} {'ends' if is_end else 'begins'}"
+            raise self._no_answer(f"no answer to where {what}", error) from error
+
+    def _answered(self, ask: Callable[[], dict[Any, int]]) -> dict[Any, int]:
+        """Ask until the library knows all topics: beside one that it knows it leaves out the others, and asks for them meanwhile."""
+        deadline = time.monotonic() + self._settings.request_timeout_s
+        pause = threading.Event()
+        while True:
+            try:
+                return ask()
+            except KeyError as error:
+                if time.monotonic() > deadline:
+                    raise kafka.errors.UnknownTopicOrPartitionError(*error.args) from error
+                pause.wait(METADATA_THROTTLE_MS / 1000)
 
     def truncate(self, at: At, before: int) -> None:
         """Delete the records below an offset."""
-        with self._until_closed():
+        with self._until_closed(self._administering):
             self._current_admin().truncate(at, before)
 
     def topics(self) -> Sequence[str]:
         """Return the names of all topics of the cluster that this user may see."""
-        with self._until_closed():
+        with self._until_closed(self._administering):
             return self._current_admin().topics()
 
-    def ensure_topic(self, topic: str, partition_count: int) -> int:
-        """Make the topic if it does not exist, check what stands there; return how many partitions it has."""
-        with self._until_closed():
-            return ensure_topic(self._current_admin(), self._settings, topic, partition_count)
+    def ensure_topics(self, wanted: Mapping[str, int]) -> Mapping[str, int]:
+        """Make the topics that do not exist, check what stands there; return how many partitions each has."""
+        with self._until_closed(self._administering):
+            return ensure_topics(self._current_admin(), self._settings, wanted)
 
     def fetcher(self, at: At) -> KafkaPythonFetcher:
         """Return a consumer of a partition, connected by its first use."""
@@ -177,9 +200,10 @@ class KafkaPythonDriver:
         return KafkaPythonAdmin(self._settings, self._connector, self._admin.get().client)
 
     @contextlib.contextmanager
-    def _until_closed(self) -> Iterator[None]:
+    def _until_closed(self, turns: threading.BoundedSemaphore) -> Iterator[None]:
         try:
-            yield
+            with turns:
+                yield
         except RuntimeError as error:  # What the library says of a client that was closed meanwhile.
             raise (self._closed() if self._admin.is_closed else error) from error
 

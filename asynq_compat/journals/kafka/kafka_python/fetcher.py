@@ -50,7 +50,7 @@ class KafkaPythonFetcher:
     def connect(self) -> None:
         """Connect, if that has not been done."""
         if self._consumer is None:
-            self._consumer = self._connector.connect(self._make_consumer).client
+            self._consumer = self._connector.connect(self._make_consumer, is_driven=True).client
             # Private: the first poll would wait 100 ms for the throttle of metadata requests.
             self._consumer._cluster.config["retry_backoff_ms"] = METADATA_THROTTLE_MS  # noqa: SLF001 - docs/adr/0003
             self._consumer.assign([self._partition])

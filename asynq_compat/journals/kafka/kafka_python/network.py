@@ -12,6 +12,7 @@ import selectors
 import socket
 import ssl
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from typing import Any, Self
@@ -21,6 +22,7 @@ from kafka.net.selector import NetworkSelector
 
 SCHEME = "asynq-compat-direct"
 _READ_BYTES = 64 * 1024
+_PAUSE_S = 1.0
 
 
 class DirectSocket(socket.socket):
@@ -117,12 +119,34 @@ _AT_ONCE = _AtOnce()
 
 
 class Network(NetworkSelector):  # type: ignore[misc]  # kafka-python has no types
-    """The event loop of one client: it ends with every socket that was made in it."""
+    """The event loop of one client: it ends with every socket that was made in it.
 
-    def __init__(self, **options: Any) -> None:
+    Args:
+        is_driven: It has no thread of its own: it goes on while somebody waits for something in it, one thread at a time.
+        options: Those of the library.
+    """
+
+    def __init__(self, *, is_driven: bool = False, **options: Any) -> None:
         super().__init__(**{**options, "selector": _Selector, "slow_task_threshold_secs": 0})
+        self._is_driven = is_driven
+        self._driven_at = time.monotonic()
         self.sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._is_over = threading.Event()
+
+    def start(self) -> None:
+        """Begin a thread that drives the loop, unless who waits for something drives it."""
+        if not self._is_driven:
+            super().start()
+
+    def _poll_once(self, timeout: float | None = None) -> None:
+        """Do what can be done now. While nobody drives the loop no time passes for what waits in it: answers came all the same."""
+        now = time.monotonic()
+        if self._is_driven and (pause_s := now - self._driven_at) > _PAUSE_S:
+            for place, (at, task) in enumerate(self._scheduled):  # They stay in their order.
+                task.scheduled_at = at + pause_s
+                self._scheduled[place] = task.scheduled_at, task
+        super()._poll_once(timeout)
+        self._driven_at = time.monotonic()
 
     def wait_write(self, fileobj: Any, timeout_at: float | None = None) -> Any:
         """Wait until the socket takes writes, if it is not known to do so."""

@@ -111,6 +111,10 @@ class FaultyStore:
         """The real one's."""
         return self.store.address
 
+    def prepare(self, bases: Sequence[str], wanted: int) -> None:
+        """The real one's."""
+        self.store.prepare(bases, wanted)
+
     def partition_count(self, base: str, wanted: int) -> int:
         """The real one's."""
         return self.store.partition_count(base, wanted)

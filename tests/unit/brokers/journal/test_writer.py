@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from asynq_compat.brokers.journal.writing import writer as writer_module
 from asynq_compat.brokers.journal.writing.framing import FRAME_AGE_S_MAX, SILENCE_S_MAX
 from asynq_compat.brokers.journal.writing.outbox import PENDING_BYTES_MAX
 from asynq_compat.brokers.journal.writing.ticket import Ticket
@@ -341,3 +342,17 @@ def test_a_log_that_went_back_is_told_and_written_to_under_another_name(writer: 
     refused, taken = frames(journal)
     assert (refused.sequence, taken.sequence) == (4, 1)
     assert refused.writer_id != taken.writer_id
+
+
+def test_the_thread_of_a_writer_ends_when_it_has_nothing_to_do_and_another_one_goes_on(
+    writer: Writer, journal: FaultyJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_IDLE_S", 0.01)
+    for name in ("a", "b", "c"):
+        writer.submit(ticket(name))
+        wait_until(
+            lambda: not [one for one in threading.enumerate() if one.name == "asynq-writer-queue.test"],
+            "the thread to end",
+        )
+
+    assert [frame.commands for frame in frames(journal)] == [[[command.RUN, [name]]] for name in ("a", "b", "c")]
