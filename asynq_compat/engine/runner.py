@@ -32,7 +32,7 @@ from asynq_compat.rules.deadline import attempt_deadline_ns
 from asynq_compat.rules.outcome import Ending
 from asynq_compat.servemux import Handler, HandlerFunc, ServeMux, as_function, is_async
 from asynq_compat.task import Task
-from asynq_compat.wire.message import TaskMessage, split_message, split_messages
+from asynq_compat.wire.message import Row, TaskMessage, split_message, split_messages
 
 _R = TypeVar("_R")
 _UNREADABLE = "Cannot read task id=%s of queue %r; it stays active: %s"
@@ -83,11 +83,7 @@ class Runner:
 
     def start(self, leases: Sequence[Lease]) -> None:
         """Run the tasks, each at once."""
-        try:
-            rows = split_messages([lease.message for lease in leases])
-        except CorruptDataError:
-            leases = [lease for lease in leases if self._can_read(lease)]
-            rows = split_messages([lease.message for lease in leases])
+        leases, rows = self._read(leases)
         now_ns = self.deadlines.follow_clock()
         earliest_ns = self.deadlines.earliest_ns
         running, find, lost = self.attempts.running, self._find, self._settler.add
@@ -103,13 +99,12 @@ class Runner:
             if not is_ours:
                 lost(None)
                 continue
-            if rest is not known:  # Tasks of one kind share it.
-                known, headers = rest, rest.headers or None
+            if rest is not known or type_name is not known_type:  # Tasks of one kind share both.
+                known, known_type, headers = rest, type_name, rest.headers or None
+                fixed = self._find_fixed(type_name)
                 deadline_ns = attempt_deadline_ns(now_ns, rest.timeout, rest.deadline)
                 earliest_ns = min(earliest_ns, deadline_ns)
                 is_special = deadline_ns <= now_ns or not (rest.timeout or rest.deadline) or self._has_base
-            if type_name is not known_type:
-                known_type, fixed = type_name, self._find_fixed(type_name)
             run = Run(self, lease, rest, now_ns, deadline_ns)
             run.task = HandlerTask(type_name, payload, headers, run)
             running.add(run)
@@ -124,6 +119,14 @@ class Runner:
         if earliest_ns < self.deadlines.earliest_ns:
             self.deadlines.notice(earliest_ns)
         self._submit(coroutines, plain)
+
+    def _read(self, leases: Sequence[Lease]) -> tuple[Sequence[Lease], Sequence[Row]]:
+        """Return the leases whose messages can be read, and what stands in each."""
+        try:
+            return leases, split_messages([lease.message for lease in leases])
+        except CorruptDataError:
+            readable = [lease for lease in leases if self._can_read(lease)]
+            return readable, split_messages([lease.message for lease in readable])
 
     def _can_read(self, lease: Lease) -> bool:
         """Return whether the lease's message can be read; if not, its task stays as it is, and its slot is free."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from asynq_compat.wire.codec.decoding import amend_message, decode_message, split_message, valid_text
 from asynq_compat.wire.codec.encoding import encode_message, encode_new
-from asynq_compat.wire.codec.rows import split_messages
+from asynq_compat.wire.codec.rows import Row, split_messages
 from asynq_compat.wire.codec.task_message import TaskMessage
 
 __all__ = [
+    "Row",
     "TaskMessage",
     "amend_message",
     "decode_message",

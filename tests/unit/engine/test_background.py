@@ -64,6 +64,9 @@ class Bench:
     def _handle(self, ctx: Context, task: Task) -> None:
         self.ran.append(task.type)
 
+    def enqueue_unreadable(self, task_id: str) -> None:
+        self.broker.producing.enqueue([EnqueueRequest("default", task_id, b"\xff\xff")])
+
     def enqueue(self, type_name: str) -> None:
         message = TaskMessage(type=type_name, id=str(uuid.uuid4()), queue="default", retry=25, timeout=1800)
         self.broker.producing.enqueue([EnqueueRequest("default", message.id, encode_message(message))])
@@ -124,6 +127,40 @@ def test_when_it_is_back_tasks_run_at_once_and_the_next_outage_begins_anew(
 
     assert bench.processor.run_once() == 0.1
     assert caplog.messages == ["Dequeue error: gone"]
+
+
+def test_what_cannot_be_read_is_told_and_keeps_neither_others_nor_a_slot(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.enqueue("before")
+    bench.enqueue_unreadable("torn")
+    bench.enqueue("behind")
+    leases = list[Lease]()
+
+    def have_come() -> bool:
+        leases.extend(bench.intake.take(1.0))
+        return len(leases) == 3
+
+    wait_until(have_come, "the tasks are taken")
+    bench.runner.start(leases)
+    wait_until(lambda: bench.ran == ["before", "behind"], "the others have run")
+
+    def are_settled() -> bool:
+        bench.settler.run_once()
+        queue = bench.broker.inspecting.queue_stats("default")
+        return queue is not None and (queue.active, queue.processed) == (1, 2)
+
+    wait_until(are_settled, "the others are settled")
+    assert [one for one in caplog.messages if "Cannot read task id=torn" in one]
+    for _ in range(4):
+        bench.enqueue("later")
+    more = list[Lease]()
+
+    def fill_the_slots() -> bool:
+        more.extend(bench.intake.take(1.0))
+        return len(more) == 4
+
+    wait_until(fill_the_slots, "there is a task for each slot")
 
 
 def test_a_task_whose_lease_is_over_before_it_starts_is_not_run_and_keeps_no_slot(
