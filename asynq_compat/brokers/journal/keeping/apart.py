@@ -13,6 +13,7 @@ import gc
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -55,16 +56,31 @@ def checkpoint_apart(opens: Callable[[], JournalStore], name: str, stays_from: i
         BrokerUnavailableError: It wrote none; says why.
     """
     process = subprocess.Popen(  # noqa: S603 - this interpreter, this module
-        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        process_group=0,  # A Ctrl-C is meant for the server, which ends it.
     )
     watch = threading.Thread(target=_end_when, args=(process, stopped), name="asynq-keeper-watch", daemon=True)
     watch.start()
     told, complaint = process.communicate(pickle.dumps((opens, name, stays_from)))
     watch.join()
+    if process.returncode < 0:
+        raise BrokerUnavailableError(
+            f"the process that was to write it was ended by {_signal_name(-process.returncode)}"
+        )
     if process.returncode:
         lines = complaint.decode(errors="replace").strip().splitlines()
         raise BrokerUnavailableError(f"the process that was to write it ended with {process.returncode}: {lines[-1:]}")
     return bool(json.loads(told)["is_accepted"])
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _end_when(process: subprocess.Popen[bytes], stopped: threading.Event) -> None:

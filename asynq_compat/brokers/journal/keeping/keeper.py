@@ -113,6 +113,8 @@ class Keeper:
             except ServerStateError:
                 pass  # Closed meanwhile.
             except AsynqError as failure:
+                if self._closed.is_set():
+                    return  # What was being written was given up by the end itself.
                 failed_count = self._failed_count[name] = self._failed_count.get(name, 0) + 1
                 again_s = min(_AGAIN_S_MIN * 2**failed_count, _AGAIN_S_MAX)
                 self._waits[name] = one.clock.monotonic_s() + again_s

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
+import threading
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from asynq_compat.brokers.journal.keeping.apart import checkpoint_apart
 from asynq_compat.brokers.journal.keeping.tail import Keeping
 from asynq_compat.brokers.journal.open import open_journal
-from asynq_compat.errors import CorruptDataError
+from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
 from asynq_compat.journals.journal import (
     BEFORE_THE_FIRST,
     CONTROL,
@@ -219,3 +225,37 @@ def test_a_cut_journal_that_no_checkpoint_leads_into_is_not_guessed_at(store: Jo
         newcomer.inspecting.queue_stats("default")
     newcomer.close()
     assert journal.end() > BEFORE_THE_FIRST
+
+
+def test_a_checkpoint_that_is_given_up_at_the_end_is_no_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = open_journal(SqliteJournalStore(str(tmp_path / "journal.db")), keeping=APART)
+    intake = open_intake(broker, capacity=10)
+
+    def is_being_written() -> bool:
+        work(broker, intake, 10)
+        return any(thread.name == "asynq-keeper-watch" for thread in threading.enumerate())
+
+    with caplog.at_level(logging.DEBUG, logger="asynq_compat"):
+        wait_until(is_being_written, "a checkpoint that is written by a process of its own")
+        broker.close()
+
+    assert "no checkpoint" not in caplog.text
+
+
+def test_who_ended_the_process_that_writes_is_named(tmp_path: Path) -> None:
+    """At the end of a whole service each of its processes gets the signal, this one too."""
+    store = SqliteJournalStore(str(tmp_path / "journal.db"))
+    store.open(_NAME).append(b"x")
+
+    with pytest.raises(BrokerUnavailableError, match=r"was to write it was ended by SIGTERM$"):
+        checkpoint_apart(partial(end_this_process, os.getpid()), _NAME, 0, threading.Event())
+    store.close()
+
+
+def end_this_process(parent_pid: int) -> JournalStore:
+    """Stand for what opens the journals in the process of its own."""
+    assert os.getpid() != parent_pid
+    os.kill(os.getpid(), signal.SIGTERM)
+    raise AssertionError
