@@ -69,8 +69,7 @@ def _shares_a_module_fixture(item: pytest.Item) -> bool:
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn a skipped test into a failed one in CI."""
     report = yield
-    if not hasattr(report, "wasxfail"):
-        _fail_if_skipped_in_ci(report)
+    _fail_if_skipped_in_ci(report)
     return report
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from asynq_compat.journals.kafka.journal import KafkaJournalStore
+from asynq_compat.journals.kafka.settings import DRIVERS, KafkaSettings
 from tests.interop.go_oracle import Oracle
 
 
@@ -16,6 +19,18 @@ def oracle(go_program: Callable[[str], Path]) -> Iterator[Oracle]:
     """Go's asynq, for single calls; a test that starts or kills a Go server makes an `Oracle` of its own."""
     with Oracle(go_program("oracle")) as running:
         yield running
+
+
+@pytest.fixture(params=DRIVERS)
+def open_store(kafka_namespace: str, request: pytest.FixtureRequest) -> Iterator[Callable[[str], KafkaJournalStore]]:
+    """Return ``open_store(bootstrap)``: the journals of the test's namespace, closed behind it; once with each client library."""
+
+    def open_at(bootstrap: str) -> KafkaJournalStore:
+        settings = KafkaSettings(bootstrap=(bootstrap,), namespace=kafka_namespace, driver=str(request.param))
+        return opened.enter_context(contextlib.closing(KafkaJournalStore(settings)))
+
+    with contextlib.ExitStack() as opened:
+        yield open_at
 
 
 @pytest.fixture(params=["redis", "memory", "sqlite", "kafka"])

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
 from asynq_compat.journals.journal import JournalStore
-from asynq_compat.journals.kafka.journal import KafkaJournalStore
-from asynq_compat.journals.kafka.settings import DRIVERS, KafkaSettings
 from tests.services.kafka import KafkaCluster
 from tests.unit.journals.contract import JournalContract
 
 
-@pytest.fixture(params=DRIVERS)
-def store(kafka_cluster: KafkaCluster, kafka_namespace: str, request: pytest.FixtureRequest) -> Iterator[JournalStore]:
-    settings = KafkaSettings(bootstrap=(kafka_cluster.bootstrap,), namespace=kafka_namespace, driver=str(request.param))
-    store = KafkaJournalStore(settings)
-    yield store
-    store.close()
+@pytest.fixture
+def store(kafka_cluster: KafkaCluster, open_store: Callable[[str], JournalStore]) -> JournalStore:
+    return open_store(kafka_cluster.bootstrap)
 
 
 class TestKafkaJournal(JournalContract):

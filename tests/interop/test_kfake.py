@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,7 +17,7 @@ import asynq_compat as asynq
 from asynq_compat.connect import open_broker
 from asynq_compat.journals.journal import Journal, JournalStore
 from asynq_compat.journals.kafka.journal import KafkaJournalStore
-from asynq_compat.journals.kafka.settings import DRIVERS, KafkaSettings
+from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.testing.conformance.scenario import Scenario
 from tests.conformance.binding import journal_harness, noon_clock, scenarios
 from tests.conformance.virtual_time import StoredTimes, VirtualTimeStore
@@ -42,12 +42,9 @@ def kfake() -> Iterator[KfakeCluster]:
     cluster.stop()
 
 
-@pytest.fixture(params=DRIVERS)
-def store(kfake: KfakeCluster, kafka_namespace: str, request: pytest.FixtureRequest) -> Iterator[JournalStore]:
-    settings = KafkaSettings(bootstrap=(kfake.bootstrap,), namespace=kafka_namespace, driver=str(request.param))
-    store = KafkaJournalStore(settings)
-    yield store
-    store.close()
+@pytest.fixture
+def store(kfake: KfakeCluster, open_store: Callable[[str], JournalStore]) -> JournalStore:
+    return open_store(kfake.bootstrap)
 
 
 class TestKfakeJournal(JournalContract):

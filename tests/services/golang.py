@@ -6,18 +6,16 @@ changes. Modules come through Go's module proxy, as always.
 
 from __future__ import annotations
 
-import re
-import subprocess
 from pathlib import Path
 
 from tests.services.installing import (
     REPOSITORY,
     SVC,
-    ServiceMissingError,
+    check_version,
     digest_of,
-    install_lock,
-    is_made_from,
+    folder_of,
     need_tool,
+    renew,
     run,
     say,
 )
@@ -38,31 +36,21 @@ def build(name: str) -> Path:
     Raises:
         ServiceMissingError: Go is missing or too old, or the program does not build.
     """
-    folder = programs().get(name)
-    if folder is None:
-        raise ServiceMissingError(f"no Go program {name!r}; there are {sorted(programs())}")
-    binary, stamp = SVC / "bin" / name, SVC / "bin" / f"{name}.made-from"
+    folder, binary = folder_of("Go", name, programs()), SVC / "bin" / name
     digest = digest_of(path for pattern in _SOURCES for path in folder.rglob(pattern))
-    if is_made_from(stamp, digest) and binary.exists():
-        return binary
-    with install_lock(f"go-{name}"):
-        if not (is_made_from(stamp, digest) and binary.exists()):
-            go = _need_go()
-            say(f"building {folder.relative_to(REPOSITORY)} (half a minute the first time)")
-            binary.parent.mkdir(parents=True, exist_ok=True)
-            run([go, "build", "-o", binary, "."], cwd=folder)
-            stamp.write_text(digest)
+    renew(binary, SVC / "bin" / f"{name}.made-from", digest, lambda: _make(folder, binary))
     return binary
+
+
+def _make(folder: Path, binary: Path) -> None:
+    go = _need_go()
+    say(f"building {folder.relative_to(REPOSITORY)} (half a minute the first time)")
+    binary.parent.mkdir(parents=True, exist_ok=True)
+    run([go, "build", "-o", binary, "."], cwd=folder)
 
 
 def _need_go() -> Path:
     beside = Path("/usr/local/go/bin/go")
     go = beside if beside.exists() else need_tool("go", "golang-go", "git", "ca-certificates")
-    answer = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
-    version = re.search(r"go(\d+)\.(\d+)", answer)
-    if version is None or (int(version[1]), int(version[2])) < GO_VERSION_MIN:
-        wanted = ".".join(map(str, GO_VERSION_MIN))
-        raise ServiceMissingError(
-            f"Go {wanted} or newer is needed, {go} is {answer.strip() or 'unusable'}; install a newer Go"
-        )
+    check_version(go, "version", r"go(\d+)\.(\d+)", GO_VERSION_MIN)
     return go

@@ -11,10 +11,11 @@ import fcntl
 import functools
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -50,6 +51,57 @@ def digest_of(paths: Iterable[Path], *salt: str) -> str:
 def is_made_from(stamp: Path, digest: str) -> bool:
     """Say whether `stamp` remembers this digest."""
     return stamp.exists() and stamp.read_text() == digest
+
+
+def renew(made: Path, stamp: Path, digest: str, make: Callable[[], object]) -> None:
+    """Make something below .svc anew if it is not there or was made from something else; one process at a time does.
+
+    Args:
+        made: What is there afterwards.
+        stamp: Remembers what it was made from.
+        digest: Of what it is to be made from.
+        make: Makes it.
+    """
+
+    def is_done() -> bool:
+        return made.exists() and is_made_from(stamp, digest)
+
+    if not is_done():
+        with install_lock("-".join(made.relative_to(SVC).parts)):
+            if not is_done():
+                make()
+                stamp.write_text(digest)
+
+
+def folder_of(kind: str, name: str, programs: Mapping[str, Path]) -> Path:
+    """Return the folder of a program of the tests.
+
+    Raises:
+        ServiceMissingError: There is no such program; the text names those that there are.
+    """
+    if name not in programs:
+        raise ServiceMissingError(f"no {kind} program {name!r}; there are {sorted(programs)}")
+    return programs[name]
+
+
+def check_version(tool: Path, question: str, pattern: str, at_least: tuple[int, ...]) -> None:
+    """Make sure that a tool is new enough.
+
+    Args:
+        tool: Its path.
+        question: The argument that makes it tell its version.
+        pattern: Finds the numbers of the version in what it says.
+        at_least: The oldest that will do.
+
+    Raises:
+        ServiceMissingError: It is older, or says something else.
+    """
+    asked = subprocess.run([tool, question], capture_output=True, text=True, check=False)
+    said = asked.stdout + asked.stderr
+    found = re.search(pattern, said)
+    if found is None or tuple(map(int, found.groups())) < at_least:
+        wanted, told = ".".join(map(str, at_least)), said.splitlines()[:1]
+        raise ServiceMissingError(f"{tool.name} {wanted} or newer is needed, {tool} is {told}; install a newer one")
 
 
 def run(command: Sequence[str | Path], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 from tests.services.installing import (
     REPOSITORY,
     SVC,
-    ServiceMissingError,
+    check_version,
     digest_of,
-    install_lock,
-    is_made_from,
+    folder_of,
     need_tool,
+    renew,
     run,
     say,
 )
@@ -41,16 +40,10 @@ def build(name: str) -> list[str]:
     Raises:
         ServiceMissingError: Java or Maven is missing, or the program does not build.
     """
-    folder = programs().get(name)
-    if folder is None:
-        raise ServiceMissingError(f"no Java program {name!r}; there are {sorted(programs())}")
+    folder = folder_of("Java", name, programs())
     pom, home = folder / "pom.xml", SVC / "java" / name
-    stamp = home / "made-from"
     digest = digest_of([_PROTO, pom, *folder.rglob("*.java")])
-    with install_lock(f"java-{name}"):
-        if not is_made_from(stamp, digest):
-            _make(pom, home)
-            stamp.write_text(digest)
+    renew(home, home / "made-from", digest, lambda: _make(pom, home))
     artifact = re.findall(r"<artifactId>(\w+)</artifactId>", pom.read_text())[0]
     classpath = os.pathsep.join([str(home / "classes"), str(home / "libs" / "*")])
     return [
@@ -93,10 +86,5 @@ def need_java() -> Path:
         ServiceMissingError: There is none and none can be brought; the text names the package.
     """
     java = need_tool("java", "default-jre-headless")
-    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', answer)
-    if version is None or int(version[1]) < VERSION_MIN:
-        raise ServiceMissingError(
-            f"Java {VERSION_MIN} or newer is needed, {java} is {answer.splitlines()[:1]}; install a newer one"
-        )
+    check_version(java, "-version", r'version "(\d+)', (VERSION_MIN,))
     return java

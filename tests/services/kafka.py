@@ -18,9 +18,8 @@ from pathlib import Path
 from tests.services.installing import (
     SVC,
     digest_of,
-    install_lock,
-    is_made_from,
     need_tool,
+    renew,
     run,
     say,
 )
@@ -32,7 +31,6 @@ _HOME = SVC / "kafka"
 _LIBS = _HOME / "libs"
 _ARCHIVE = _HOME / "kafka.jsa"
 _FORMATTED = _HOME / "formatted"
-_STAMP = _HOME / "made-from"
 _POM = Path(__file__).parent / "kafka_jars" / "pom.xml"
 _CLUSTER_ID = "YXN5bnEtY29tcGF0LTAwMQ"  # any 16 bytes in base64
 _LAYOUT = "1"  # raise it when the archive or the formatted folder must be made anew
@@ -51,32 +49,29 @@ def install() -> None:
     Raises:
         ServiceMissingError: Java or Maven is missing and cannot be installed from here; the text names the package.
     """
-    digest = digest_of([_POM], _LAYOUT)
-    if is_made_from(_STAMP, digest):
-        return
-    with install_lock("kafka"):
-        if is_made_from(_STAMP, digest):
-            return
-        need_java()
-        maven = need_tool("mvn", "maven")
-        shutil.rmtree(_HOME, ignore_errors=True)
-        say("fetching Apache Kafka with Maven (44 MB)")
-        run(
-            [
-                maven,
-                "-q",
-                "-B",
-                "-f",
-                _POM,
-                "dependency:copy-dependencies",
-                "-DincludeScope=runtime",
-                f"-DoutputDirectory={_LIBS}",
-            ]
-        )
-        say("formatting a data folder and archiving Kafka's classes")
-        _format()
-        _archive_classes()
-        _STAMP.write_text(digest)
+    renew(_HOME, _HOME / "made-from", digest_of([_POM], _LAYOUT), _make)
+
+
+def _make() -> None:
+    need_java()
+    maven = need_tool("mvn", "maven")
+    shutil.rmtree(_HOME, ignore_errors=True)
+    say("fetching Apache Kafka with Maven (44 MB)")
+    run(
+        [
+            maven,
+            "-q",
+            "-B",
+            "-f",
+            _POM,
+            "dependency:copy-dependencies",
+            "-DincludeScope=runtime",
+            f"-DoutputDirectory={_LIBS}",
+        ]
+    )
+    say("formatting a data folder and archiving Kafka's classes")
+    _format()
+    _archive_classes()
 
 
 def _format() -> None:

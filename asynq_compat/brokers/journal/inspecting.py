@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
@@ -26,6 +27,8 @@ from asynq_compat.wire import command
 _T = TypeVar("_T")
 
 _DAY_MS = 86_400_000
+# What both tell of a queue is the sum of what is told of its partitions.
+_SUMMED = [one.name for one in fields(QueueInfo) if one.name in {other.name for other in fields(QueueCounts)}]
 
 
 class JournalInspecting:
@@ -111,23 +114,12 @@ def _place(view: TaskView) -> tuple[int, str]:
 
 def _stats(queue: str, partitions: Sequence[QueueCounts], now: datetime) -> QueueInfo:
     since_ms = [one.oldest_pending_since_ms for one in partitions if one.oldest_pending_since_ms is not None]
+    sums = {name: sum(getattr(one, name) for one in partitions) for name in _SUMMED}
     return QueueInfo(
         queue=queue,
         memory_usage=sum(one.memory_usage_bytes for one in partitions),
         latency=max(timedelta(0), now - instant_of(min(since_ms) * 1_000_000)) if since_ms else timedelta(0),
-        groups=sum(one.groups for one in partitions),
-        pending=sum(one.pending for one in partitions),
-        active=sum(one.active for one in partitions),
-        scheduled=sum(one.scheduled for one in partitions),
-        retry=sum(one.retry for one in partitions),
-        archived=sum(one.archived for one in partitions),
-        completed=sum(one.completed for one in partitions),
-        aggregating=sum(one.aggregating for one in partitions),
-        processed=sum(one.processed for one in partitions),
-        failed=sum(one.failed for one in partitions),
-        processed_total=sum(one.processed_total for one in partitions),
-        failed_total=sum(one.failed_total for one in partitions),
         paused=any(one.is_paused for one in partitions),
         timestamp=now,
-        unreadable=sum(one.unreadable for one in partitions),
+        **sums,
     )
