@@ -2,8 +2,9 @@
 
 Contract: `tell` counts up a slot of a file beside it; a `Listener` on that slot wakes for it, in whatever process. It may wake
 for nothing; a writer that died before it told is heard of by nobody, so a listener looks by itself from time to time.
-Not obvious: who looks, and only then waits, misses nothing: a wait returns at once if the slot has changed since the last one. On Linux inotify wakes the listener (docs/adr/0002-sqlite-wake-up.md); elsewhere, and where inotify has no instance left, it
-reads the slot every 2 ms, at about 2 % of a core.
+Not obvious: who looks, and only then waits, misses nothing: a wait returns at once if the slot has changed since the last one. On Linux
+inotify wakes the listener (docs/adr/0002-sqlite-wake-up.md); elsewhere, and where inotify has no instance left, it reads the slot every
+2 ms, at about 2 % of a core. inotify tells of every slot: a listener that is woken again and again for others' looks less often.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ _SLOT_BYTES = 8
 _SLOT_COUNT = 512
 _POLL_S = 0.002
 _IN_MODIFY = 0x2
+# So many wakes for others, each as soon after the last, begin a rest, which grows while they go on.
+_IN_VAIN_MIN, _SOON_S = 5, 0.005
+_REST_S_MIN, _REST_S_MAX = 0.002, 0.016
 
 _log = logging.getLogger("asynq_compat")
 
@@ -49,7 +53,11 @@ class Listener:
         self._inotify: int | None = None
         self._woken, self._wake = _pipe()
         self._poll: select.poll | None = None  # Made by the first wait.
-        self._seen = self._slot()
+        self._interrupts = select.poll()
+        self._interrupts.register(self._woken, select.POLLIN)
+        self._seen = self._seen_awake = self._slot()
+        self._woken_at_s = self._rest_s = 0.0
+        self._in_vain = 0
 
     def wait(self, timeout_s: float) -> bool:
         """Return when the slot has changed since the last wait, was interrupted, or after `timeout_s`; True if interrupted."""
@@ -61,12 +69,33 @@ class Listener:
                 poll.poll((left_s if self._inotify is not None else min(left_s, _POLL_S)) * 1000)
             if self._drain(self._woken):
                 return True
-            if self._inotify is not None:
-                self._drain(self._inotify)
+            is_woken = self._inotify is not None and self._drain(self._inotify)
             # The slot is read after the events are gone: a later change makes a new event.
             seen, self._seen = self._seen, self._slot()
-            if seen != self._seen or time.monotonic() >= deadline:
+            now_s = time.monotonic()
+            if is_woken:
+                self._note(now_s)
+            if seen != self._seen or now_s >= deadline:
                 return False
+            if self._rest_s:
+                self._interrupts.poll(min(self._rest_s, deadline - now_s) * 1000)
+
+    def _note(self, now_s: float) -> None:
+        """Note whose the change was that woke us, and whether to rest before the next."""
+        is_ours = self._seen != self._seen_awake
+        is_soon = now_s - self._woken_at_s < _SOON_S + self._rest_s
+        self._seen_awake, self._woken_at_s = self._seen, now_s
+        self._in_vain = self._in_vain + 1 if is_soon and not is_ours else 0
+        longer_s = min(max(2 * self._rest_s, _REST_S_MIN), _REST_S_MAX)
+        self._rest_s = longer_s if self._in_vain >= _IN_VAIN_MIN else 0.0
+
+    def has_news(self) -> bool:
+        """Return whether the slot has changed since the last wait ended, or was looked at."""
+        return self._slot() != self._seen
+
+    def look(self) -> None:
+        """Note the slot: who waits from now on, waits for the next change."""
+        self._seen = self._slot()
 
     def _make_poll(self) -> select.poll:
         self._inotify = _open_inotify(self._path)

@@ -155,6 +155,7 @@ class SqliteJournal:
         self._asking = threading.Lock()  # Guards the connection and closing.
         self._connection: sqlite3.Connection | None = None
         self._listener = Listener(file.lock_path, journal_id)
+        self._drained_upto: int | None = None  # Behind it stood nothing when the listener last looked; None: who knows.
 
     @property
     def name(self) -> str:
@@ -178,14 +179,13 @@ class SqliteJournal:
         with self._turn:
             while True:
                 self._check_open()
-                entries = self._select(after, max_count, max_bytes)
-                if not entries:
-                    entries = self._select_anew(after, max_count, max_bytes)
                 left_s = deadline - time.monotonic()
+                entries = [] if left_s > 0 and self._is_drained(after) else self._look(after, max_count, max_bytes)
                 if entries or left_s <= 0:
                     break
                 if self._listener.wait(min(left_s, _LOOK_EVERY_S)):
                     break
+                self._drained_upto = None
         return Batch(entries, entries[-1].position if entries else after)
 
     def end(self) -> int:
@@ -248,9 +248,21 @@ class SqliteJournal:
         if not self._is_closed:
             self._turn, self._asking = threading.Lock(), threading.Lock()
             set_aside(self._connection)
-            self._connection = None
+            self._connection = self._drained_upto = None
             self._listener.close()
             self._listener = Listener(self._file.lock_path, self._id)
+
+    def _is_drained(self, after: int) -> bool:
+        """Whether there is nothing behind `after`, as far as writers have told: a look costs more than the news of a single entry."""
+        return after == self._drained_upto and not self._listener.has_news()
+
+    def _look(self, after: int, max_count: int, max_bytes: int) -> list[Entry]:
+        self._drained_upto = None
+        self._listener.look()
+        entries = self._select(after, max_count, max_bytes) or self._select_anew(after, max_count, max_bytes)
+        if len(entries) < max_count and sum(len(entry.data) for entry in entries) < max_bytes:
+            self._drained_upto = entries[-1].position if entries else after
+        return entries
 
     def _select(self, after: int, max_count: int, max_bytes: int) -> list[Entry]:
         entries: list[Entry] = []

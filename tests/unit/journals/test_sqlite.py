@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,8 @@ from asynq_compat.errors import BrokerUnavailableError, CorruptDataError, Invali
 from asynq_compat.journals import file_signal
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL, JournalStore, NotInJournalError
 from asynq_compat.journals.sqlite import SqliteJournalStore
-from tests.unit.journals.contract import JournalContract, data_of, read_all
+from tests.services.waiting import wait_until
+from tests.unit.journals.contract import LONG_S, JournalContract, data_of, read_all
 
 NOBODY = 65_534
 
@@ -287,3 +290,34 @@ def test_a_file_that_may_not_be_written_is_refused() -> None:
             return False
 
         assert in_child(as_nobody) == 0
+
+
+def test_a_reader_looks_at_the_file_only_when_it_was_told_of_something(store: JournalStore) -> None:
+    journal = store.open("queue.q")
+    journal.append(b"first")
+    assert [entry.position for entry in journal.read(BEFORE_THE_FIRST, wait_s=LONG_S).entries] == [0]
+    asked: list[str] = []
+    journal._connected().set_trace_callback(asked.append)  # type: ignore[attr-defined]
+
+    with ThreadPoolExecutor(1) as threads:
+        read = threads.submit(journal.read, 0, wait_s=LONG_S)
+        wait_until(journal._turn.locked, "a read")  # type: ignore[attr-defined]
+        journal.append(b"second")
+        batch = read.result(LONG_S)
+
+    assert [entry.position for entry in batch.entries] == [1]
+    assert len([text for text in asked if "data" in text]) == 1
+
+
+def test_a_reader_finds_what_nobody_told_of(path: Path, store: JournalStore) -> None:
+    """As of a writer that died between its commit and its signal."""
+    journal = store.open("queue.q")
+    journal.append(b"first")
+    assert journal.read(BEFORE_THE_FIRST, wait_s=LONG_S).upto == 0
+    with contextlib.closing(sqlite3.connect(path)) as writer:
+        writer.execute("UPDATE journal SET next_position = 2 WHERE name = 'queue.q'")
+        writer.execute("INSERT INTO entry SELECT id + 1, timestamp_ms, data FROM entry")
+        writer.commit()
+
+    assert journal.read(0, wait_s=0).upto == 1
+    assert journal.read(0, wait_s=LONG_S).upto == 1
