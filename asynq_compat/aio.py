@@ -24,6 +24,7 @@ from asynq_compat.options import Option, OptionKeywords
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
+from asynq_compat.rules.company import Company
 from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.task import Task, TaskInfo
 
@@ -101,7 +102,7 @@ class AsyncClient:
         # Closed meanwhile. If not, the caller's next step goes to the thread before `aclose` can: that waits for it.
         self._check_open()
         if self._enqueuer is None:
-            self._enqueuer = AsyncEnqueuer(broker.producing, self._executor)
+            self._enqueuer = AsyncEnqueuer(broker.producing, self._executor, Company(broker.company_s))
         return broker
 
     def _check_open(self) -> None:

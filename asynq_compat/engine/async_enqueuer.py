@@ -1,25 +1,33 @@
 """How do many coroutines' enqueues become one batch?
 
-Contract: belongs to one event loop; the broker's calls run on one thread beside it. What comes while a batch is away forms the next one.
+Contract: belongs to one event loop; the broker's calls run on one thread beside it. What comes while a batch is away forms the next one;
+where tasks come one by one the first may wait a moment for others (rules/company.py).
 Not obvious: a module of its own, since asyncio is slow to import and a plain client does without.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from asynq_compat.engine.enqueuer import BATCH_MAX
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, Producing
+from asynq_compat.rules.company import Company
 
 
 class AsyncEnqueuer:
-    """Puts the enqueues of many coroutines together. Used on one event loop; the calls run on `executor`."""
+    """Puts the enqueues of many coroutines together. Used on one event loop; the calls run on `executor`.
 
-    def __init__(self, producing: Producing, executor: Executor) -> None:
+    Args:
+        company: Says how long a task waits for others.
+    """
+
+    def __init__(self, producing: Producing, executor: Executor, company: Company) -> None:
         self._producing = producing
+        self._company = company
         self._executor = executor
         self._waiting: deque[tuple[EnqueueRequest, asyncio.Future[EnqueueOutcome]]] = deque()
         self._sender: asyncio.Task[None] | None = None
@@ -47,9 +55,16 @@ class AsyncEnqueuer:
     async def _send_all(self) -> None:
         try:
             while self._waiting:
+                await self._wait_for_company()
                 await self._send([self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))])
         finally:
             self._sender = None
+
+    async def _wait_for_company(self) -> None:
+        count = len(self._waiting)
+        if wait_s := self._company.wait_s(time.monotonic(), count):
+            await asyncio.sleep(wait_s)
+            self._company.came(time.monotonic(), len(self._waiting) - count)
 
     async def _send(self, batch: Sequence[tuple[EnqueueRequest, asyncio.Future[EnqueueOutcome]]]) -> None:
         requests = [request for request, _ in batch]

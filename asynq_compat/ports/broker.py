@@ -30,6 +30,7 @@ class Broker:
         recovery_interval_s: How often it is worth asking for expired leases.
         ping: Ask the broker whether it answers; raises BrokerUnavailableError.
         history: What it remembers of the past; None where it keeps no log.
+        company_s: How long one of many tasks that come one by one may wait for others, seconds; 0 where a call costs little by itself.
         close: Let go of its connections, threads and files. Legal twice.
     """
 
@@ -47,3 +48,4 @@ class Broker:
     ping: Callable[[], None]
     close: Callable[[], None]
     history: History | None = None
+    company_s: float = 0.0

@@ -28,6 +28,8 @@ from asynq_compat.rules.clock import Clock
 
 # To ask costs a look at the folded state, and a tick comes when a lease ends.
 _RECOVERY_INTERVAL_S = 1.0
+# docs/adr/0014: what pays the most, and no answer to an enqueue is longer held up.
+_COMPANY_S = 0.005
 
 # What brokers of one place in this process's memory share, and how many they are; guarded by the lock.
 _shared: dict[str, tuple[Partitions, int]] = {}
@@ -95,6 +97,7 @@ def _broker(partitions: Partitions, store: JournalStore, idle_s: float) -> Broke
         administering=JournalAdministering(partitions),
         duties=frozenset({Duty.RECOVER}),
         recovery_interval_s=_RECOVERY_INTERVAL_S,
+        company_s=_COMPANY_S,
         history=JournalHistory(store, partitions.clock, partitions.versions),
         ping=store.ping,
         close=close,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,7 @@ from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.options import TaskID
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
+from asynq_compat.rules.company import Company
 from asynq_compat.task import Task
 
 GIVE_UP_AFTER_S = 30
@@ -165,7 +167,7 @@ def test_coroutines_that_enqueue_at_the_same_time_travel_together(producing: Gat
     producing.gate.set()
 
     async def all_of_them() -> list[EnqueueOutcome]:
-        enqueuer = AsyncEnqueuer(producing, threads)
+        enqueuer = AsyncEnqueuer(producing, threads, Company(0.0))
         outcomes = await asyncio.gather(*(enqueuer.enqueue(request(str(number))) for number in range(2_500)))
         await enqueuer.drain()
         return outcomes
@@ -177,9 +179,29 @@ def test_coroutines_that_enqueue_at_the_same_time_travel_together(producing: Gat
     assert producing.sizes == [BATCH_MAX, BATCH_MAX, 500]
 
 
+def test_a_task_of_many_that_come_one_by_one_waits_for_the_next(producing: GatedProducing) -> None:
+    producing.gate.set()
+    company = Company(0.25)
+    for _ in range(200):
+        company.wait_s(time.monotonic(), 1)
+
+    async def five() -> list[EnqueueOutcome]:
+        enqueuer = AsyncEnqueuer(producing, threads, company)
+        calls = [asyncio.ensure_future(enqueuer.enqueue(request("0")))]
+        for _ in range(3):
+            await asyncio.sleep(0)  # The first one's wait has begun.
+        assert producing.sizes == []
+        calls += [asyncio.ensure_future(enqueuer.enqueue(request(str(number)))) for number in range(1, 5)]
+        return list(await asyncio.gather(*calls))
+
+    with ThreadPoolExecutor(1) as threads:
+        assert asyncio.run(five()) == [EnqueueStatus.ENQUEUED] * 5
+    assert producing.sizes == [5]
+
+
 def test_a_cancelled_coroutine_takes_no_other_with_it(producing: GatedProducing) -> None:
     async def two() -> tuple[EnqueueOutcome, bool]:
-        enqueuer = AsyncEnqueuer(producing, threads)
+        enqueuer = AsyncEnqueuer(producing, threads, Company(0.0))
         first, second = (asyncio.ensure_future(enqueuer.enqueue(request(task_id))) for task_id in "ab")
         await asyncio.get_running_loop().run_in_executor(None, producing.entered.wait, GIVE_UP_AFTER_S)
         first.cancel()
@@ -196,7 +218,7 @@ def test_an_outage_reaches_every_coroutine(producing: GatedProducing) -> None:
     producing.gate.set()
 
     async def three() -> list[EnqueueOutcome | BaseException]:
-        enqueuer = AsyncEnqueuer(producing, threads)
+        enqueuer = AsyncEnqueuer(producing, threads, Company(0.0))
         calls = [enqueuer.enqueue(request(task_id)) for task_id in "abc"]
         return list(await asyncio.gather(*calls, return_exceptions=True))
 
