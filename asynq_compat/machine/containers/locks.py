@@ -51,16 +51,19 @@ class Locks:
         line += keys
         self.ending_count += len(line) - before
 
-    def release(self, ids: Iterable[str]) -> None:
+    def release(self, ids: Sequence[str]) -> None:
         """Free the locks that these tasks hold; the tasks stay."""
         key_of, held = self.key_of, self.held
-        for task_id in ids:
-            key = key_of.get(task_id)
+        keys = list(map(key_of.get, ids)) if key_of else []
+        if not any(keys):
+            return
+        for task_id, key in zip(ids, keys, strict=True):
             if key:
-                key_of[task_id] = ""
                 lock = held.get(key)
                 if lock is not None and lock[0] == task_id:
                     del held[key]
+        freed = ids if all(keys) else [task_id for task_id, key in zip(ids, keys, strict=True) if key]
+        key_of.update(dict.fromkeys(freed, ""))
 
     def forget(self, ids: Iterable[str], *, frees: bool) -> None:
         """Know these tasks no more; their locks are freed, or stay until they end."""

@@ -90,21 +90,28 @@ def split_message(encoded: bytes) -> tuple[str, bytes | None, str, str, TaskMess
     return message.type, message.payload, message.id, message.unique_key, rest
 
 
-def known_parts(encoded: bytes) -> tuple[int, int, int, str, TaskMessage] | None:
-    """Return where payload, id field and tail of a message begin, its type and its other fields.
+# Where payload, id field, tail and unique key of a message begin and where the key ends; its type, its other fields.
+KnownParts = tuple[int, int, int, int, int, str, TaskMessage]
 
-    None unless it is in canonical form, has no unique key, and one like it was read before.
+
+def known_parts(encoded: bytes) -> KnownParts | None:
+    """Return where the parts of a message begin; one without a unique key has an empty one at its end.
+
+    None unless it is in canonical form and one like it was read before.
     """
     tail_at = _tail_at(encoded)
     if not tail_at:
         return None
     at = encoded[1] + 2
-    task_type, rest = _types.get(encoded[:at]), _rests.get(encoded[tail_at:])
-    if task_type is None or rest is None:
+    tail = encoded[tail_at:]
+    task_type, rest = _types.get(encoded[:at]), _rests.get(tail)
+    place = (len(tail), len(tail), rest) if rest is not None else _locked.place(tail)
+    if task_type is None or place is None:
         return None
+    key_at, key_end, rest = place
     if encoded[at] == _PAYLOAD:
         at += 2 if encoded[at + 1] < 128 else 3
-    return at, tail_at - _UUID_SIZE - len(ID_HEAD), tail_at, task_type, rest
+    return at, tail_at - _UUID_SIZE - len(ID_HEAD), tail_at, tail_at + key_at, tail_at + key_end, task_type, rest
 
 
 def _remember(encoded: bytes, task_type: str) -> None:

@@ -53,6 +53,14 @@ class LockedTails:
         begin, end, rest = self._place(tail)
         return tail[begin + _HEAD_BYTES : end].decode(), rest
 
+    def place(self, tail: bytes) -> tuple[int, int, TaskMessage] | None:
+        """Return where the key begins and ends, and the other fields, shared; None when nothing like it has been read before."""
+        try:
+            begin, end, rest = self._place(tail)
+        except KeyError:
+            return None
+        return begin + _HEAD_BYTES, end, rest
+
     def amended(self, tail: bytes, changes: Changes) -> bytes | None:
         """Return the tail with the fields changed; None when nothing like it has been read before."""
         try:

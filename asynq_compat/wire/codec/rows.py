@@ -1,8 +1,8 @@
 """How are messages read that come one behind another, where most are alike?
 
 Contract: as `decoding.split_message` for each, to the letter, but without id and unique key; thread-safe.
-Not obvious: messages of one kind and size differ in payload and id alone. Once a few in a row have been like that, the next ones are cut in
-five by one C call, and what stands around payload and id is compared whole. What is different goes the usual way.
+Not obvious: messages of one kind and size differ in payload, id and unique key alone. Once a few in a row have been like that, the next
+ones are cut to pieces by one C call, and what stands around those is compared whole. What is different goes the usual way.
 """
 
 from __future__ import annotations
@@ -26,14 +26,18 @@ class _Layout:
     """What messages of one kind and size share."""
 
     size: int
-    cut: Callable[[bytes], tuple[bytes, bytes, bytes, bytes, bytes]]
+    cut: Callable[[bytes], tuple[bytes, ...]]
     head: bytes
     tail: bytes
     type_name: str
     rest: TaskMessage
+    end: bytes | None = (
+        None  # What stands behind the unique key, before which the tail ends then; None where there is no key.
+    )
 
 
-_latest = [_Layout(-1, lambda _: (b"",) * 5, b"", b"", "", TaskMessage())]  # One, replaced whole.
+# The latest without a unique key and the latest with one, replaced whole.
+_latest = [_Layout(-1, lambda _: (), b"", b"", "", TaskMessage()) for _ in range(2)]
 
 
 def split_messages(messages: Sequence[bytes]) -> list[Row]:
@@ -43,8 +47,8 @@ def split_messages(messages: Sequence[bytes]) -> list[Row]:
         CorruptDataError: One of them is no TaskMessage.
     """
     rows: list[Row] = []
-    layout = _latest[0]
-    size, cut, head, tail, type_name, rest = _fields(layout)
+    size, cut, head, tail, type_name, rest = _fields(_latest[0])
+    locked = _latest[1]
     missed_type, missed_size, missed_count = "", -1, 0
     for encoded in messages:
         if len(encoded) == size:
@@ -52,6 +56,9 @@ def split_messages(messages: Sequence[bytes]) -> list[Row]:
             if begin == head and end == tail and mark == ID_HEAD and task_id.isascii():
                 rows.append((type_name, payload or None, rest))
                 continue
+        if len(encoded) == locked.size and (row := _locked_row(locked, encoded)) is not None:
+            rows.append(row)
+            continue
         other_type, other_payload, _, _, other_rest = split_message(encoded)
         rows.append((other_type, other_payload, other_rest))
         if other_type is missed_type and len(encoded) == missed_size:
@@ -59,14 +66,24 @@ def split_messages(messages: Sequence[bytes]) -> list[Row]:
         else:
             missed_type, missed_size, missed_count = other_type, len(encoded), 1
         if missed_count == _ALIKE_MIN and (found := _layout_of(encoded)) is not None:
-            _latest[0] = found
-            size, cut, head, tail, type_name, rest = _fields(found)
+            if found.end is not None:
+                _latest[1] = locked = found
+            else:
+                _latest[0] = found
+                size, cut, head, tail, type_name, rest = _fields(found)
     return rows
 
 
-def _fields(
-    layout: _Layout,
-) -> tuple[int, Callable[[bytes], tuple[bytes, bytes, bytes, bytes, bytes]], bytes, bytes, str, TaskMessage]:
+def _locked_row(layout: _Layout, encoded: bytes) -> Row | None:
+    """Return the row of a message with a unique key; None where it is laid out in another way."""
+    begin, payload, mark, task_id, tail, key, end = layout.cut(encoded)
+    is_alike = begin == layout.head and tail == layout.tail and end == layout.end and mark == ID_HEAD
+    if not (is_alike and task_id.isascii() and key.isascii()):
+        return None
+    return layout.type_name, payload or None, layout.rest
+
+
+def _fields(layout: _Layout) -> tuple[int, Callable[[bytes], tuple[bytes, ...]], bytes, bytes, str, TaskMessage]:
     return layout.size, layout.cut, layout.head, layout.tail, layout.type_name, layout.rest
 
 
@@ -75,8 +92,11 @@ def _layout_of(encoded: bytes) -> _Layout | None:
     known = known_parts(encoded)
     if known is None:
         return None
-    payload_at, id_at, tail_at, type_name, rest = known
+    payload_at, id_at, tail_at, key_at, key_end, type_name, rest = known
     size = len(encoded)
-    sizes = payload_at, id_at - payload_at, len(ID_HEAD), tail_at - id_at - len(ID_HEAD), size - tail_at
+    sizes = [payload_at, id_at - payload_at, len(ID_HEAD), tail_at - id_at - len(ID_HEAD), key_at - tail_at]
+    if key_at < size:
+        sizes += [key_end - key_at, size - key_end]
     cut = Struct("".join(f"{one}s" for one in sizes)).unpack
-    return _Layout(size, cut, encoded[:payload_at], encoded[tail_at:], type_name, rest)
+    tail, end = encoded[tail_at:key_at], encoded[key_end:] if key_at < size else None
+    return _Layout(size, cut, encoded[:payload_at], tail, type_name, rest, end)

@@ -102,6 +102,8 @@ def split_together(encoded: Sequence[bytes]) -> list[tuple[str, bytes | None, Ta
 @example(USUAL, [(7, b"\x12\x03")])  # A payload that goes on into what was the head of the id.
 @example(replace(USUAL, payload=None), [(7, b"\x12")])
 @example(USUAL, [(9, b"[]")])
+@example(replace(USUAL, unique_key="k"), [(-1, b"\xff"), (-2, b"\x02"), (-3, b"\x5a")])
+@example(replace(USUAL, unique_key="key", retention=60), [(-3, b"\xff"), (-6, b"\x04"), (-7, b"\x5a"), (-1, b"\x01")])
 def test_messages_that_are_alike_are_read_as_one_by_one(message: TaskMessage, changes: list[tuple[int, bytes]]) -> None:
     encoded = encode_message(message)
     alike = [encode_message(replace(message, payload=message.payload and bytes(len(message.payload)))), encoded] * 4
@@ -118,7 +120,10 @@ def test_messages_that_are_alike_are_read_as_one_by_one(message: TaskMessage, ch
 @given(st.lists(st.sampled_from("abc"), max_size=30))
 def test_messages_of_several_kinds_are_read_as_one_by_one(types: list[str]) -> None:
     mixed = [
-        encode_message(replace(USUAL, type=one, payload=b"%d" % (number % 12))) for number, one in enumerate(types)
+        encode_message(
+            replace(USUAL, type=one, payload=b"%d" % (number % 12), unique_key="key"[number % 3 :] * (one > "a"))
+        )
+        for number, one in enumerate(types)
     ]
 
     assert split_together(mixed) == split_one_by_one(mixed)
