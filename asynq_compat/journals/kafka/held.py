@@ -7,10 +7,11 @@ Not obvious: who is making a client when all is closed finds out afterwards, and
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from asynq_compat.errors import AsynqError
 
@@ -83,6 +84,43 @@ class Held(Generic[_C]):
     def set_aside(self) -> object:
         """Return what a forked child inherited, which belongs to its parent: neither used nor ended."""
         return self._client
+
+
+class Connections:
+    """All clients of a driver.
+
+    Args:
+        give_up: Lets attempts to connect fail from now on, those that are under way too.
+        producer: What appends.
+        others: What else there is.
+    """
+
+    def __init__(self, give_up: Callable[[], None], producer: Held[Any], *others: Held[Any]) -> None:
+        self._give_up = give_up
+        self._producer = producer
+        self._all = (producer, *others)
+        self._connecting: threading.Thread | None = None
+
+    def connect_ahead(self) -> None:
+        """Connect the producer beside whatever else is being done; a failure shows at the first append."""
+        self._connecting = threading.Thread(target=self._try_to_connect, name="asynq-kafka-connect", daemon=True)
+        self._connecting.start()
+
+    def _try_to_connect(self) -> None:
+        try:
+            self._producer.get()
+        except AsynqError:
+            logging.getLogger("asynq_compat").debug("kafka producer not connected ahead", exc_info=True)
+
+    def close(self) -> None:
+        """End every client, those that are being made too. Legal twice."""
+        self._give_up()
+        connecting = () if self._connecting is None else (self._connecting.join,)
+        end_within(END_S, *(held.close for held in self._all), *connecting)
+
+    def set_aside(self) -> list[object]:
+        """Return what a forked child inherited, which belongs to its parent: neither used nor ended."""
+        return [held.set_aside() for held in self._all]
 
 
 def end_within(timeout_s: float, *ends: Callable[[], object]) -> None:

@@ -17,6 +17,7 @@ from asynq_compat.journals.kafka.settings import KafkaSettings
 
 # Of a topic that was made just now a broker may not know yet that it leads it.
 _PASSING = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+_PASSES_WITHIN_S = 5.0
 _AGAIN_S = 0.02
 
 
@@ -58,7 +59,7 @@ class Asker:
         if topic not in self._asked:  # Or the first answer takes half a second: nothing is connected to its leader yet.
             client.list_topics(topic, timeout=self._timeout_s)
             self._asked.add(topic)
-        deadline = time.monotonic() + self._timeout_s
+        deadline = time.monotonic() + min(_PASSES_WITHIN_S, self._timeout_s)
         while True:
             try:
                 return client.get_watermark_offsets(TopicPartition(*at), timeout=self._timeout_s)

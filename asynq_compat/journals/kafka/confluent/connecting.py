@@ -18,16 +18,13 @@ from typing import Any, Protocol, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
-from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.journals.kafka.connector import BaseConnector
 from asynq_compat.journals.kafka.settings import KafkaSettings
-from asynq_compat.journals.kafka.tls import tls_context
 from asynq_compat.journals.kafka.unreachable import (
     NO_LOGIN,
     WARN_AFTER_S,
     login_refused,
     tls_failed,
-    warn_of_silence,
-    why_unreachable,
 )
 
 _ASK_S = 0.1
@@ -60,21 +57,11 @@ def never_free(client: object) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
 
 
-class Connector:
-    """Makes clients of one cluster.
-
-    Raises:
-        InvalidArgumentError: A file of the certificates is missing or wrong.
-    """
+class Connector(BaseConnector):
+    """Makes clients of one cluster; raises as `BaseConnector`."""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        self._settings = settings
-        if settings.encryption is not None:
-            tls_context(settings.encryption)
-        self._heard: dict[str, str] = {}  # By address: why a broker does not let us in.
-        self._lock = threading.Lock()  # Guards the next three.
-        self._is_closed = False
-        self._has_warned = False
+        super().__init__(settings)
         self._attempts: set[threading.Event] = set()  # Under way; set: given up.
 
     def connect(self, make: Callable[[dict[str, Any]], _C], *, topic: str = "", **options: Any) -> _C:
@@ -109,14 +96,10 @@ class Connector:
             client.poll(0)
             now = time.monotonic()
             if now - started > WARN_AFTER_S:
-                self._warn_once()
+                self._warn()
             is_refused = self._heard.keys() >= set(self._settings.bootstrap)
             if is_refused or attempt.is_set() or now - started > self._settings.connects_within_s:
-                within = f"answered within {self._settings.connects_within_s:g} s"
-                raise BrokerUnavailableError(
-                    f"no Kafka broker {'lets us in' if self._heard else within}: "
-                    f"{why_unreachable(self._settings.bootstrap, self._heard)}"
-                )
+                raise self._nobody()
             if now - made_at > _ANEW_AFTER_S:
                 client, made_at = make(), now
         return client
@@ -127,12 +110,6 @@ class Connector:
             return bool(client.list_topics(topic, timeout=_ASK_S) if topic else client.cluster_id(timeout=_ASK_S))
         except KafkaException:
             return False
-
-    def _warn_once(self) -> None:
-        with self._lock:
-            is_told, self._has_warned = self._has_warned or self._is_closed, True
-        if not is_told:
-            warn_of_silence(self._settings)
 
     def _note(self, error: KafkaError) -> None:
         event = _EVENT.fullmatch(error.str())
@@ -146,21 +123,11 @@ class Connector:
         elif self._settings.encryption is not None and is_of_tls:
             self._heard[address] = tls_failed(self._settings, said)
 
-    def heard(self) -> str:
-        """Return why brokers do not let us in, as a part of a sentence; "" where none is known not to."""
-        return "".join(f"; {address}: {cause}" for address, cause in list(self._heard.items()))
-
     def give_up(self) -> None:
         """Let every attempt that is under way fail now."""
         with self._lock:
             for attempt in self._attempts:
                 attempt.set()
-
-    def close(self) -> None:
-        """Let attempts fail from now on, those that are under way too."""
-        with self._lock:
-            self._is_closed = True
-        self.give_up()
 
     def _options(self) -> dict[str, Any]:
         """Return the options that all clients share."""

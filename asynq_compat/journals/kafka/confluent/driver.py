@@ -7,15 +7,13 @@ long poll blocks its connection, so `end` has a client of its own.
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from asynq_compat.errors import AsynqError, BrokerUnavailableError, PayloadTooLargeError, ServerStateError
+from asynq_compat.errors import BrokerUnavailableError, PayloadTooLargeError, ServerStateError
 from asynq_compat.journals.journal import FRAME_BYTES_MAX, MissingRightError
 from asynq_compat.journals.kafka.confluent.admin import ConfluentAdmin
 from asynq_compat.journals.kafka.confluent.asking import Asker
@@ -24,7 +22,7 @@ from asynq_compat.journals.kafka.confluent.fetcher import ConfluentFetcher
 from asynq_compat.journals.kafka.confluent.producing import Producing
 from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import ensure_topics
-from asynq_compat.journals.kafka.held import END_S, Held, end_within
+from asynq_compat.journals.kafka.held import Connections, Held
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
 from asynq_compat.journals.kafka.unreachable import frame_too_large, right_needed
@@ -42,27 +40,20 @@ class ConfluentDriver:
 
     def _begin(self) -> None:
         self._connector = Connector(self._settings)
-        self._connecting: threading.Thread | None = None
         self._producing = Held(self._make_producing, lambda one: one.close(_FLUSH_S), self._closed)
         self._admin = Held(self._make_admin, lambda _: None, self._closed)
         self._asker = Held(lambda: Asker(self._connector, self._settings), Asker.close, self._closed)
+        self._connections = Connections(self._connector.close, self._producing, self._admin, self._asker)
 
     def after_fork(self) -> None:
         """Start anew in a forked child; what was inherited is its parent's."""
-        for held in (self._producing, self._admin, self._asker):
-            never_free(held.set_aside())
+        for inherited in self._connections.set_aside():
+            never_free(inherited)
         self._begin()
 
     def connect_ahead(self) -> None:
         """Connect the producer beside whatever else is being done; a failure shows at the first append."""
-        self._connecting = threading.Thread(target=self._try_to_connect, name="asynq-kafka-connect", daemon=True)
-        self._connecting.start()
-
-    def _try_to_connect(self) -> None:
-        try:
-            self._producing.get()
-        except AsynqError:
-            logging.getLogger("asynq_compat").debug("kafka producer not connected ahead", exc_info=True)
+        self._connections.connect_ahead()
 
     def append(self, at: At, frame: bytes) -> int:
         """Store a frame; return its offset."""
@@ -123,9 +114,7 @@ class ConfluentDriver:
 
     def close(self) -> None:
         """Close the connections, those that are being made too. Legal twice."""
-        self._connector.close()
-        connecting = () if self._connecting is None else (self._connecting.join,)
-        end_within(END_S, self._producing.close, self._admin.close, self._asker.close, *connecting)
+        self._connections.close()
 
     def _make_producing(self) -> Producing:
         client = self._connector.connect(Producer, **self._producer_options())

@@ -18,7 +18,7 @@ import kafka.errors
 from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 
-from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.journals.kafka.connector import BaseConnector
 from asynq_compat.journals.kafka.kafka_python.network import SCHEME, Network, TLSSockets
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.tls import tls_context
@@ -27,8 +27,6 @@ from asynq_compat.journals.kafka.unreachable import (
     WARN_AFTER_S,
     login_refused,
     tls_failed,
-    warn_of_silence,
-    why_unreachable,
 )
 
 METADATA_THROTTLE_MS = 5
@@ -91,23 +89,11 @@ class _Manager(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python ha
         return tls_failed(self._settings, text) if is_of_tls else ""
 
 
-class Connector:
-    """Makes clients of one cluster.
-
-    Raises:
-        InvalidArgumentError: A file of the certificates is missing or wrong.
-    """
+class Connector(BaseConnector):
+    """Makes clients of one cluster; raises as `BaseConnector`."""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        self._settings = settings
-        if settings.encryption is not None:
-            tls_context(settings.encryption)
-        self._heard: dict[
-            str, str
-        ] = {}  # By address: why a broker does not let us in. Written by the clients' threads.
-        self._lock = threading.Lock()  # Guards the next three.
-        self._is_closed = False
-        self._has_warned = False
+        super().__init__(settings)
         self._under_way: set[tuple[Network, Any]] = set()
 
     def connect(self, make: Callable[..., Any], *, is_driven: bool = False) -> Connected:
@@ -144,22 +130,11 @@ class Connector:
         except kafka.errors.KafkaConfigurationError:
             raise  # A mistake of this package.
         except kafka.errors.KafkaError as error:
-            within = f"answered within {self._settings.connects_within_s:g} s"
-            raise BrokerUnavailableError(
-                f"no Kafka broker {'lets us in' if self._heard else within}: "
-                f"{why_unreachable(self._settings.bootstrap, self._heard)}"
-            ) from error
+            raise self._nobody() from error
         finally:
             alarm.cancel()
             alarm.join()
         return Connected(client, *begun[-1])
-
-    def _warn(self) -> None:
-        """Say once in an outage that nobody answers; called while an attempt is under way."""
-        with self._lock:
-            is_told, self._has_warned = self._has_warned or self._is_closed, True
-        if not is_told:
-            warn_of_silence(self._settings)
 
     def _make(self, make: Callable[..., Any], begin: Callable[..., Any], begun: list[tuple[Network, Any]]) -> Any:
         try:
@@ -182,16 +157,6 @@ class Connector:
         with self._lock:
             for network, manager in self._under_way:
                 network.call_soon_threadsafe(manager.close)
-
-    def close(self) -> None:
-        """Let attempts fail from now on, those that are under way too."""
-        with self._lock:
-            self._is_closed = True
-        self.give_up()
-
-    def heard(self) -> str:
-        """Return why brokers do not let us in, as a part of a sentence; "" where none is known not to."""
-        return "".join(f"; {address}: {cause}" for address, cause in list(self._heard.items()))
 
     def _options(self) -> dict[str, Any]:
         """Return the options that all clients share."""

@@ -9,7 +9,6 @@ away then; a long poll blocks its connection, so `end` has a client of its own; 
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +20,6 @@ import kafka.codec
 import kafka.errors
 
 from asynq_compat.errors import (
-    AsynqError,
     BrokerUnavailableError,
     InvalidArgumentError,
     PayloadTooLargeError,
@@ -31,7 +29,7 @@ from asynq_compat.errors import (
 from asynq_compat.journals.journal import FRAME_BYTES_MAX, MissingRightError
 from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import ensure_topics
-from asynq_compat.journals.kafka.held import END_S, Held, end_within
+from asynq_compat.journals.kafka.held import Connections, Held
 from asynq_compat.journals.kafka.kafka_python.admin import AdminClient, KafkaPythonAdmin
 from asynq_compat.journals.kafka.kafka_python.connecting import METADATA_THROTTLE_MS, Connected, Connector
 from asynq_compat.journals.kafka.kafka_python.fetcher import KafkaPythonFetcher
@@ -59,10 +57,10 @@ class KafkaPythonDriver:
 
     def _begin(self) -> None:
         self._connector = Connector(self._settings)
-        self._connecting: threading.Thread | None = None
         self._producer = Held(self._make_producer, _end_producer, self._closed)
         self._admin = Held(lambda: self._connector.connect(AdminClient), _end, self._closed)
         self._asker = Held(lambda: self._connector.connect(_make_asker), _end, self._closed)
+        self._connections = Connections(self._connector.close, self._producer, self._admin, self._asker)
         self._administering = threading.BoundedSemaphore(_AT_ONCE_MAX)
         self._asking = threading.BoundedSemaphore(_AT_ONCE_MAX)
         self._ends = Shared(partial(self._offsets, is_end=True))
@@ -70,19 +68,12 @@ class KafkaPythonDriver:
 
     def after_fork(self) -> None:
         """Start anew in a forked child; what was inherited is its parent's."""
-        _set_aside.extend(held.set_aside() for held in (self._producer, self._admin, self._asker))
+        _set_aside.extend(self._connections.set_aside())
         self._begin()
 
     def connect_ahead(self) -> None:
         """Connect the producer beside whatever else is being done; a failure shows at the first append."""
-        self._connecting = threading.Thread(target=self._try_to_connect, name="asynq-kafka-connect", daemon=True)
-        self._connecting.start()
-
-    def _try_to_connect(self) -> None:
-        try:
-            self._producer.get()
-        except AsynqError:
-            logging.getLogger("asynq_compat").debug("kafka producer not connected ahead", exc_info=True)
+        self._connections.connect_ahead()
 
     def append(self, at: At, frame: bytes) -> int:
         """Store a frame; return its offset."""
@@ -161,9 +152,7 @@ class KafkaPythonDriver:
 
     def close(self) -> None:
         """Close the connections, those that are being made too. Legal twice."""
-        self._connector.close()
-        connecting = () if self._connecting is None else (self._connecting.join,)
-        end_within(END_S, self._producer.close, self._admin.close, self._asker.close, *connecting)
+        self._connections.close()
 
     def _throw_away(self, producer: Connected) -> None:
         self._producer.forget(producer)
