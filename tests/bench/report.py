@@ -13,6 +13,7 @@ from tests.bench import plot, targets
 from tests.bench.parts import ALL, BACKLOGS, PARTITIONS, SERVERS
 from tests.bench.results import Figures
 from tests.bench.stages import STAGES
+from tests.bench.table import head, row
 
 Parts = Mapping[str, Any]
 PLOT = "backlog.svg"
@@ -47,8 +48,7 @@ def page(parts: Parts) -> str:
         "",
         "CPU is microseconds per task: the measured process + the broker's process (= milliseconds per 1 000 tasks).",
         "",
-        "| job | broker | tasks/s | x Go | CPU us | x Go's CPU |",
-        "|---|---|---|---|---|---|",
+        *head("job", "broker", "tasks/s", "x Go", "CPU us", "x Go's CPU"),
     ]
     for name, jobs in _RATES.items():
         if name in parts:
@@ -83,10 +83,11 @@ def plots(parts: Parts) -> dict[str, str]:
 
 def _conditions(parts: Parts) -> list[str]:
     return [
-        "| part | measured (UTC) | rounds | load before and behind each round | command | with |",
-        "|---|---|---|---|---|---|",
+        *head("part", "measured (UTC)", "rounds", "load before and behind each round", "command", "with"),
         *(
-            f"| {name} | {one['at']} | {one['rounds']} | {', '.join(map(str, one['loads']))} | `{one['command']}` | {one['machine']} |"
+            row(
+                name, one["at"], one["rounds"], ", ".join(map(str, one["loads"])), f"`{one['command']}`", one["machine"]
+            )
             for name, one in parts.items()
         ),
     ]
@@ -120,10 +121,8 @@ def _rate_rows(figures: Figures, jobs: Sequence[tuple[str, str]]) -> list[str]:
 def _rate_row(figures: Figures, job: str, who: str, peer: str) -> str:
     rate, cpu = figures.median(job, who, "rate"), figures.cpu_us(job, who)
     own, broker = figures.median(job, who, "own_us"), figures.median(job, who, "broker_us")
-    return (
-        f"| {job} | {who} | {rate:,.0f} | {rate / figures.median(peer, 'go', 'rate'):.2f} |"
-        f" {own:.1f} + {broker:.1f} | {cpu / figures.cpu_us(peer, 'go'):.2f} |"
-    )
+    by_go = rate / figures.median(peer, "go", "rate"), cpu / figures.cpu_us(peer, "go")
+    return row(job, who, f"{rate:,.0f}", f"{by_go[0]:.2f}", f"{own:.1f} + {broker:.1f}", f"{by_go[1]:.2f}")
 
 
 def _latency(figures: Figures) -> list[str]:
@@ -133,14 +132,13 @@ def _latency(figures: Figures) -> list[str]:
         "From just before the enqueue call to the first line of the handler; another process produces, of the same language. Idle: one task",
         "every 50 ms. Half rate: half of what the server of that line can do.",
         "",
-        "| | server | tasks/s | p50 ms | p99 ms | longest ms |",
-        "|---|---|---|---|---|---|",
+        *head("", "server", "tasks/s", "p50 ms", "p99 ms", "longest ms"),
     ]
     for job in ("idle", "half rate"):
         for who in ("go", *ALL):
             if figures.has(job, who):
                 told = (f"{figures.median(job, who, what):,.1f}" for what in ("rate", "p50_ms", "p99_ms", "max_ms"))
-                rows.append(f"| {job} | {who} | {' | '.join(told)} |")
+                rows.append(row(job, who, *told))
     return rows
 
 
@@ -151,8 +149,7 @@ def _slow(figures: Figures) -> list[str]:
         "Each task is enqueued by a call of its own at its time, whatever the answers. CPU microseconds per task of all processes; whatever",
         "they do in that time counts, a broker's housekeeping too.",
         "",
-        "| | server | producer | broker | all | x Go's | p99 ms |",
-        "|---|---|---|---|---|---|---|",
+        *head("", "server", "producer", "broker", "all", "x Go's", "p99 ms"),
     ]
     for who in ("go", *ALL):
         if figures.has("slow", who):
@@ -160,8 +157,7 @@ def _slow(figures: Figures) -> list[str]:
             both = figures.cpu_us("slow", who)
             ratio = both / figures.cpu_us("slow", "go")
             p99 = figures.median("slow", who, "p99_ms")
-            cells = " | ".join(f"{us:.0f}" for us in (*told, both))
-            rows.append(f"| {who} | {cells} | {ratio:.2f} | {p99:.1f} |")
+            rows.append(row(who, *(f"{us:.0f}" for us in (*told, both)), f"{ratio:.2f}", f"{p99:.1f}"))
     return rows
 
 
@@ -172,8 +168,7 @@ def _fleet(figures: Figures) -> list[str]:
         "Servers of 100 slots each empty a preloaded backlog of 200 000 tasks; tasks/s of all, CPU microseconds per task of all servers + broker.",
         "They share this machine's cores with each other and the broker.",
         "",
-        "| | partitions | " + " | ".join(f"{n} server{'s' * (n > 1)}" for n in SERVERS) + " |",
-        "|---|---|" + "---|" * len(SERVERS),
+        *head("", "partitions", *(f"{n} server{'s' * (n > 1)}" for n in SERVERS)),
     ]
     for who in ALL:
         for partitions in PARTITIONS:
@@ -184,7 +179,7 @@ def _fleet(figures: Figures) -> list[str]:
                     f"{figures.median(job, who, 'broker_us'):.1f} us"
                     for job in jobs
                 )
-                rows.append(f"| {who} | {partitions} | {' | '.join(cells)} |")
+                rows.append(row(who, partitions, *cells))
     return rows
 
 
@@ -196,8 +191,7 @@ def _backlog(figures: Figures) -> list[str]:
         "",
         f"![CPU per task as the backlog grows](benchmarks/{PLOT})",
         "",
-        "| | " + " | ".join(f"{length:,}" for length in BACKLOGS) + " |",
-        "|---|" + "---|" * len(BACKLOGS),
+        *head("", *(f"{length:,}" for length in BACKLOGS)),
     ]
     for who in ("sqlite", "kafka"):
         cells = (
@@ -206,7 +200,7 @@ def _backlog(figures: Figures) -> list[str]:
             )
             for n in BACKLOGS
         )
-        rows.append(f"| {who} | {' | '.join(cells)} |")
+        rows.append(row(who, *cells))
     return rows
 
 
@@ -217,8 +211,7 @@ def _steps(figures: Figures) -> list[str]:
         "CPU microseconds per task of each step in the server, `process async`, taken at the doors through which batches pass; `start` holds the",
         "decoding of the message, which by itself takes what the last column says. The rest is connecting and the end.",
         "",
-        f"| | {' | '.join(STAGES)} | rest | sum | of it decoding |",
-        f"|---|{'---|' * (len(STAGES) + 3)}",
+        *head("", *STAGES, "rest", "sum", "of it decoding"),
     ]
     for who in ALL:
         if figures.has("steps", who):
@@ -228,7 +221,7 @@ def _steps(figures: Figures) -> list[str]:
             told = (
                 f"{us:.2f}" for us in (*cells, whole - sum(cells), whole, figures.median("steps", who, "decode_us"))
             )
-            rows.append(f"| {who} | {' | '.join(told)} |")
+            rows.append(row(who, *told))
     return rows
 
 
@@ -241,8 +234,7 @@ def _threads(figures: Figures) -> list[str]:
         "CPU microseconds per task of each of the server's threads, with nothing else looked at: the replica reads and folds, loop and workers",
         "start handlers and run them, the settler settles.",
         "",
-        f"| job | broker | {' | '.join(_THREADS)} | rest |",
-        f"|---|---|{'---|' * (len(_THREADS) + 1)}",
+        *head("job", "broker", *_THREADS, "rest"),
     ]
     for job in ("process async", "process plain"):
         for who in ALL:
@@ -250,5 +242,5 @@ def _threads(figures: Figures) -> list[str]:
                 by_thread = figures.stages(job, who)
                 spent = [by_thread.get(thread, 0.0) for thread in _THREADS]
                 rest = figures.median(job, who, "own_us") - sum(spent)
-                rows.append(f"| {job} | {who} | {' | '.join(f'{us:.1f}' for us in (*spent, rest))} |")
+                rows.append(row(job, who, *(f"{us:.1f}" for us in (*spent, rest))))
     return rows

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.bench.brokers import JOURNALS
 from tests.bench.results import Figures
+from tests.bench.table import head, row
 
 GO = "go"
 MISSING = "not measured"
@@ -124,7 +125,6 @@ WANTED: Sequence[Wanted] = (
 def rows(parts: Mapping[str, Any]) -> list[str]:
     """Return the table's lines."""
     return [
-        "| | sqlite FULL | kafka-python (default) | confluent-kafka (`fast`) |",
-        "|---|---|---|---|",
-        *(f"| {one.name} | {' | '.join(one.verdict(parts, who) for who in JOURNALS)} |" for one in WANTED),
+        *head("", "sqlite FULL", "kafka-python (default)", "confluent-kafka (`fast`)"),
+        *(row(one.name, *(one.verdict(parts, who) for who in JOURNALS)) for one in WANTED),
     ]
