@@ -2,7 +2,8 @@
 
 Contract: the first GENESIS counts. From the entry that activates a machine version on its commands and their meaning hold, and no older
 release may take part: so every live session must know it, and one that does not cannot be opened any more.
-Not obvious: without a live session nothing is activated, since nobody would be there who knows the version.
+Not obvious: without a live session nothing is activated, since nobody would be there who knows the version. A genesis that comes late (the
+first ones were lost) says nothing about the version: the sessions that live have agreed on one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def genesis(state: State, _: Step, command: Command) -> Outcome | None:
         return None
     if state.genesis is None:
         state.genesis = (journal_id, partition, partition_count)
-        state.version = version
+        if not state.sessions:
+            state.version = max(state.version, version)
     return 0
 
 

@@ -50,6 +50,17 @@ def test_a_version_is_activated_when_every_live_session_knows_it() -> None:
     assert log.machine.unsupported_version() is None
 
 
+def test_a_genesis_that_comes_late_leaves_the_version_as_it_is() -> None:
+    log = upgraded()
+    opened(log, newest_version=2)
+    assert log.say(c.activate(2)) == 0
+
+    assert log.say(c.genesis(b"j" * 16, 0, 1)) == 0
+
+    assert log.machine.genesis == (b"j" * 16, 0, 1)
+    assert log.say([BURY, ["a"]]) != [c.REJECTED]
+
+
 def test_nothing_is_activated_where_nobody_serves() -> None:
     log = upgraded()
 
