@@ -12,6 +12,7 @@ import sys
 from multiprocessing import get_context
 from time import monotonic, process_time, time_ns
 
+from tests.simulator.client import TOLD_WRONGLY
 from tests.simulator.history import HANG_POINTS, KILL_POINTS, MET, Report, run
 from tests.simulator.observer import BrokenPromiseError
 
@@ -77,6 +78,9 @@ def _tell(total: Report, took_s: float, cpu_s: float) -> int:
     print("died at: " + ", ".join(f"{point} {total.kills[point]}" for point in KILL_POINTS))
     print("stopped and resumed at: " + ", ".join(f"{point} {total.hangs[point]}" for point in HANG_POINTS))
     print("met: " + ", ".join(f"{what} {total.met[what]}" for what in MET))
+    print(
+        f"thin clients told that a frame was stored which was refused (docs/journal.md, a limit): {total.met[TOLD_WRONGLY]}"
+    )
     never = total.unhit()
     if never and histories >= ENOUGH_HISTORIES:
         print(f"never, so that these histories prove nothing there: {'; '.join(never)}")

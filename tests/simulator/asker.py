@@ -14,13 +14,13 @@ from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.machine.versions import Versions
 from asynq_compat.wire import command as c
-from tests.simulator.client import message
+from tests.simulator.client import Known, message, still_known
 from tests.simulator.inside import WorldClock
-from tests.simulator.journals import QUEUE, SimulatedStore
+from tests.simulator.journals import SimulatedStore
 from tests.simulator.observer import promise
 from tests.simulator.release import NEWEST, PRESENT
 from tests.simulator.sender import Sender
-from tests.simulator.world import World
+from tests.simulator.world import QUEUE, World
 
 CALLER_WAITS_MS = 12_000
 # Longer than in the product, since simulated servers look at the log only every second or less.
@@ -34,7 +34,7 @@ class Asker:
     """One process; a crash makes it another writer.
 
     Attributes:
-        acknowledged: Ids of tasks that it was told are stored.
+        acknowledged: Tasks that it was told are stored.
         must_be_replied: Fold no more: a server lives and has nothing to stop it.
         loses_answers: Take no notice of a first answer.
     """
@@ -44,33 +44,35 @@ class Asker:
     is_active: bool = True
     must_be_replied: bool = False
     loses_answers: bool = False
-    acknowledged: set[str] = field(default_factory=set)
+    acknowledged: set[Known] = field(default_factory=set)
     replied_count: int = 0
     folded_count: int = 0
     _made_count: int = 0
     _release: Versions = field(default_factory=lambda: PRESENT)
 
     def __post_init__(self) -> None:
-        self.world.on_another_log.append(self._lose)
+        for place in self.world.partitions:
+            place.on_another_log.append(self._lose)
         self._begin()
 
     def _begin(self) -> None:
         world = self.world
-        self._partition = (
-            Partitions(SimulatedStore(world), WorldClock(world), versions=self._release).queue(QUEUE).partitions[0]
-        )
-        self._sender = Sender(world, self._partition.writer, self._loses_answer)
+        partitions = Partitions(SimulatedStore(world), WorldClock(world), versions=self._release)
+        number = world.rng.randrange(len(world.partitions)) if world.is_divided else 0
+        self._partition = partitions._partition(QUEUE, number, len(world.partitions))
+        self._place = world.partitions[number]
+        self._sender = Sender(world, self._place, self._partition.writer, self._loses_answer)
         self._ticket: Ticket | None = None
         self._ids: list[str] = []
         self._names: list[tuple[bytes, int]] = []
         self._send_count = 0
         self._asked_ms = 0
         self._appended_ms = 0
-        self._epoch = self._born_epoch = world.epoch
+        self._epoch = self._born_epoch = self._place.epoch
 
     def _lose(self) -> None:
         """What was acknowledged went with the log."""
-        self.acknowledged &= self.world.observer.books.keys()
+        self.acknowledged = still_known(self.world, self.acknowledged)
 
     def _loses_answer(self) -> bool:
         self._send_count += 1
@@ -119,7 +121,7 @@ class Asker:
         self._names.clear()
         self._send_count = 0
         self._asked_ms, self._appended_ms = self.world.now_ms, 0
-        self._epoch = self.world.epoch
+        self._epoch = self._place.epoch
         self._partition.writer.enqueue(self._ticket, timeout_s=0.0)
         self._point(ASKED)
 
@@ -166,7 +168,7 @@ class Asker:
         if is_there:
             _fold_for(self._partition, ticket)
             self.folded_count += 1
-            gone = self._born_epoch != self.world.epoch
+            gone = self._born_epoch != self._place.epoch
             promise(ticket.outcomes or ticket.error or gone, f"{self.name} folded and cannot know what became of it")
             self._point(FOLDED)
 
@@ -195,12 +197,14 @@ class Asker:
         if ticket.outcomes is None:
             world.met["caller told of failure"] += 1
             return
-        if self._epoch == world.epoch:
-            truth = world.observer.answers.get(self._names[0])
+        if self._epoch == self._place.epoch:
+            truth = self._place.observer.answers.get(self._names[0])
             told = list(ticket.outcomes)
             promise(truth is not None and told == truth[: len(told)], f"{self.name} was told {told}, it is {truth}")
             codes = told[0] if isinstance(told[0], list) else [0] * len(self._ids)
-            self.acknowledged.update(task_id for task_id, code in zip(self._ids, codes, strict=True) if code == c.OK)
+            number = self._partition.number
+            stored = [task_id for task_id, code in zip(self._ids, codes, strict=True) if code == c.OK]
+            self.acknowledged.update((number, task_id) for task_id in stored)
         if ticket.asks and not self.follows:
             self.replied_count += 1
             self._point(REPLY_READ)

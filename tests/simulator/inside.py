@@ -1,7 +1,8 @@
 """How does the package's own code run inside a simulated world?
 
 Contract: for the time of a `with` block no thread starts, `time.monotonic` tells the world's time, `os.urandom` draws from the world's seed and
-what is logged as an error becomes a line of the story. What a thread would do is called by whoever stands in for it, one round after the other; nothing may wait.
+what is logged as an error becomes a line of the story. What a thread would do is called by whoever stands in for it, one round after the other. What waits for
+a journal lets the world go on meanwhile (`World.wait`).
 Not obvious: these are the only ways in which journal code reaches clock, chance and threads; everything else it is given.
 """
 
@@ -9,11 +10,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
+from asynq_compat.brokers.journal.following import spill
 from asynq_compat.brokers.journal.following.progress import Progress
+from asynq_compat.brokers.journal.writing.ticket import Ticket
+from asynq_compat.brokers.journal.writing.writer import Writer
+from asynq_compat.errors import AsynqError, CorruptDataError
+from asynq_compat.machine.containers import indexes
 from tests.simulator.world import World
 
 # Monotonic clocks begin somewhere.
@@ -47,6 +53,36 @@ class _Teller(logging.Handler):
         self._world.tell(self.format(record))
 
 
+_really_wait_for, _really_close = Progress.wait_for, Writer.close
+
+
+def _wait_for(world: World) -> Callable[[Progress, int, float], None]:
+    def wait_for(self: Progress, position: int, timeout_s: float) -> None:
+        world.wait(
+            lambda: self.upto >= position or isinstance(self.failure, CorruptDataError), round(1_000 * timeout_s)
+        )
+        _really_wait_for(self, position, 0.0)
+
+    return wait_for
+
+
+def _commit(world: World) -> Callable[..., None]:
+    def commit(self: Writer, ticket: Ticket, *, timeout_s: float) -> None:
+        self.enqueue(ticket, timeout_s=0.0)
+        world.wait(lambda: ticket.is_settled, round(1_000 * timeout_s))
+        self.wait(ticket, timeout_s=0.0, sends=False)
+
+    return commit
+
+
+def _close(world: World) -> Callable[..., None]:
+    def close(self: Writer, *, timeout_s: float = 5.0, why: AsynqError | None = None) -> None:
+        world.wait(lambda: not (self._outbox or self._in_doubt or self._is_sending), round(1_000 * timeout_s))
+        _really_close(self, timeout_s=0.0, why=why)
+
+    return close
+
+
 @contextmanager
 def inside(world: World) -> Iterator[None]:
     """Let the package run in this world."""
@@ -57,6 +93,13 @@ def inside(world: World) -> Iterator[None]:
         patches.enter_context(patch.object(threading.Thread, "start", lambda _: None))
         patches.enter_context(patch.object(Progress, "pause", lambda *_: None))
         patches.enter_context(patch.object(threading.Thread, "join", lambda *_: None))
+        patches.enter_context(patch.object(Progress, "wait_for", _wait_for(world)))
+        patches.enter_context(patch.object(Writer, "commit", _commit(world)))
+        patches.enter_context(patch.object(Writer, "close", _close(world)))
+        # So that a few tasks are a long backlog, whose messages go to a file.
+        patches.enter_context(patch.object(indexes, "RESIDENT_TASKS", 2))
+        patches.enter_context(patch.object(indexes, "SEGMENT_LENGTH_AIM", 3))
+        patches.enter_context(patch.object(spill, "_BYTES_MIN", 1))
         patches.enter_context(patch("time.monotonic", clock.monotonic_s))
         patches.enter_context(patch("os.urandom", world.rng.randbytes))
         log.handlers, log.propagate = [_Teller(world)], False

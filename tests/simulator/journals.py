@@ -1,6 +1,6 @@
 """What does a process see of the simulated logs?
 
-Contract: the ports of journals over a world's two logs. What is asked is answered at once; requests and answers may be lost. A journal that was
+Contract: the ports of journals over a world's logs. What is asked is answered at once; requests and answers may be lost. A journal that was
 cut says so to who reads below the cut. A log that is not what it was breaks every connection to it once.
 Not obvious: a process may die inside of any call (`at` raises then).
 """
@@ -19,15 +19,10 @@ from asynq_compat.journals.journal import (
     Journal,
     JournalStore,
     NotInJournalError,
-    queue_journal_name,
-    state_journal_name,
 )
 from tests.simulator.log import Log
 from tests.simulator.world import World
 
-QUEUE = "q"
-JOURNAL = queue_journal_name(QUEUE)
-STATE = state_journal_name(JOURNAL)
 SELDOM_IN_STATE = 0.15
 IN_JOURNAL_READ, IN_STATE_READ, IN_STATE_APPEND = "in read", "in read of state", "in append of state"
 IN_JOURNAL_CUT, IN_STATE_CUT = "in cut", "in cut of state"
@@ -47,19 +42,20 @@ class SimulatedJournal:
     _epochs: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._epoch = self.world.epoch
-        self._is_state = self.name == STATE
+        self._is_state = self.name in self.world.states
+        self._place = self.world.states[self.name] if self._is_state else self.world.places[self.name]
+        self._epoch = self._place.epoch
 
     @property
     def log(self) -> Log:
         """The log as it is now."""
-        return self.world.state if self._is_state else self.world.log
+        return self._place.state if self._is_state else self._place.log
 
     def _connect(self, call: str) -> None:
         """Break the connection that is used for such calls, if the log is another one since its last use."""
         before = self._epochs.get(call, self._epoch)
-        self._epochs[call] = self.world.epoch
-        if before != self.world.epoch:
+        self._epochs[call] = self._place.epoch
+        if before != self._place.epoch:
             raise BrokerUnavailableError("the connection broke", may_have_happened=True)
 
     def append(self, frame: bytes) -> int:
@@ -142,17 +138,16 @@ class SimulatedStore:
         """Do nothing: each is made in no time when it is asked for."""
 
     def partition_count(self, base: str, wanted: int) -> int:
-        """Return one."""
-        return 1
+        """Return how many there are."""
+        return len(self.world.partitions)
 
     def open(self, name: str) -> Journal:
-        """Open one of the two."""
-        assert name in (JOURNAL, STATE), name
+        """Open one of them."""
         return SimulatedJournal(self.world, name, self.at)
 
     def names(self) -> Sequence[str]:
-        """Return both."""
-        return [JOURNAL, STATE]
+        """Return all."""
+        return [*self.world.places, *self.world.states]
 
     def opens_elsewhere(self) -> Callable[[], JournalStore] | None:
         """There is nothing but this world."""

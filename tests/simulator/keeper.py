@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from asynq_compat.brokers.journal.following.followed import Partition
+from asynq_compat.brokers.journal.following.followed import Control, Followed, Partition
 from asynq_compat.brokers.journal.keeping import checkpointing, cutting
 from asynq_compat.brokers.journal.keeping.checkpointing import CONFIRMED, MARKED, Marker, Steps
 from asynq_compat.brokers.journal.keeping.tail import Keeping
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
+from asynq_compat.journals.journal import base_and_partition
+from asynq_compat.machine.control import ControlMachine
 from asynq_compat.machine.machine import Machine
 from asynq_compat.wire import command as c
 from tests.simulator.inside import WorldClock
-from tests.simulator.journals import QUEUE, SimulatedStore
+from tests.simulator.journals import SimulatedStore
 from tests.simulator.observer import promise
 from tests.simulator.release import NEWEST
-from tests.simulator.world import HEALED, World
+from tests.simulator.world import HEALED, QUEUE, AnyPlace, World
 
 if TYPE_CHECKING:
     from tests.simulator.server import Server
@@ -32,23 +34,26 @@ KEEPING = Keeping(tail_bytes_min=800, stays_s=100_000.0, stays_bytes=600)
 SNAPSHOT, MARKER_SENT = "snapshot", "marker sent"
 
 
-def check_that_a_replica_can_begin(world: World) -> None:
+def check_that_a_replica_can_begin(world: World, place: AnyPlace) -> None:
     """Begin as a new replica would, read everything, and compare."""
-    partition = Partitions(SimulatedStore(world), WorldClock(world), versions=NEWEST).queue(QUEUE).partitions[0]
+    partitions = Partitions(SimulatedStore(world), WorldClock(world), versions=NEWEST)
+    one: Followed[Machine] | Followed[ControlMachine] = partitions.control
     faults, world.faults = world.faults, HEALED
-    replica = partition.replica
+    if place is not world.control:
+        number = base_and_partition(place.name)[1]
+        one = partitions._partition(QUEUE, number, len(world.partitions))
+    replica = one.replica
     for _ in range(3):
         replica.run_once()
     world.faults = faults
-    promise(replica.failure is None, f"a replica cannot begin: {replica.failure}")
-    fold: Machine = replica.fold
-    promise(fold.digest() == world.observer.machine.digest(), "a replica that begins now differs")
+    promise(replica.failure is None, f"a replica of {place.name} cannot begin: {replica.failure}")
+    promise(replica.fold.digest() == place.machine.digest(), f"a replica of {place.name} that begins now differs")
 
 
 class SimulatedKeeper:
     """The keeper in a server."""
 
-    def __init__(self, server: Server, partition: Partition) -> None:
+    def __init__(self, server: Server, partition: Control | Partition) -> None:
         self._server = server
         self._partition = partition
         self._state = partition.checkpoints.open()
@@ -118,7 +123,7 @@ class SimulatedKeeper:
         replica.checkpoint = confirmed
         world.checkpoint_count += 1
         if world.chance(0.1):
-            check_that_a_replica_can_begin(world)
+            check_that_a_replica_can_begin(world, world.places[self._partition.journal.name])
         yield CONFIRMED
         before = replica.fold.marker_before
         yield from cutting.cut(self._partition.journal, self._state, confirmed, before, replica.tail.stays_from)

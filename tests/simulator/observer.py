@@ -18,6 +18,7 @@ from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import Frame, decode_frame
 from asynq_compat.wire.message import decode_message
+from tests.simulator.naming import places, strings
 from tests.unit.machine.next_release import BURY, NEXT_RELEASE
 
 # Simulated servers keep what is completed for so long.
@@ -58,6 +59,7 @@ class SessionBook:
     heard_ms: int
     offered: int
     newest_version: int
+    leased_ms: int = 0  # When it was heard of, on the lease clock.
     given: int = 0
     mark: tuple[int, int] = (0, 0)
     has_ended: bool = False
@@ -76,6 +78,10 @@ class Observer:
     locks: dict[str, tuple[str, int]] = field(default_factory=dict)
     applied_frames: set[tuple[bytes, int]] = field(default_factory=set)
     started: Counter[str] = field(default_factory=Counter)
+    # Where handlers have begun, so that their processes know.
+    begun: set[tuple[int, int, int]] = field(default_factory=set)
+    left: set[int] = field(default_factory=set)
+    kept_count: int = 0
     digests: dict[int, bytes] = field(default_factory=dict)
     clock_steps: list[int] = field(default_factory=list)
     kept: dict[str, int] = field(default_factory=dict)
@@ -84,6 +90,7 @@ class Observer:
     gone: set[tuple[bytes, int]] = field(default_factory=set)
     trails: dict[int, bytes] = field(default_factory=dict)
     has_lost: bool = False
+    genesis: tuple[object, object, object] | None = None
     version: int = 1
     refused_count: int = 0
     is_paused: bool = False
@@ -112,7 +119,7 @@ class Observer:
         self._let_time_pass()
         frame = decode_frame(entry[3])
         commands = frame.commands if isinstance(frame, Frame) and applied.verdict is Verdict.APPLIED else []
-        closed = {command[1] for command in commands if command[0] == c.CLOSE}
+        closed = {command[1] for command in commands if command[0] in (c.CLOSE, c.LEAVE)}
         self._see_ends(now_ms, [name for name in applied.ended if name not in closed])
         if isinstance(frame, Frame) and applied.verdict is Verdict.APPLIED:
             key = (frame.writer_id, frame.sequence)
@@ -177,20 +184,9 @@ class Observer:
         session = -1
         for command, outcome in zip(frame.commands, applied.outcomes, strict=True):
             code = command[0]
-            if code == c.OPEN:
-                session = applied.position
-                newest = int(str(command[3]))
-                promise((outcome == 0) == (newest >= self.version), f"a session that knows {newest} got {outcome}")
-                if outcome == 0:
-                    self.sessions[session] = SessionBook(frame.writer_id, now_ms, int(str(command[4])), newest)
-            elif code == c.SESSION:
-                session = int(str(command[1]))
-                if outcome == 0:
-                    book = self.sessions[session]
-                    promise(not book.has_ended, f"session {session} was renewed after its end")
-                    book.heard_ms = now_ms
-                    book.mark = max(book.mark, (int(str(command[2])), int(str(command[3]))))
-                    book.offered = max(book.offered + int(str(command[4])), book.given)
+            if code in (c.OPEN, c.SESSION):
+                session = applied.position if code == c.OPEN else int(str(command[1]))
+                self._see_session(now_ms, frame.writer_id, session, command, outcome)
             elif code in (c.ENQUEUE, c.ENQUEUE_MORE):
                 self._see_enqueue(command, outcome)
             elif code in (c.PAUSE, c.UNPAUSE):
@@ -209,17 +205,55 @@ class Observer:
                 is_true = reply is not None and self.answers.get(key) == reply.outcomes
                 promise(is_true or key in self.gone, "a reply does not say what happened")
             elif code == c.CHECKPOINTED:
-                self._see_marker(applied.position, command, outcome)
-            elif code not in (c.ASK, c.GENESIS, c.CLOSE):
+                check_marker(self.markers, applied.position, command, outcome)
+            elif code == c.LEAVE:
+                self._see_leave(command, outcome)
+            elif code == c.GENESIS:
+                self.genesis = self.genesis or (command[1], command[2], command[3])
+            elif code not in (c.ASK, c.CLOSE):
                 self._see_settle(session, command, outcome)
 
-    def _see_marker(self, at: int, command: c.Command, outcome: object) -> None:
-        position, chunk = int(str(command[1])), int(str(command[3]))
-        is_late = position >= at or any(position <= before for before, _ in self.markers)
-        is_cut = len(self.markers) > 1 and chunk < min(first for _, first in self.markers[-2:])
-        promise((outcome == 0) != (is_late or is_cut), f"a marker at {position} with chunk {chunk} gave {outcome}")
+    def _see_session(self, now_ms: int, writer_id: bytes, session: int, command: c.Command, outcome: object) -> None:
+        """A session is opened, or heard of."""
+        leased_ms = self.machine.state.clocks.lease_ms
+        if command[0] == c.OPEN:
+            newest = int(str(command[3]))
+            promise((outcome == 0) == (newest >= self.version), f"a session that knows {newest} got {outcome}")
+            if outcome == 0:
+                self.sessions[session] = SessionBook(writer_id, now_ms, int(str(command[4])), newest, leased_ms)
+        elif outcome == 0:
+            book = self.sessions[session]
+            promise(not book.has_ended, f"session {session} was renewed after its end")
+            book.heard_ms, book.leased_ms = now_ms, leased_ms
+            book.mark = max(book.mark, (int(str(command[2])), int(str(command[3]))))
+            book.offered = max(book.offered + int(str(command[4])), book.given)
+
+    def _see_leave(self, command: c.Command, outcome: object) -> None:
+        """Who is the last that takes tasks has to stay; what runs is settled before its session leaves."""
+        name = int(str(command[1]))
+        others = [one for one in self.sessions if one != name and self._takes_tasks(one)]
         if outcome == 0:
-            self.markers.append((position, chunk))
+            self.left.add(name)
+            promise(others, f"session {name} left its partition, and nobody takes tasks there")
+            for task_id, book in self.books.items():
+                is_dropped = book.holder is not None and book.holder[0] == name and book.holder in self.begun
+                promise(not is_dropped or self.has_lost, f"session {name} left while it ran {task_id}")
+        elif outcome == [c.LAST_SESSION]:
+            self.kept_count += 1
+            promise(not others, f"session {name} had to stay, though others take tasks")
+
+    def _takes_tasks(self, name: int) -> bool:
+        """Whether a session has credit or tasks, and was heard of within 20 s of the lease clock."""
+        one = self.sessions[name]
+        is_heard = self.machine.state.clocks.lease_ms - one.leased_ms <= 20_000
+        holds = any(book.holder is not None and book.holder[0] == name for book in self.books.values())
+        return not one.has_ended and is_heard and (one.offered > one.given or holds)
+
+    def begins(self, task_id: str, place: tuple[int, int, int]) -> None:
+        """Hear from a server that its handler begins; what a session holds that leaves in order has been given back, or is done."""
+        promise(place[0] not in self.left or self.has_lost, f"{task_id} begins for session {place[0]}, which has left")
+        self.started[task_id] += 1
+        self.begun.add(place)
 
     def _see_activation(self, command: c.Command, outcome: object) -> None:
         live = [session for session in self.sessions.values() if not session.has_ended]
@@ -231,7 +265,7 @@ class Observer:
             self.refused_count += 1
 
     def _see_enqueue(self, command: c.Command, outcome: object) -> None:
-        ids = _strings(command[1])
+        ids = strings(command[1])
         more = [list(column) if isinstance(column, list) else [None] * len(ids) for column in command[3:7]]
         process_at, keys, ttls = more[:3] if more else ([None] * len(ids),) * 3
         codes = [0] * len(ids) if outcome == 0 else outcome
@@ -254,7 +288,7 @@ class Observer:
         promise(command[0] != BURY or (outcome == [c.REJECTED]) == (self.version == 1), "the next release's command")
         if outcome == [c.REJECTED]:
             return
-        ids = _strings(command[1])
+        ids = strings(command[1])
         codes = [0] * len(ids) if outcome == 0 else outcome
         assert isinstance(codes, list)
         for task_id, code in zip(ids, codes, strict=True):
@@ -271,7 +305,7 @@ class Observer:
 
     def _see_settle(self, session: int, command: c.Command, outcome: object) -> None:
         code = command[0]
-        for place, item_code in _places(session, command, outcome):
+        for place, item_code in places(session, command, outcome):
             if item_code:
                 continue
             task_id = self.at_place[place]
@@ -322,6 +356,7 @@ class Observer:
     def check_state(self, *, is_end: bool = False) -> None:
         """Check what the machine lists against the books."""
         machine = self.machine
+        promise(machine.genesis == self.genesis, "the first genesis does not count")
         views = [view for state in TaskState for view in machine.list_tasks(state)]
         known = {view.task_id for view in views}
         promise(len(known) == len(views), "a task is listed twice")
@@ -340,25 +375,11 @@ class Observer:
         promise(told == len(views), "the counts are wrong")
 
 
-def _strings(column: object) -> list[str]:
-    return [str(item) for item in column] if isinstance(column, list) else []
-
-
-def _places(session: int, command: c.Command, outcome: object) -> list[tuple[tuple[int, int, int], int]]:
-    """Every task that a settling command names, with its outcome."""
-    code, items = command[0], command[1] if len(command) == 2 else [command[1:]]
-    found: list[tuple[tuple[int, int, int], int]] = []
-    if not isinstance(items, list) or outcome == [c.REJECTED]:
-        return found
-    codes = [0] * len(items) if outcome == 0 else outcome
-    assert isinstance(codes, list)
-    for item, item_code in zip(items, codes, strict=True):
-        if code in (c.SETTLE_DONE, c.SETTLE_COMPLETE, c.SETTLE_REQUEUE, c.HAND_BACK):
-            position, lo, hi = item[:3]
-            each = item_code if isinstance(item_code, list) else [item_code] * (hi - lo)
-            found += [((session, position, lo + offset), task_code) for offset, task_code in enumerate(each)]
-        elif code in (c.RECOVER_RETRY, c.RECOVER_ARCHIVE):
-            found.append(((item[0], item[1], item[2]), item_code))
-        else:
-            found.append(((session, item[0], item[1]), item_code))
-    return found
+def check_marker(markers: list[tuple[int, int]], at: int, command: c.Command, outcome: object) -> None:
+    """Check what a marker at a position came to, and note it."""
+    position, chunk = int(str(command[1])), int(str(command[3]))
+    is_late = position >= at or any(position <= before for before, _ in markers)
+    is_cut = len(markers) > 1 and chunk < min(first for _, first in markers[-2:])
+    promise((outcome == 0) != (is_late or is_cut), f"a marker at {position} with chunk {chunk} gave {outcome}")
+    if outcome == 0:
+        markers.append((position, chunk))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from asynq_compat.brokers.journal.writing.ticket import Frame, tell
 from asynq_compat.brokers.journal.writing.writer import Writer
 from asynq_compat.errors import BrokerUnavailableError
-from tests.simulator.world import World
+from tests.simulator.world import AnyPlace, World
 
 # Kafka's clients and SQLite's callers wait longer, and the world's time is short.
 ANSWER_WITHIN_MS = 1_500
@@ -26,8 +26,11 @@ class Sender:
         loses_answer: Asked at each append whether its answer is to be lost.
     """
 
-    def __init__(self, world: World, writer: Writer, loses_answer: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, world: World, place: AnyPlace, writer: Writer, loses_answer: Callable[[], bool] = lambda: False
+    ) -> None:
         self.world = world
+        self.place = place
         self.writer = writer
         self._loses_answer = loses_answer
         self._claimed: Frame | None = None
@@ -50,7 +53,7 @@ class Sender:
         if self._answer is not None:
             return ANSWERED
         data = self._frame.data
-        is_stored = any(entry[3] == data for entry in self.world.log.entries[self._log_count :])
+        is_stored = any(entry[3] == data for entry in self.place.log.entries[self._log_count :])
         return STORED if is_stored else SENT
 
     def hear(self) -> str:
@@ -84,7 +87,7 @@ class Sender:
         """Append."""
         world = self.world
         self._frame, self._answer, self._claimed = frame, None, None
-        self._sent_ms, self._log_count = world.now_ms, len(world.log.entries)
+        self._sent_ms, self._log_count = world.now_ms, len(self.place.log.entries)
         is_lost = self._loses_answer()
 
         self._attempt = attempt = self._attempt + 1
@@ -93,4 +96,4 @@ class Sender:
             if self._frame is not None and self._attempt == attempt and not is_lost:
                 self._answer = answer
 
-        world.append(frame.data, heard)
+        world.append(self.place, frame.data, heard)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from random import SystemRandom
 
 import pytest
 
-from tests.simulator.history import Report, run
+from tests.simulator.history import Report, divided_seeds, run
 from tests.simulator.mutants import MUTANTS, planted
 from tests.simulator.observer import BrokenPromiseError
+from tests.simulator.sharing_mutants import SHARING_MUTANTS
 
 FIXED_COUNT = 160
 NEW_COUNT = 60
 CAUGHT_WITHIN = 80
+# Of those with several partitions, which are some three times as long.
+CAUGHT_WITHIN_DIVIDED = 50
 # So few histories may miss some of what is rare; `make simulate` demands all.
 MISSED_MAX = 4
 
@@ -66,7 +70,13 @@ def test_a_wrong_variant_is_caught(name: str) -> None:
         run_many(range(CAUGHT_WITHIN))
 
 
-def run_many(seeds: range) -> Report:
+@pytest.mark.parametrize("name", SHARING_MUTANTS)
+def test_a_wrong_way_to_share_out_partitions_is_caught(name: str) -> None:
+    with SHARING_MUTANTS[name](), pytest.raises(BrokenPromiseError, match="seed"):
+        run_many(divided_seeds(CAUGHT_WITHIN_DIVIDED))
+
+
+def run_many(seeds: Iterable[int]) -> Report:
     total = Report(history_count=0)
     for seed in seeds:
         total.add(run(seed))

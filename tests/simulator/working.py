@@ -12,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asynq_compat.brokers.journal.consuming import JournalIntake, _Sent
-from asynq_compat.brokers.journal.maintaining import JournalMaintaining, _name
+from asynq_compat.brokers.journal.following.followed import Partition
+from asynq_compat.brokers.journal.maintaining import JournalMaintaining, OrphanTerm, _name
 from asynq_compat.brokers.journal.session import SessionTerm
 from asynq_compat.brokers.journal.settling import delay_ms, new_retried, outcomes_of
 from asynq_compat.brokers.journal.writing.ticket import Ticket
@@ -20,8 +21,8 @@ from asynq_compat.errors import AsynqError
 from asynq_compat.ports.consuming import Ended, Lease, SettleKind, Settlement, SettleOutcome
 from asynq_compat.wire import command as c
 from asynq_compat.wire.message import decode_message
-from tests.simulator.journals import QUEUE
 from tests.simulator.observer import promise
+from tests.simulator.world import QUEUE
 
 if TYPE_CHECKING:
     from tests.simulator.server import Server
@@ -31,7 +32,8 @@ CALLER_WAITS_MS = 8_000
 TAKEN, STARTED, ENDED = "tasks taken", "task started", "handler ended"
 SETTLING, SETTLED, RECOVERING = "settling begun", "settled", "recovering begun"
 
-Place = tuple[int, int]
+# A partition's journal, position and index.
+Place = tuple[str, int, int]
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ class Work:
         self._ended: list[Ended] = []
         self._freed = 0
         self._settling: list[_Settling] = []
-        self._recovering: Ticket | None = None
+        self._recovering: list[Ticket] = []
 
     @property
     def is_idle(self) -> bool:
@@ -84,19 +86,21 @@ class Work:
     def _run(self, lease: Lease) -> None:
         world, rng = self._server.world, self._server.world.rng
         lease.has_started = True
-        self._running[lease.position, lease.index] = lease
-        world.observer.started[lease.task_id] += 1
+        self._running[_place(lease)] = lease
+        assert isinstance(lease.term, SessionTerm)
+        observer = world.partition(lease.term.session.journal)
+        observer.begins(lease.task_id, (lease.term.session.name, lease.position, lease.index))
         duration_ms = rng.choice([5, 50, 300, 2_000, 2_000, 40_000 if rng.random() < 0.05 else 10])
         world.after(duration_ms, partial(self._end, lease))
 
     def _end(self, lease: Lease) -> None:
         server = self._server
-        if server.work is not self:
+        if server.seated is None or server.seated.work is not self:
             return
         if server.world.now_ms < server.stopped_until_ms:
             server.world.after(1_000, partial(self._end, lease))
             return
-        if self._running.pop((lease.position, lease.index), None) is not lease:
+        if self._running.pop(_place(lease), None) is not lease:
             return
         rng = server.world.rng
         if rng.random() < 0.1:
@@ -109,8 +113,8 @@ class Work:
         """As `JournalIntake.write_result`, without waiting."""
         membership = self._intake._membership
         assert isinstance(lease.term, SessionTerm)
-        seat = membership.seats[lease.term.session.journal]
-        if seat.session is lease.term.session and seat.session.is_open:
+        seat = membership.seats.get(lease.term.session.journal)
+        if seat is not None and seat.session is lease.term.session and seat.session.is_open:
             write = c.write_result(lease.position, lease.index, b"result")
             with membership.lock:
                 ticket = membership.frame(seat, 0, [write], size_bytes=22)
@@ -156,19 +160,24 @@ class Work:
 
     def recover(self) -> None:
         """Settle orphans whose turn is ours."""
-        if self._recovering is not None and not self._recovering.is_settled:
+        if any(not ticket.is_settled for ticket in self._recovering):
             return
-        commands = []
+        self._recovering.clear()
+        by_partition: dict[Partition, list[c.Command]] = {}
         for lease in self._maintaining.expired_leases([QUEUE]):
+            assert isinstance(lease.term, OrphanTerm)
+            commands = by_partition.setdefault(lease.term.partition, [])
             if decode_message(lease.message).retried >= RETRIES_MAX:
                 commands.append(c.recover_archive([(*_name(Settlement(lease, SettleKind.ARCHIVE)), "lease expired")]))
             else:
                 one = Settlement(lease, SettleKind.RETRY, delay_s=1.0, error_msg="lease expired")
                 retry = (*_name(one), delay_ms(one), one.error_msg, new_retried(one))
                 commands.append(c.recover_retry([retry]))
-        if commands:
-            self._recovering = Ticket(commands, needs_outcomes=True)
-            self._server.partition.writer.submit(self._recovering)
+        for partition, commands in by_partition.items():
+            ticket = Ticket(commands, needs_outcomes=True)
+            self._recovering.append(ticket)
+            partition.writer.submit(ticket)
+        if by_partition:
             self._server.point(RECOVERING)
 
     def requeue(self) -> None:
@@ -178,6 +187,11 @@ class Work:
             self._freed += 1
         self._running.clear()
         self._taken.clear()
+
+
+def _place(lease: Lease) -> Place:
+    assert isinstance(lease.term, SessionTerm)
+    return lease.term.session.journal, lease.position, lease.index
 
 
 def _settlement(lease: Lease, kind: float, delay: int) -> Ended:
