@@ -14,7 +14,7 @@ from pathlib import Path
 import redis
 
 from tests.bench.measure import Target
-from tests.services.kafka import KafkaCluster
+from tests.services.kafka import ALL_COMPILERS, KafkaCluster
 from tests.services.redis import RedisServer
 
 JOURNALS = ("sqlite", "kafka", "confluent")
@@ -26,7 +26,7 @@ def brokers() -> Iterator[tuple[dict[str, Target], Path]]:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         server = RedisServer()
         stack.callback(server.stop)
-        cluster = KafkaCluster()
+        cluster = KafkaCluster(jvm=ALL_COMPILERS)
         stack.callback(cluster.stop)
         names = {"": ""}
 

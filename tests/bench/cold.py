@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 
 import asynq_compat as asynq
-from tests.services.kafka import KafkaCluster
+from tests.services.kafka import ALL_COMPILERS, KafkaCluster
 
 BATCH = 1_000
 # With the id and what Asynq adds, a message of about 200 bytes.
@@ -121,7 +121,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             measure("sqlite", f"sqlite:///{scratch}/queue.db", arguments.count)
     if "kafka" in arguments.journals:
-        cluster = KafkaCluster()
+        cluster = KafkaCluster(jvm=ALL_COMPILERS)
         try:
             measure("kafka", f"redpanda://{cluster.bootstrap}/cold", arguments.count)
         finally:

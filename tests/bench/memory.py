@@ -26,7 +26,7 @@ from tests.bench.cold import PAYLOAD, fill
 from tests.bench.cpu import own_cpu_s
 from tests.bench.job import CONCURRENCY
 from tests.services.golang import build
-from tests.services.kafka import KafkaCluster
+from tests.services.kafka import ALL_COMPILERS, KafkaCluster
 from tests.services.redis import RedisServer
 
 _GOROUTINES = 32
@@ -167,7 +167,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             measure("sqlite", f"sqlite:///{scratch}/queue.db", arguments.count, None)
     if "kafka" in arguments.brokers:
-        cluster = KafkaCluster()
+        cluster = KafkaCluster(jvm=ALL_COMPILERS)
         try:
             measure("kafka", f"redpanda://{cluster.bootstrap}/memory", arguments.count, cluster)
         finally:

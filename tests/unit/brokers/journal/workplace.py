@@ -18,7 +18,7 @@ from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest
 from asynq_compat.rules.clock import Clock
 from asynq_compat.wire.message import TaskMessage, encode_message
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def memory_broker(name: str = "", *, clock: Clock | None = None) -> Broker:
