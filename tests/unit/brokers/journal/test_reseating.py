@@ -5,9 +5,9 @@ Contract: brokers that share a place in memory but nothing else, as processes do
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
 
@@ -28,6 +28,8 @@ from asynq_compat.wire.server_info import ServerInfo
 from tests.unit.brokers.journal.workplace import enqueue, request, settle, wait_until
 
 _TTL_S = 10
+# How long a test waits before five seconds of the virtual clock pass.
+_PASSES_S = 1.0
 
 
 class Worker:
@@ -143,6 +145,21 @@ def is_shared_out(place: Place) -> bool:
     return place.followers() == [{one for one in living if number in should[one]} for number in range(count)]
 
 
+class SharedOut:
+    """Whether all is shared out. Who was refused to leave tries again ten seconds later, so time passes for who waits."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._passes_at_s = time.monotonic() + _PASSES_S
+
+    def __call__(self) -> bool:
+        """Look, and let time pass now and then."""
+        if time.monotonic() >= self._passes_at_s:
+            self._place.pass_s(5)
+            self._passes_at_s = time.monotonic() + _PASSES_S
+        return is_shared_out(self._place)
+
+
 def done(place: Place, ids: list[str]) -> list[str]:
     """Let the living work until nothing is left."""
     ran: list[str] = []
@@ -166,7 +183,7 @@ def test_two_servers_both_follow_all(place: Place) -> None:
 def test_more_servers_share_out_the_partitions_and_every_task_is_done_once(place: Place) -> None:
     for _ in range(5):
         place.join()
-    wait_until(partial(is_shared_out, place), "each is followed by those who should")
+    wait_until(SharedOut(place), "each is followed by those who should")
 
     ids = enqueue(place.broker(), 200)
 
@@ -177,11 +194,11 @@ def test_more_servers_share_out_the_partitions_and_every_task_is_done_once(place
 def test_what_a_server_leaves_is_followed_by_others(place: Place) -> None:
     for _ in range(4):
         place.join()
-    wait_until(partial(is_shared_out, place), "two follow each")
+    wait_until(SharedOut(place), "two follow each")
 
     for _ in range(3):
         place.workers.pop(0).leave()
-        wait_until(partial(is_shared_out, place), "the others have taken over")
+        wait_until(SharedOut(place), "the others have taken over")
 
     ids = enqueue(place.broker(), 50)
     assert sorted(done(place, ids)) == sorted(ids)
@@ -191,7 +208,7 @@ def test_what_a_server_leaves_is_followed_by_others(place: Place) -> None:
 def test_what_a_dead_server_followed_is_followed_by_others_before_its_lease_ends(place: Place) -> None:
     for _ in range(4):
         place.join()
-    wait_until(partial(is_shared_out, place), "two follow each")
+    wait_until(SharedOut(place), "two follow each")
 
     for _ in range(2):
         place.workers.pop(0).die()
@@ -233,7 +250,7 @@ def test_a_task_that_runs_holds_up_the_leaving_of_its_partition(place: Place) ->
 
     assert settle(first.intake, leases) == {SettleOutcome.SETTLED}
 
-    wait_until(partial(is_shared_out, place), "it has left what is not its own")
+    wait_until(SharedOut(place), "it has left what is not its own")
 
 
 def test_a_session_to_which_credit_is_on_its_way_is_not_idle_though_it_is_withdrawn_behind(place: Place) -> None:
@@ -259,7 +276,7 @@ def test_an_idle_server_helps_where_the_followers_are_busy() -> None:
     try:
         for _ in range(12):
             place.join(capacity=1)
-        wait_until(partial(is_shared_out, place), "the partitions are shared out")
+        wait_until(SharedOut(place), "the partitions are shared out")
         ids = [one for one in (str(uuid.uuid4()) for _ in range(100)) if partition_of(one, 4) == 2][:12]
         requests = [request(task_id=one) for one in ids]
         place.broker().producing.enqueue(requests)
