@@ -50,7 +50,9 @@ class Attempts:
         self._entering: set[object] = set()
         # Guards failed attempts on their way from `running` to `concluding`, and whose thread is lost.
         self._claims = threading.Lock()
-        self._gathered: list[tuple[Run, BaseException]] = []  # Owned by the event loop's thread.
+        self._gathered: deque[tuple[Run, BaseException]] = (
+            deque()
+        )  # What has failed on the loop and waits for its next turn.
         self._is_draining = False
         self._drained = threading.Event()
 
@@ -66,6 +68,7 @@ class Attempts:
     def drain(self, timeout_s: float) -> None:
         """Wait until nothing runs; hand back what still runs after `timeout_s`."""
         self._is_draining = True
+        self.conclude_held_back()
         self._note_drained()
         if not self._drained.wait(max(timeout_s, 0.0)):
             for run in list(self.running):
@@ -115,16 +118,30 @@ class Attempts:
     def failed_on_loop(self, run: Run, error: BaseException) -> None:
         """As `failed`, called on the event loop: what fails within one turn of it is concluded together."""
         if self.claim(run, None):
-            if not self._gathered:
-                self._coroutines.loop.call_soon(self._conclude_gathered)
             self._gathered.append((run, error))
+            if len(self._gathered) == 1:
+                self._coroutines.loop.call_soon(self._conclude_gathered)
 
     def _conclude_gathered(self) -> None:
-        left = deque(self._gathered)
-        self._gathered.clear()
-        self._pool.submit([partial(self._conclude_left, left)])
+        left = self._take_gathered()
+        if left:
+            self._pool.submit([partial(self._conclude_left, left)])
         if len(left) > 1:
             self._coroutines.loop.call_later(_ALONE_S, self._help, left)
+
+    def conclude_held_back(self) -> None:
+        """Conclude what waits for the next turn of the loop, from any other thread: a coroutine that blocks may be holding it up."""
+        left = self._take_gathered()
+        if left:
+            self._help(left)
+
+    def _take_gathered(self) -> deque[tuple[Run, BaseException]]:
+        taken: deque[tuple[Run, BaseException]] = deque()
+        try:
+            while True:
+                taken.append(self._gathered.popleft())
+        except IndexError:
+            return taken
 
     def _help(self, left: deque[tuple[Run, BaseException]]) -> None:
         """The user's functions take their time: each failure that is still left gets a thread of its own."""

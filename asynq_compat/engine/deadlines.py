@@ -1,8 +1,9 @@
 """Who notices that an attempt has taken too long?
 
-Contract: one thread that sleeps until the earliest deadline among the running attempts, then looks at all of them.
-Not obvious: nothing is queued per task. `notice` compares with the earliest known deadline, and nearly always that is all: with Asynq's
-30 minutes the thread wakes twice an hour however many tasks run. A deadline that belonged to a task that ended costs one look in vain.
+Contract: one thread that looks at the running attempts when the earliest deadline among them has come, and once a second lets what a
+blocked loop holds back go on.
+Not obvious: nothing is queued per task. `notice` compares with the earliest known deadline, and nearly always that is all.
+A deadline that belonged to a task that ended costs one look in vain.
 Deadlines are instants of the wall clock; where that is set, those of running attempts move along, so that each has the time it was given.
 """
 
@@ -19,7 +20,7 @@ from asynq_compat.rules.limits import NS_PER_S
 
 _NEVER_NS = 1 << 96
 # The wall clock may step: look at it this often although nothing seems due. Less than a second is a clock that is kept right.
-_LOOK_S = 60.0
+_LOOK_S = 1.0
 _STEP_NS_MIN = NS_PER_S
 _READ_S_MAX = 0.1
 
@@ -31,12 +32,14 @@ class Deadlines(Service):
         self,
         running: Callable[[], Iterable[Run]],
         over: Callable[[Run], object],
+        held_back: Callable[[], object],
         clock: Clock,
         log: logging.Logger,
     ) -> None:
         super().__init__("deadlines", log)
         self._running = running
         self._over = over
+        self._held_back = held_back
         self._clock = clock
         self._earlier = threading.Event()
         self._lock = threading.Lock()  # Guards earliest_ns: lowered by `notice`, computed anew by the thread.
@@ -80,7 +83,9 @@ class Deadlines(Service):
         if wait_ns > 0 and self._earlier.wait(min(wait_ns / NS_PER_S, _LOOK_S)):
             self._earlier.clear()
             return 0.0
-        self._look()
+        self._held_back()
+        if self.earliest_ns <= self.follow_clock():
+            self._look()
         return 0.0
 
     def interrupt(self) -> None:

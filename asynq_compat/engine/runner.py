@@ -59,8 +59,10 @@ class Runner:
         self._log = log
         self._base = contextvars.Context()
         self.attempts = Attempts(settler, Failures(config, log, self._run_to_end), log)
-        self.deadlines = Deadlines(lambda: list(self.attempts.running), self.attempts.deadline_passed, clock, log)
         attempts = self.attempts
+        self.deadlines = Deadlines(
+            lambda: list(attempts.running), attempts.deadline_passed, attempts.conclude_held_back, clock, log
+        )
         self.coroutines = Coroutines(attempts.running, attempts.succeeded, attempts.failed_on_loop, self.refill, log)
         self.pool: Pool[Run | Job] = Pool(config.concurrency, self._work, self._pool_ran_out)
         self.attempts.bind(self.pool, self.coroutines)

@@ -216,3 +216,17 @@ def test_error_handlers_that_block_do_not_wait_for_each_other(ground: Ground) ->
             ground.wait_for_state(task_id, TaskState.RETRY)
 
     assert sorted(map(str, heard)) == sorted(task_ids)
+
+
+def test_a_coroutine_that_blocks_the_loop_holds_up_no_failure(ground: Ground) -> None:
+    heard = threading.Event()
+
+    async def handle(ctx: Context, task: Task) -> None:
+        if task.payload == b"fails":
+            raise ValueError("before the loop is blocked")
+        assert heard.wait(30), "nobody heard of the failure while the loop was blocked"
+
+    task_ids = [ground.enqueue(payload=payload) for payload in (b"fails", b"blocks")]
+    with ground.serving(handle, concurrency=2, error_handler=lambda ctx, task, error: heard.set()):
+        ground.wait_for_state(task_ids[0], TaskState.RETRY)
+        ground.wait_for_state(task_ids[1], None)

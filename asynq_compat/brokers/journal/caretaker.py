@@ -154,7 +154,7 @@ class Caretaker:
         shares = membership.shares()
         for name, seat in membership.seats.items():
             session = seat.session
-            if session.is_open and not session.is_idle and not session.term.is_valid():
+            if session.is_open and session.needs_lease and not session.term.is_valid():
                 closing = membership.leaving(seat)
                 assert closing is not None
                 frames.append((seat, closing))

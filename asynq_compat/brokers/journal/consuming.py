@@ -134,7 +134,7 @@ class JournalIntake:
             now_s = membership.clock.monotonic_s()
             for seat in membership.seats.values():
                 session = seat.session
-                is_needed = session.is_open and not session.is_idle and session.term.is_valid()
+                is_needed = session.is_open and session.needs_lease and session.term.is_valid()
                 lately_s = _RENEWED_LATELY_S if session.holds_tasks or session.ready_count else RENEW_S
                 is_news = session.has_started_more or now_s - session.renewed_at_s > lately_s
                 if is_needed and is_news:

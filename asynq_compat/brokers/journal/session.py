@@ -91,9 +91,14 @@ class Session:
         return self.credit + self.credit_under_way
 
     @property
+    def needs_lease(self) -> bool:
+        """There is something to keep alive: tasks, or credit that stands in the log."""
+        return bool(self._held or self.ready_count or self.credit)
+
+    @property
     def is_idle(self) -> bool:
-        """Nothing to keep alive, and nothing on its way that may bring tasks: credit that is offered and withdrawn adds up to none."""
-        return not (self._held or self.ready_count or self.credit or self.frames_under_way)
+        """Nothing to keep alive, and no frame under way that may bring something: two that offer and withdraw credit add up to none."""
+        return not (self.needs_lease or self.frames_under_way)
 
     @property
     def has_started_more(self) -> bool:

@@ -42,7 +42,7 @@ class Watched:
         self.running: set[Run] = set()
         self.over: list[str] = []
         self.changed = threading.Event()
-        self.deadlines = Deadlines(lambda: list(self.running), self.end, clock, logging.getLogger("test"))
+        self.deadlines = Deadlines(lambda: list(self.running), self.end, lambda: None, clock, logging.getLogger("test"))
 
     def end(self, run: Run) -> None:
         self.running.discard(run)

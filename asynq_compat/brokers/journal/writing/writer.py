@@ -216,7 +216,7 @@ class Writer:
         tickets, commands = self._outbox.cut(has_replica=self._has_replica)
         try:
             frame = self._framing.make(tickets, commands)
-        except ValueError as reason:
+        except Exception as reason:  # noqa: BLE001 - whatever is wrong with the commands: their tickets are out of the outbox
             self._untold += fail(tickets, InvalidArgumentError(f"cannot be written to {self._name}: {reason}"))
             self._changed.notify_all()
             return None

@@ -262,6 +262,7 @@ def test_a_session_to_which_credit_is_on_its_way_is_not_idle_though_it_is_withdr
     with membership.lock:
         frames = [membership.frame(seat, delta, []) for delta in (3, -3)]
     states = [seat.session.is_idle]
+    assert not seat.session.needs_lease, "nothing can be lost: it is not replaced for being renewed late"
     for frame in frames:
         assert frame.on_fate is not None
         frame.on_fate(frame)
