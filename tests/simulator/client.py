@@ -71,6 +71,7 @@ class Way:
         self._last_position = -1
         self._lost_at: int | None = None
         self._lost_name = b""
+        self._renewed_at_ms: int | None = None  # When another name was first seen since.
 
     def introduce(self) -> None:
         """Say which journal this is, as at the first use; it may come late."""
@@ -79,11 +80,16 @@ class Way:
     def lose(self) -> None:
         """Hear that the log is not what it was."""
         self._lost_at, self._lost_name = self._last_position, self.writer._framing._writer_id
+        self._renewed_at_ms = None
 
-    def _cannot_know(self, position: int | None) -> bool:
-        """Whether its frames may be refused unseen: the log lost one of them, and others have written beyond the place that it knew."""
-        is_same_name = self.writer._framing._writer_id == self._lost_name
-        return self._lost_at is not None and is_same_name and (position is None or position > self._lost_at)
+    def _cannot_know(self, call: Call) -> bool:
+        """Whether its frame may be refused unseen: the log lost one of that name, and others have written beyond the place that it knew."""
+        if self._renewed_at_ms is None and self.writer._framing._writer_id != self._lost_name:
+            self._renewed_at_ms = self._world.now_ms
+        # What was asked for under the old name may stand in doubt, and is sent again under that.
+        is_old_name = self._renewed_at_ms is None or call.until_ms - CALLER_WAITS_MS <= self._renewed_at_ms
+        position = call.ticket.position
+        return self._lost_at is not None and is_old_name and (position is None or position > self._lost_at)
 
     def call(self, ids: list[str], command: c.Command) -> None:
         """Begin to wait for a command."""
@@ -115,7 +121,7 @@ class Way:
         self._last_position = max(self._last_position, call.ticket.position or 0)
         # What stood in a log that is gone went with it, also when the answer came later.
         known = self.place.observer.books
-        is_sure = call.epoch == self.place.epoch and not self._cannot_know(call.ticket.position)
+        is_sure = call.epoch == self.place.epoch and not self._cannot_know(call)
         stored = [task_id for task_id in call.ids if is_sure or task_id in known]
         self._world.met[TOLD_WRONGLY] += len(stored) < len(call.ids) and call.epoch == self.place.epoch
         return stored

@@ -61,7 +61,7 @@ class Past:
         self.partition_count = partition_count(store, queue)
         if partition is None and self.partition_count > 1:
             raise InvalidArgumentError(
-                f"queue {go_quoted(queue)} has {self.partition_count} partitions; say which one, 0 to {self.partition_count - 1}"
+                f"queue {go_quoted(queue)} has {self.partition_count} partitions; say which one, partition 0 to {self.partition_count - 1} (--partition N)"
             )
         if partition is not None and not 0 <= partition < self.partition_count:
             raise InvalidArgumentError(

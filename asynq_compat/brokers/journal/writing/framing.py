@@ -17,6 +17,11 @@ from asynq_compat.wire.frame import encode_frame
 # The machine forgets a writer an hour after its last frame (lease clock).
 SILENCE_S_MAX = 30 * 60
 FRAME_AGE_S_MAX = 10 * 60
+# Who follows nothing does not hear that the log has lost its last frame, and what is refused then: it goes under a name for a minute at most,
+# and for five seconds where it was silent for one. A name costs every replica some 150 bytes for an hour.
+BLIND_NAME_S_MAX = 60.0
+BLIND_NAME_S_MIN = 5.0
+BLIND_SILENCE_S_MAX = 1.0
 _WENT_BACK = (
     "the journal has lost what was written to it before, or was made anew; nothing was stored now, send it again"
 )
@@ -33,8 +38,13 @@ class Framing:
         """Take a new writer id."""
         self._writer_id = os.urandom(16)
         self._sequence = 0
-        self._last_made_at_s = self._clock.monotonic_s()
+        self._named_at_s = self._last_made_at_s = self._clock.monotonic_s()
         self._position = -1
+        self._was_in_doubt = False
+
+    def doubted(self) -> None:
+        """Note that an append of this name has failed."""
+        self._was_in_doubt = True
 
     def refusal(self, position: int) -> BrokerUnavailableError | None:
         """Note where a frame stands; return why the machine refuses it: the log has lost this writer's frame before it."""
@@ -42,14 +52,14 @@ class Framing:
         self._position = position
         return BrokerUnavailableError(_WENT_BACK) if is_back else None
 
-    def make(self, tickets: list[Ticket], commands: Sequence[Command]) -> Frame:
-        """Return the next frame.
+    def make(self, tickets: list[Ticket], commands: Sequence[Command], *, is_blind: bool) -> Frame:
+        """Return the next frame; a writer `is_blind` that follows nothing.
 
         Raises:
             ValueError: The commands cannot be encoded; the number is not used up.
         """
         made_at_s = self._clock.monotonic_s()
-        if made_at_s - self._last_made_at_s > SILENCE_S_MAX:
+        if made_at_s - self._last_made_at_s > SILENCE_S_MAX or (is_blind and self._is_risky(made_at_s)):
             self.begin_anew()
         self._last_made_at_s = made_at_s
         for ticket in tickets:
@@ -57,6 +67,12 @@ class Framing:
         data = encode_frame(self._writer_id, self._sequence + 1, commands)
         self._sequence += 1
         return Frame(self._writer_id, self._sequence, data, tickets, made_at_s, len(commands))
+
+    def _is_risky(self, now_s: float) -> bool:
+        """Return whether the log may have lost a frame of this name unheard."""
+        age_s, silent_s = now_s - self._named_at_s, now_s - self._last_made_at_s
+        is_long_ago = age_s > BLIND_NAME_S_MAX or (age_s > BLIND_NAME_S_MIN and silent_s > BLIND_SILENCE_S_MAX)
+        return self._sequence > 0 and (is_long_ago or self._was_in_doubt)
 
     def is_too_old(self, frame: Frame) -> bool:
         """Return whether a frame may not be sent again: the machine may forget its writer before it arrives."""

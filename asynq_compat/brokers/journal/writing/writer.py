@@ -4,7 +4,8 @@ Contract: thread-safe. One frame is in flight per writer and journal; what arriv
 its own commands does the sending, so a caller alone needs no other thread; `submit` leaves it to the writer's own. When an append
 fails its frame is in doubt: the same bytes are appended again until the log shows them (`on_applied`) or an append succeeds.
 Not obvious: the machine ignores a frame whose sequence it has seen, so appending one again is safe, but only under the same id.
-That id is renewed after half an hour of silence, and when a frame's fate is given up: what is in doubt stays so.
+That id is renewed after half an hour of silence, and when a frame's fate is given up: what is in doubt stays so. Without a replica it
+is renewed more often, since nobody says then that the log has lost a frame and refuses the next.
 """
 
 from __future__ import annotations
@@ -215,7 +216,7 @@ class Writer:
     def _make_frame(self) -> Frame | None:
         tickets, commands = self._outbox.cut(has_replica=self._has_replica)
         try:
-            frame = self._framing.make(tickets, commands)
+            frame = self._framing.make(tickets, commands, is_blind=not self._has_replica)
         except Exception as reason:  # noqa: BLE001 - whatever is wrong with the commands: their tickets are out of the outbox
             self._untold += fail(tickets, InvalidArgumentError(f"cannot be written to {self._name}: {reason}"))
             self._changed.notify_all()
@@ -261,6 +262,7 @@ class Writer:
 
     def _doubt(self, frame: Frame, failure: BrokerUnavailableError) -> None:
         frame.doubted(failure, time.monotonic())
+        self._framing.doubted()
         self._in_doubt = frame
         if not self._is_dropped(frame) and self._has_replica:
             self._start_thread()

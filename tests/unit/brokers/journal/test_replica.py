@@ -136,7 +136,7 @@ def test_a_frame_that_the_journal_lost_before_it_was_read_is_given_up() -> None:
     """Whoever waits for it would wait for ever: a session that is being opened, credit on its way."""
     clock = SystemClock()
     framing, awaited = Framing(clock), Awaited()
-    frame = framing.make([Ticket([command.tick()], needs_outcomes=True)], [command.tick()])
+    frame = framing.make([Ticket([command.tick()], needs_outcomes=True)], [command.tick()], is_blind=False)
     awaited.add(frame)
 
     assert not awaited.is_missing(100), "nobody has said yet where it stands"
@@ -150,7 +150,7 @@ def test_a_frame_that_the_journal_lost_before_it_was_read_is_given_up() -> None:
 
 def test_a_frame_that_waits_for_a_reply_may_stand_before_what_is_read() -> None:
     framing, awaited = Framing(SystemClock()), Awaited()
-    frame = framing.make([Ticket([command.tick()], asks=True)], [command.tick()])
+    frame = framing.make([Ticket([command.tick()], asks=True)], [command.tick()], is_blind=False)
     awaited.add(frame)
     frame.mark_appended(7)
 

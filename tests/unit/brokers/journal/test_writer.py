@@ -9,7 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from asynq_compat.brokers.journal.writing import writer as writer_module
-from asynq_compat.brokers.journal.writing.framing import FRAME_AGE_S_MAX, SILENCE_S_MAX
+from asynq_compat.brokers.journal.writing.framing import (
+    BLIND_NAME_S_MIN,
+    BLIND_SILENCE_S_MAX,
+    FRAME_AGE_S_MAX,
+    SILENCE_S_MAX,
+)
 from asynq_compat.brokers.journal.writing.outbox import PENDING_BYTES_MAX
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.brokers.journal.writing.writer import Writer
@@ -239,6 +244,42 @@ def test_a_writer_that_was_silent_for_long_takes_another_name(
     first, second = frames(journal)
     assert first.writer_id != second.writer_id
     assert second.sequence == 1
+
+
+@pytest.mark.parametrize(
+    ("pauses_s", "follows", "is_renewed"),
+    [
+        ([BLIND_NAME_S_MIN + 1], False, True),
+        ([BLIND_NAME_S_MIN + 1], True, False),
+        ([BLIND_NAME_S_MIN - 1], False, False),
+        ([BLIND_SILENCE_S_MAX / 2] * 20, False, False),
+        ([BLIND_SILENCE_S_MAX / 2] * 121, False, True),
+    ],
+)
+def test_a_writer_that_follows_nothing_takes_another_name_often(
+    pauses_s: list[float], follows: bool, is_renewed: bool, writer: Writer, journal: FaultyJournal, clock: VirtualClock
+) -> None:
+    if follows:
+        writer.follow()
+    writer.commit(ticket("first"), timeout_s=5)
+    for pause_s in pauses_s:
+        clock.advance_s(pause_s)
+        writer.commit(ticket("next"), timeout_s=5)
+
+    names = [frame.writer_id for frame in frames(journal)]
+    assert (names[0] != names[-1]) is is_renewed
+
+
+def test_a_writer_that_follows_nothing_takes_another_name_behind_an_append_that_failed(
+    writer: Writer, journal: FaultyJournal
+) -> None:
+    writer.commit(ticket("a"), timeout_s=5)
+    journal.refuse = 1
+    writer.commit(ticket("b"), timeout_s=5)
+    writer.commit(ticket("c"), timeout_s=5)
+
+    first, second, third = frames(journal)
+    assert first.writer_id == second.writer_id != third.writer_id
 
 
 def test_an_old_frame_is_never_sent_again(writer: Writer, journal: FaultyJournal, clock: VirtualClock) -> None:
