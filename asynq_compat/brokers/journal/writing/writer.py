@@ -4,8 +4,7 @@ Contract: thread-safe. One frame is in flight per writer and journal; what arriv
 its own commands does the sending, so a caller alone needs no other thread; `submit` leaves it to the writer's own. When an append
 fails its frame is in doubt: the same bytes are appended again until the log shows them (`on_applied`) or an append succeeds.
 Not obvious: the machine ignores a frame whose sequence it has seen, so appending one again is safe, but only under the same id.
-That id is renewed after half an hour of silence, and when a frame's fate is given up: what is in doubt stays so. Without a replica it
-is renewed more often, since nobody says then that the log has lost a frame and refuses the next.
+That id is renewed after half an hour of silence, more often without a replica, and when a frame's fate is given up: what is in doubt stays so.
 """
 
 from __future__ import annotations
@@ -154,10 +153,8 @@ class Writer:
             self._changed.wait_for(lambda: not (self._outbox or self._in_doubt or self._is_sending), timeout_s)
             self._is_closed = True
             self._why_closed = why or self._why_closed
-            lost = (
-                fail(self._outbox.clear(), self._why_closed) + self._lose_frames(uncertain(self._name)) + self._untold
-            )
-            self._untold = []
+            lost = fail(self._outbox.clear(), self._why_closed) + self._lose_frames(uncertain(self._name))
+            lost, self._untold = lost + self._untold, []
             thread, self._thread = self._thread, None
             self._changed.notify_all()
         tell(lost)
