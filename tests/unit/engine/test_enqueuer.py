@@ -179,19 +179,29 @@ def test_coroutines_that_enqueue_at_the_same_time_travel_together(producing: Gat
     assert producing.sizes == [BATCH_MAX, BATCH_MAX, 500]
 
 
-def test_a_task_of_many_that_come_one_by_one_waits_for_the_next(producing: GatedProducing) -> None:
+def test_a_task_of_many_that_come_one_by_one_waits_for_the_next(
+    producing: GatedProducing, monkeypatch: pytest.MonkeyPatch
+) -> None:
     producing.gate.set()
-    company = Company(0.25)
+    company = Company(5.0)
     for _ in range(200):
         company.wait_s(time.monotonic(), 1)
 
     async def five() -> list[EnqueueOutcome]:
+        turn, everybody = asyncio.sleep, asyncio.Event()
+
+        async def until_everybody_is_there(_: float) -> None:
+            await everybody.wait()
+
+        monkeypatch.setattr(asyncio, "sleep", until_everybody_is_there)
         enqueuer = AsyncEnqueuer(producing, threads, company)
         calls = [asyncio.ensure_future(enqueuer.enqueue(request("0")))]
         for _ in range(3):
-            await asyncio.sleep(0)  # The first one's wait has begun.
+            await turn(0)  # The first one's wait has begun.
         assert producing.sizes == []
         calls += [asyncio.ensure_future(enqueuer.enqueue(request(str(number)))) for number in range(1, 5)]
+        await turn(0)
+        everybody.set()
         return list(await asyncio.gather(*calls))
 
     with ThreadPoolExecutor(1) as threads:

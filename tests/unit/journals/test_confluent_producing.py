@@ -104,9 +104,9 @@ def test_a_caller_alone_hears_its_own_answer(
 ) -> None:
     call = threads.submit(append, producing)
     wait_until(lambda: library.sent, "a record")
+    wait_until(lambda: any(name.startswith("caller") for name in library.pollers), "a poll of the caller's own")
     library.answer(0)
     assert call.result(LONG_S) == 0
-    assert any(name.startswith("caller") for name in library.pollers)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])

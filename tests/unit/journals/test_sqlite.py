@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError, InvalidArgumentError
-from asynq_compat.journals import file_signal
+from asynq_compat.journals import file_signal, sqlite
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL, JournalStore, NotInJournalError
 from asynq_compat.journals.sqlite import SqliteJournalStore
 from tests.services.waiting import wait_until
@@ -292,7 +292,10 @@ def test_a_file_that_may_not_be_written_is_refused() -> None:
         assert in_child(as_nobody) == 0
 
 
-def test_a_reader_looks_at_the_file_only_when_it_was_told_of_something(store: JournalStore) -> None:
+def test_a_reader_looks_at_the_file_only_when_it_was_told_of_something(
+    store: JournalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_LOOK_EVERY_S", 2 * LONG_S)  # However slow the disk is.
     journal = store.open("queue.q")
     journal.append(b"first")
     assert [entry.position for entry in journal.read(BEFORE_THE_FIRST, wait_s=LONG_S).entries] == [0]
