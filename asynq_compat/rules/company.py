@@ -14,7 +14,7 @@ _EXPECTED_MIN, _MANY = 3, 8
 _SPAN = 16
 # So often in a row may nobody come, as happens where tasks come at random.
 _VAIN_MAX = 2
-_SKIP_FACTOR, _SKIP_MAX = 4, 4_096
+_SKIP_FACTOR, _SKIP_POWER_MAX = 4, 6
 
 
 class Company:
@@ -47,7 +47,7 @@ class Company:
             return
         self._in_vain += 1
         if self._in_vain > _VAIN_MAX:
-            self._to_skip = min(_SKIP_FACTOR ** (self._in_vain - _VAIN_MAX), _SKIP_MAX)
+            self._to_skip = _SKIP_FACTOR ** min(self._in_vain - _VAIN_MAX, _SKIP_POWER_MAX)
 
     def _note(self, now_s: float, count: int) -> None:
         """Average the interval; a long silence counts as no longer than makes the next task go at once."""

@@ -208,11 +208,11 @@ def _keep(state: State, seconds: list[int], ids: list[str], messages: list[bytes
 
 def _extras(state: State, body: s.Body) -> None:
     for task_id, unique_key, result, return_count in f.rows(body, 4):
-        kept = None if result is None else f.blob(result)
+        key, kept = f.text(unique_key), None if result is None else f.blob(result)
         if kept is not None or f.count(return_count):
             state.extras[f.text(task_id)] = Extra(kept, f.count(return_count))
-        if unique_key or f.text(task_id) not in state.extras:
-            state.locks.key_of[f.text(task_id)] = f.text(unique_key)
+        if key or f.text(task_id) not in state.extras:
+            state.locks.key_of[f.text(task_id)] = key
 
 
 def _locks(state: State, body: s.Body) -> None:

@@ -257,3 +257,16 @@ def test_a_snapshot_of_another_format_or_journal_is_refused() -> None:
         restore("q", s.seal(told[1:]))
     with pytest.raises(CorruptDataError):
         restore("q", s.seal(told[:1]))
+
+
+@pytest.mark.parametrize("key", [0, None, b""])
+def test_a_unique_key_that_is_no_text_is_refused_also_where_there_is_none(key: object) -> None:
+    told = bodies(RICH)
+    (number,) = (number for number, body in enumerate(told) if body[0] == s.EXTRAS)
+    first_key = (1, 0, 1)
+    assert put(told[number], first_key, "") == told[number]
+
+    told[number] = put(told[number], first_key, key)
+
+    with pytest.raises(CorruptDataError):
+        restore("q", s.seal(told))
