@@ -42,7 +42,7 @@ class KafkaJournalStore:
         self._driver = open_driver(settings)
         self._opened: list[KafkaJournal] = []
         self._counts: dict[str, int] = {}  # Partitions of the queues' journals that were looked at.
-        self._prepared: dict[str, int] = {}  # Looked at just now, and not asked for since.
+        self._prepared: dict[str, int] = {}  # Of the last `prepare`, and not asked for since.
         self._topics = self._new_question()
         self._driver.connect_ahead()
         _stores.add(self)
@@ -56,7 +56,7 @@ class KafkaJournalStore:
         """Make the topics of several queues in few requests, where they do not exist."""
         topics = {topic_name(self._settings.namespace, base): base for base in bases}
         counts = self._driver.ensure_topics(dict.fromkeys(topics, wanted)) if topics else {}
-        self._prepared |= {topics[topic]: count for topic, count in counts.items()}
+        self._prepared = {topics[topic]: count for topic, count in counts.items()}
 
     def partition_count(self, base: str, wanted: int) -> int:
         """Return how many partitions a queue's topic has, made if it does not exist."""
