@@ -19,7 +19,7 @@ from rich.console import Console
 from tests.bench import report, results
 from tests.bench.brokers import JOURNALS, brokers
 from tests.bench.measure import Figure
-from tests.bench.parts import ONE_ROUND, PARTS, Bench
+from tests.bench.parts import ONE_ROUND, PARTS, Bench, warm_up
 
 console = Console(stderr=True)
 PAGE = Path("docs/benchmarks.md")
@@ -72,7 +72,10 @@ def main() -> None:
         write(parts)
         return
     command = " ".join(["python -m tests.bench", *sys.argv[1:]])
+    scale = QUICK_SCALE if arguments.quick else 1.0
     with brokers() as (places, scratch):
+        console.print("[bold]warming up[/bold]")
+        warm_up(Bench(places, show, scale, {}, scratch))
         for name in arguments.only:
             began_s, loads = time.monotonic(), [os.getloadavg()[0]]
             figures: results.Rounds = {}
@@ -81,7 +84,7 @@ def main() -> None:
                 figures.setdefault(results.key(job, who), []).append(figure)
                 show(job, who, figure)
 
-            bench = Bench(places, note, QUICK_SCALE if arguments.quick else 1.0, full_rates(parts), scratch)
+            bench = Bench(places, note, scale, full_rates(parts), scratch)
             rounds = 1 if arguments.quick or name in ONE_ROUND else arguments.rounds
             for number in range(rounds):
                 console.print(f"[bold]{name}[/bold], round {number + 1} of {rounds}")

@@ -51,6 +51,13 @@ class Bench:
         return place
 
 
+def warm_up(bench: Bench) -> None:
+    """Let Kafka run until Java has compiled what it runs often, as in any broker that was not started a moment ago."""
+    for who in ("kafka", "confluent"):
+        ours("enqueue one", bench.fresh(who), bench.n(10_000))
+        ours("enqueue bulk", bench.fresh(who), bench.n(100_000))
+
+
 def enqueue(bench: Bench) -> None:
     """One by one, from many at once, in bulk."""
     n, note = bench.n, bench.note

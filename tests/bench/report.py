@@ -25,7 +25,8 @@ Made by `make bench`: Go Asynq v0.26.0 on Redis and `asynq_compat` on Redis, on 
 `fast`. Each measurement is one process with its default settings, concurrency 100, messages of about 110 bytes. Rates of processing are
 over a preloaded backlog (Go 20 000 tasks; ours 100 000 on Redis and 300 000 on the journals; 100 000 where tasks fail, 120 000 where
 handlers wait), connecting and settling included; handlers look at their context and task. Where tasks fail, both retry at once, and Go's
-forwarder looks every 0.1 s instead of every 5 s. Client, server and broker share the machine's cores.
+forwarder looks every 0.1 s instead of every 5 s. Client, server and broker share the machine's cores. Kafka's Java (`-Xmx256m`) has run
+warm before the first round.
 
 The figures stand in [benchmarks/results.json](benchmarks/results.json). `python -m tests.bench --only PART,...` measures some parts anew and
 keeps the others; `--report` writes this page again.
