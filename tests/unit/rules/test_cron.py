@@ -22,7 +22,7 @@ def _firings(spec: str, after: str, count: int, zone: tzinfo = UTC) -> list[str]
     """The next firings as the clock of the zone shows them."""
     schedule = parse_cron(spec, zone, _find_zone)
     at_ns = int(datetime.fromisoformat(after).astimezone(UTC).timestamp()) * 1_000_000_000
-    found = []
+    found: list[str] = []
     while len(found) < count and (firing := schedule.next(at_ns)) is not None:
         at_ns = firing
         found.append(f"{datetime.fromtimestamp(firing // 1_000_000_000, zone):%m-%d %H:%M%z}")
