@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import signal
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -38,7 +39,9 @@ _databases = itertools.cycle(range(1, 13))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count proofs in the process that gets all reports, not in pytest-xdist's workers."""
+    """Count proofs in the process that gets all reports, not in pytest-xdist's workers; hear SIGINT in all of them, and in what they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # As whatever a shell runs in the background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Proofs(config))
 
