@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
+from asynq_compat.rules.cron.go_parsing import parse_duration_ns, parse_int
 from asynq_compat.rules.cron.schedule import Every, Field, Schedule, Spec
-from asynq_compat.rules.go_parsing import parse_duration_ns, parse_int
 
 _SECOND_NS = 1_000_000_000
 # What Go takes for blanks between fields.
