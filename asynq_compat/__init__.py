@@ -17,16 +17,9 @@ if TYPE_CHECKING:
     )
     from asynq_compat.config import (
         Config,
-        DebugLevel,
         ErrorHandlerFunc,
-        ErrorLevel,
-        FatalLevel,
         GroupAggregatorFunc,
-        InfoLevel,
-        Logger,
-        LogLevel,
         RetryDelayFunc,
-        WarnLevel,
         default_retry_delay_func,
     )
     from asynq_compat.config import (
@@ -105,6 +98,15 @@ if TYPE_CHECKING:
         ListOption,
         Page,
         PageSize,
+    )
+    from asynq_compat.logger import (
+        DebugLevel,
+        ErrorLevel,
+        FatalLevel,
+        InfoLevel,
+        Logger,
+        LogLevel,
+        WarnLevel,
     )
     from asynq_compat.options import (
         Deadline,
@@ -205,8 +207,9 @@ __all__ = [
     # servemux
     "ServeMux", "new_serve_mux", "Handler", "HandlerFunc", "MiddlewareFunc", "not_found", "not_found_handler",
     # config
-    "Config", "ErrorHandlerFunc", "GroupAggregatorFunc", "RetryDelayFunc", "default_retry_delay_func", "Logger",
-    "LogLevel", "DebugLevel", "InfoLevel", "WarnLevel", "ErrorLevel", "FatalLevel",
+    "Config", "ErrorHandlerFunc", "GroupAggregatorFunc", "RetryDelayFunc", "default_retry_delay_func",
+    # logger
+    "Logger", "LogLevel", "DebugLevel", "InfoLevel", "WarnLevel", "ErrorLevel", "FatalLevel",
     # context
     "Context", "get_task_id", "get_retry_count", "get_max_retry", "get_queue_name",
     # errors
@@ -260,10 +263,8 @@ _HOMES = {
         "MemoryOpt TLSConfig parse_redis_uri"
     ),
     "servemux": "ServeMux new_serve_mux Handler HandlerFunc MiddlewareFunc not_found not_found_handler",
-    "config": (
-        "Config ErrorHandlerFunc GroupAggregatorFunc RetryDelayFunc default_retry_delay_func Logger LogLevel "
-        "DebugLevel InfoLevel WarnLevel ErrorLevel FatalLevel"
-    ),
+    "config": "Config ErrorHandlerFunc GroupAggregatorFunc RetryDelayFunc default_retry_delay_func",
+    "logger": "Logger LogLevel DebugLevel InfoLevel WarnLevel ErrorLevel FatalLevel",
     "context": "Context get_task_id get_retry_count get_max_retry get_queue_name",
     "errors": (
         "AsynqError InvalidArgumentError PayloadTooLargeError InvalidPatternError ConflictError "

@@ -14,13 +14,12 @@ import os
 import random
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from enum import IntEnum
 from numbers import Real
 from typing import Protocol, TypeVar
 
 from asynq_compat.context import Context, background
 from asynq_compat.errors import InvalidArgumentError
-from asynq_compat.rules.go_text import go_quoted
+from asynq_compat.logger import Logger, LogLevel
 from asynq_compat.rules.keywords import check_truth, suggesting_fields
 from asynq_compat.rules.limits import DURATION_NS_MAX, NS_PER_S, is_blank, shown
 from asynq_compat.rules.retry import JITTER_END, default_retry_delay_s
@@ -40,7 +39,6 @@ GroupAggregatorFunc = Callable[[str, list[Task]], Task]
 # Asynq's limits and defaults, in seconds where they are durations.
 JANITOR_BATCH_SIZE = 100
 QUEUE_DEFAULT = "default"
-_LEVEL_CHARACTERS_MAX = 80
 PRIORITY_MAX = 2**31 - 1  # int32 in ServerInfo
 
 
@@ -56,60 +54,6 @@ class SupportsAggregate(Protocol):
 
     def aggregate(self, group: str, tasks: list[Task], /) -> Task:
         """Return the task to enqueue in place of `tasks`."""
-
-
-class Logger(Protocol):
-    """Five levels of text, as Go's Logger has them. A `logging.Logger` may stand in its place."""
-
-    def debug(self, text: str, /) -> object:
-        """Log for developers."""
-
-    def info(self, text: str, /) -> object:
-        """Log what an operator would note."""
-
-    def warn(self, text: str, /) -> object:
-        """Log what an operator may have to act on."""
-
-    def error(self, text: str, /) -> object:
-        """Log what went wrong."""
-
-    def fatal(self, text: str, /) -> object:
-        """Log what ends the process."""
-
-
-class LogLevel(IntEnum):
-    """From which level on lines are logged; the values are Go's."""
-
-    DEBUG = 1
-    INFO = 2
-    WARN = 3
-    ERROR = 4
-    FATAL = 5
-
-    def __str__(self) -> str:
-        return self.name.lower()
-
-    @classmethod
-    def parse(cls, text: str) -> LogLevel:
-        """Return the level named by `text`, in any case; ``warning`` is ``warn`` (Go: LogLevel.Set).
-
-        Raises:
-            InvalidArgumentError: No level has this name.
-        """
-        word = _lower(text)
-        for level in cls:
-            if word == str(level) or (word == "warning" and level is cls.WARN):
-                return level
-        raise InvalidArgumentError(f"asynq: unsupported log level {_level_shown(text)}")
-
-    def as_logging(self) -> int:
-        """Return the level's number in the standard library's logging."""
-        return int(self) * 10
-
-
-# Go's names of the levels.
-DebugLevel, InfoLevel, WarnLevel = LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN
-ErrorLevel, FatalLevel = LogLevel.ERROR, LogLevel.FATAL
 
 
 def default_retry_delay_func(retried: int, err: Exception, task: Task) -> float:
@@ -272,14 +216,6 @@ def _log_level(level: object) -> LogLevel | None:
         return LogLevel(_integer("log_level", level))
     except ValueError:
         raise InvalidArgumentError(f"asynq: unexpected log level: {shown(level)}") from None
-
-
-def _lower(text: object) -> str:
-    return text.lower() if isinstance(text, str) else ""
-
-
-def _level_shown(level: object) -> str:
-    return go_quoted(level) if isinstance(level, str) and len(level) <= _LEVEL_CHARACTERS_MAX else shown(level)
 
 
 def _error_handler(handler: ErrorHandlerFunc | SupportsHandleError | None) -> ErrorHandlerFunc | None:

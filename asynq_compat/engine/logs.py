@@ -15,7 +15,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from asynq_compat.config import Config, Logger, LogLevel
+from asynq_compat.config import Config
+from asynq_compat.logger import Logger, LogLevel
 
 FAILURES_PERIOD_S = 10.0
 FAILURES_LISTED_MAX = 100

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from asynq_compat.config import Config, LogLevel, default_retry_delay_func
+from asynq_compat.config import Config, default_retry_delay_func
 from asynq_compat.context import Context
 from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.logger import LogLevel
 from asynq_compat.task import Task
 
 
