@@ -85,7 +85,7 @@ class Config:
         log_level: None leaves it to `logging`, or INFO where nothing is configured there.
         shutdown_timeout: How long `shutdown` waits for running tasks before it hands them back.
         health_check_func: Told None, or the error of a ping, every `health_check_interval`.
-        delayed_task_check_interval: How long a due task may wait at most for the forwarder.
+        delayed_task_check_interval: How often due tasks are looked for on Redis; 1 s, at whole seconds (Asynq: 5 s).
         group_grace_period, group_max_delay, group_max_size, group_aggregator: When and how groups are aggregated.
         janitor_interval, janitor_batch_size: How often, and how many at a time, expired completed tasks are deleted.
 
@@ -138,7 +138,7 @@ class Config:
         self.task_check_interval = max(_seconds("task_check_interval", task_check_interval), 0.0) or 1.0
         self.shutdown_timeout = _seconds("shutdown_timeout", shutdown_timeout) or 8.0
         self.health_check_interval = _interval("health_check_interval", health_check_interval) or 15.0
-        self.delayed_task_check_interval = _interval("delayed_task_check_interval", delayed_task_check_interval) or 5.0
+        self.delayed_task_check_interval = _interval("delayed_task_check_interval", delayed_task_check_interval) or 1.0
         self.janitor_interval = _interval("janitor_interval", janitor_interval) or 8.0
         self.janitor_batch_size = _integer("janitor_batch_size", janitor_batch_size) or JANITOR_BATCH_SIZE
         if self.janitor_batch_size < 1:

@@ -1,8 +1,8 @@
 """Who makes a scheduled or retried task pending when its time has come?
 
-Contract: forwards what is due, then sleeps until the next task is due, for the interval at most. It wakes late rather than early.
-Not obvious: a task scheduled meanwhile for an earlier instant is found after the interval at the latest, as in Go. Due times are whole
-seconds.
+Contract: forwards what is due once in each interval. It wakes late rather than early.
+Not obvious: due times are whole seconds, so an interval of a second or more ends just behind a whole second: a task then starts on time
+however short before its time it was scheduled, by Go's clients too, which tell nobody.
 Source: asynq v0.26.0 `forwarder.go`; docs/semantics.md, "background duties".
 """
 
@@ -17,8 +17,6 @@ from asynq_compat.ports.maintaining import Maintaining
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.limits import NS_PER_S
 
-# What is due already although it was just forwarded: another server is at it, or a clock differs.
-_DUE_NOW_WAIT_S = 0.05
 # Timers may fire a little before their time.
 _MARGIN_S = 0.001
 
@@ -36,14 +34,11 @@ class Forwarder(Service):
         self._clock = clock
 
     def run_once(self) -> float:
-        """Forward and look when to do so next."""
+        """Forward; return how long to wait until the next time."""
         try:
             self._maintaining.forward_due(self._queues)
-            due_at = self._maintaining.next_due_at(self._queues)
         except AsynqError as error:
             self.log.error("Failed to forward scheduled tasks: %s", error)
+        if self._interval_s < 1:
             return self._interval_s
-        if due_at is None:
-            return self._interval_s
-        wait_s = (due_at * NS_PER_S - self._clock.now_ns()) / NS_PER_S + _MARGIN_S
-        return min(max(wait_s, _DUE_NOW_WAIT_S), self._interval_s)
+        return self._interval_s - self._clock.now_ns() % NS_PER_S / NS_PER_S + _MARGIN_S

@@ -27,9 +27,6 @@ class Maintaining(Protocol):
     def forward_due(self, queues: Sequence[str]) -> int:
         """Make every scheduled or retried task pending whose time has come; return how many."""
 
-    def next_due_at(self, queues: Sequence[str]) -> int | None:
-        """Return the Unix second at which the next scheduled or retried task is due; None when there is none."""
-
     def delete_expired_completed(self, queues: Sequence[str], batch_size: int) -> int:
         """Delete completed tasks whose retention is over, `batch_size` at a time until none is left; return how many."""
 

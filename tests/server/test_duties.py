@@ -106,23 +106,26 @@ def test_a_message_nobody_can_read_keeps_no_slot(redis_ground: Ground) -> None:
         redis_ground.wait_for_state(readable, None)
 
 
-def test_the_forwarder_sleeps_until_the_next_task_is_due(redis_ground: Ground, clock: VirtualClock) -> None:
+@pytest.mark.parametrize("interval_s", [1.0, 5.0])
+def test_the_forwarder_looks_just_behind_a_whole_second(
+    redis_ground: Ground, clock: VirtualClock, interval_s: float
+) -> None:
     def schedule(in_s: int) -> str:
         message = TaskMessage(type="t", id=f"in {in_s}", queue="default", timeout=60)
         request = EnqueueRequest("default", message.id, encode_message(message), process_at=clock.now_s() + in_s)
         redis_ground.broker.producing.enqueue([request])
         return message.id
 
-    forwarder = Forwarder(redis_ground.broker.maintaining, QUEUES, 5.0, clock, LOG)
-    assert forwarder.run_once() == 5.0
-    soon, later = schedule(2), schedule(60)
+    forwarder = Forwarder(redis_ground.broker.maintaining, QUEUES, interval_s, clock, LOG)
+    soon, later = schedule(int(interval_s)), schedule(60)
+    clock.advance_s(0.7)
 
     wait_s = forwarder.run_once()
 
-    assert 2.0 <= wait_s <= 2.01
+    assert interval_s - 0.7 < wait_s < interval_s - 0.69
     assert redis_ground.state(soon) is TaskState.SCHEDULED
-    clock.advance_s(2)
-    assert forwarder.run_once() == 5.0
+    clock.advance_s(wait_s)
+    assert interval_s - 0.01 < forwarder.run_once() <= interval_s
     assert (redis_ground.state(soon), redis_ground.state(later)) == (TaskState.PENDING, TaskState.SCHEDULED)
 
 

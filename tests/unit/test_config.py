@@ -23,7 +23,7 @@ def test_what_is_left_out_or_zero_has_asynqs_default() -> None:
         assert config.task_check_interval == 1
         assert config.shutdown_timeout == 8
         assert config.health_check_interval == 15
-        assert config.delayed_task_check_interval == 5
+        assert config.delayed_task_check_interval == 1
         assert config.group_grace_period == 60
         assert (config.group_max_delay, config.group_max_size) == (0, 0)
         assert (config.janitor_interval, config.janitor_batch_size) == (8, 100)

@@ -41,10 +41,6 @@ class JournalMaintaining:
         """Return 0: the machine forwards what is due by itself."""
         return 0
 
-    def next_due_at(self, queues: Sequence[str]) -> int | None:  # noqa: ARG002 - the port's
-        """Return None: nobody needs to wait for it."""
-        return None
-
     def delete_expired_completed(self, queues: Sequence[str], batch_size: int) -> int:  # noqa: ARG002 - the port's
         """Return 0: the machine deletes them by itself."""
         return 0

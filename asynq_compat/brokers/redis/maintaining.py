@@ -7,10 +7,9 @@ Source: docs/semantics.md, "forward", "leases", "retention".
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from asynq_compat.brokers.redis.commands import as_bytes, as_int, as_list, command
+from asynq_compat.brokers.redis.commands import as_bytes, as_int, as_list
 from asynq_compat.brokers.redis.keys import queue_keys
 from asynq_compat.brokers.redis.lease_term import LEASE_NS, TOLERANCE_NS, WallClockTerm
 from asynq_compat.brokers.redis.link import Link
@@ -48,13 +47,6 @@ class RedisMaintaining:
             moved += sum(as_int(count) for count, _ in counts)
             left = [queue for queue, (_, has_more) in zip(left, counts, strict=True) if has_more]
         return moved
-
-    def next_due_at(self, queues: Sequence[str]) -> int | None:
-        """Return the Unix second at which the next scheduled or retried task is due; None when there is none."""
-        places = [place for keys in map(queue_keys, queues) for place in (keys.scheduled, keys.retry)]
-        commands = [command(b"ZRANGE", place, 0, 0, b"WITHSCORES") for place in places]
-        firsts = [as_list(self._link.accept(answer)) for answer in self._link.run(commands).answers] if commands else []
-        return min((math.ceil(float(as_bytes(first[1]))) for first in firsts if first), default=None)
 
     def delete_expired_completed(self, queues: Sequence[str], batch_size: int) -> int:
         """Delete completed tasks whose retention is over, `batch_size` at a time until none is left; return how many."""

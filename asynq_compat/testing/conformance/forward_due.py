@@ -77,20 +77,6 @@ def many_become_pending_at_once(queue: QueueHarness) -> None:
     assert queue.stats().scheduled == 0
 
 
-def the_next_due_second_is_known(queue: QueueHarness) -> None:
-    """For whoever waits for it: the earliest of scheduled and retried tasks; none when nothing waits."""
-    maintaining = queue.broker.maintaining
-    if Duty.FORWARD not in queue.broker.duties:
-        return  # Time passes inside this broker: nobody has to wait for it.
-    queue.enqueue()
-    assert maintaining.next_due_at([queue.queue]) is None
-
-    queue.fail(delay_s=500)
-    assert maintaining.next_due_at([queue.queue]) == queue.clock.now_s() + 500
-    queue.enqueue(in_s=200)
-    assert maintaining.next_due_at([queue.queue]) == queue.clock.now_s() + 200
-
-
 @passes(2)
 def forwarding_says_how_many(queue: QueueHarness) -> None:
     """Over all queues of the call; a second time there is nothing left."""
