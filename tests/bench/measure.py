@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asynq_compat as asynq
 from tests.bench.cpu import cpu_s
 from tests.services import golang
 
@@ -109,12 +110,15 @@ def _python(job: str, target: Target, *arguments: object, partitions: int = 1) -
     return [sys.executable, "-m", "tests.bench.serving", job, target.url(partitions), *map(str, arguments)]
 
 
-def served(target: Target, count: int, rate: float, *, skip: int, is_go: bool) -> Figure:
+def served(
+    target: Target, count: int, rate: float, *, skip: int, is_go: bool, has_go_producer: bool | None = None
+) -> Figure:
     """Let a server and a producer live side by side: how long tasks wait, and the CPU microseconds of all processes."""
     server = _python("serve", target, count, skip)
     producer = _python("paced", target, count, rate)
     if is_go:
         server = [*_go(target), "-job", "serve", "-n", str(count), "-skip", str(skip)]
+    if is_go if has_go_producer is None else has_go_producer:
         producer = [*_go(target), "-job", "paced", "-n", str(count), "-rate", str(rate)]
     with _started(server) as serving:
         assert serving.stdout is not None
@@ -130,6 +134,29 @@ def served(target: Target, count: int, rate: float, *, skip: int, is_go: bool) -
         "server_us": answer["cpu_s"] / count * 1e6,
         "producer_us": produced["cpu_s"] / count * 1e6,
         "broker_us": broker_s / count * 1e6,
+    }
+
+
+def scheduled(target: Target, count: int, go_servers: int, our_servers: int) -> Figure:
+    """Let servers of both languages run what a Go producer scheduled: how late tasks begin after the second at which they are due."""
+    with contextlib.ExitStack() as stack:
+        for command in [[*_go(target), "-job", "note"]] * go_servers + [_python("note", target)] * our_servers:
+            stack.enter_context(_started(command))
+        go("schedule", target, count)
+        with asynq.Inspector(target.url(1)) as inspector:
+            until_s, pause = time.monotonic() + _TIMEOUT_S, threading.Event()
+            while inspector.get_queue_info("default").completed < count:
+                if time.monotonic() > until_s:
+                    raise RuntimeError(f"not all of {count} scheduled tasks ended in {_TIMEOUT_S:.0f} s")
+                pause.wait(0.2)
+            told = [(info.result or b"").split() for info in inspector.list_completed_tasks("default", page_size=0)]
+    late_ms = sorted(float(late) for _, late in told)
+    return {
+        "p50_ms": late_ms[len(late_ms) // 2],
+        "p99_ms": late_ms[len(late_ms) * 99 // 100],
+        "max_ms": late_ms[-1],
+        "min_ms": late_ms[0],
+        "share": sum(who == b"ours" for who, _ in told) / len(told),
     }
 
 

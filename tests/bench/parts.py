@@ -15,7 +15,7 @@ from asynq_compat.connect import choose
 from asynq_compat.errors import InvalidArgumentError
 from tests.bench import stages
 from tests.bench.brokers import JOURNALS
-from tests.bench.measure import Figure, Target, go, held, ours, served, shared
+from tests.bench.measure import Figure, Target, go, held, ours, scheduled, served, shared
 
 ALL = ("redis", *JOURNALS)
 CONCURRENCY = ("-concurrency", "100")
@@ -116,6 +116,15 @@ def latency(bench: Bench) -> None:
         bench.note("half rate", who, served(bench.fresh(who), count, rate, skip=count // 4, is_go=who == "go"))
 
 
+def beside(bench: Bench) -> None:
+    """Both languages on one Redis: Go's producer and our server, idle; what is scheduled, with two servers of Go and one of ours."""
+    count = max(30, int(200 * bench.scale))
+    figure = served(bench.fresh("redis"), count, IDLE_PER_S, skip=10, is_go=False, has_go_producer=True)
+    bench.note("idle, Go's producer", "redis", figure)
+    bench.note("scheduled", "go", scheduled(bench.fresh("redis"), count, 3, 0))
+    bench.note("scheduled", "redis", scheduled(bench.fresh("redis"), count, 2, 1))
+
+
 def slow(bench: Bench) -> None:
     """A thousand tasks a second, one by one."""
     for who in ("go", *JOURNALS):
@@ -166,6 +175,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "failing": failing,
     "waiting": waiting,
     "latency": latency,
+    "beside": beside,
     "slow": slow,
     "fleet": fleet,
     "backlog": backlog,

@@ -143,6 +143,23 @@ def _latency(figures: Figures) -> list[str]:
     return rows
 
 
+def _beside(figures: Figures) -> list[str]:
+    rows = [
+        "## Both languages on one Redis",
+        "",
+        "Idle: a Go producer, a server of ours, one task every 50 ms. Scheduled: a Go producer schedules 200 tasks for the next eight whole",
+        "seconds; how late they begin with three servers of Go, and with two of Go and one of ours.",
+        "",
+        *head("", "servers", "earliest ms", "p50 ms", "p99 ms", "latest ms", "run by ours"),
+    ]
+    idle = (f"{figures.median(targets.GO_PRODUCER, 'redis', what):,.1f}" for what in ("p50_ms", "p99_ms", "max_ms"))
+    rows.append(row("idle", "ours", "", *idle, "100 %"))
+    for who, servers in (("go", "3 of Go"), ("redis", "2 of Go, 1 of ours")):
+        told = (f"{figures.median('scheduled', who, what):,.1f}" for what in ("min_ms", "p50_ms", "p99_ms", "max_ms"))
+        rows.append(row("scheduled", servers, *told, f"{figures.median('scheduled', who, 'share'):.0%}"))
+    return rows
+
+
 def _slow(figures: Figures) -> list[str]:
     rows = [
         "## A thousand tasks a second, one by one",
@@ -226,7 +243,14 @@ def _steps(figures: Figures) -> list[str]:
     return rows
 
 
-_SECTIONS = {"latency": _latency, "slow": _slow, "fleet": _fleet, "backlog": _backlog, "steps": _steps}
+_SECTIONS = {
+    "latency": _latency,
+    "beside": _beside,
+    "slow": _slow,
+    "fleet": _fleet,
+    "backlog": _backlog,
+    "steps": _steps,
+}
 _THREADS = ("replica", "processor", "loop", "worker", "settler", "writer", "kafka")
 
 

@@ -99,6 +99,21 @@ def _paced_bulk(url: str, count: int, rate: float) -> None:
         report(count, time.perf_counter() - begin, own_cpu_s() - cpu)
 
 
+def note(url: str) -> None:
+    """Handle tasks until stdin ends; the result of each is how late it began, milliseconds after the instant in its payload."""
+
+    def handle(_ctx: asynq.Context, task: asynq.Task) -> None:
+        late_ms = (time.time_ns() - int(task.payload or b"")) / 1e6
+        assert task.result_writer is not None
+        task.result_writer.write(b"ours %f" % late_ms)
+
+    server = asynq.Server(url, asynq.Config(concurrency=CONCURRENCY))
+    server.start(handle)
+    print("ready", flush=True)
+    sys.stdin.read()
+    server.shutdown()
+
+
 def share(url: str, index: int, file: str) -> None:
     """Be one of several servers until stdin ends."""
     with Path(file).open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as memory, memoryview(memory) as raw:
@@ -149,6 +164,8 @@ if __name__ == "__main__":
         serve(place, int(rest[0]), int(rest[1]))
     elif job == "paced":
         paced(place, int(rest[0]), float(rest[1]))
+    elif job == "note":
+        note(place)
     elif job == "share":
         share(place, int(rest[0]), rest[1])
     else:

@@ -14,6 +14,7 @@ from tests.bench.results import Figures
 from tests.bench.table import head, row
 
 GO = "go"
+GO_PRODUCER = "idle, Go's producer"
 MISSING = "not measured"
 # What is given of a journal: the value, and how it is written.
 Value = Callable[[Figures, str], float]
@@ -21,14 +22,15 @@ Value = Callable[[Figures, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One line: what is measured in which part, and the bounds for sqlite, kafka and confluent."""
+    """One line: what is measured in which part, and the bounds for each of the brokers of its table."""
 
     name: str
     part: str
     value: Value
     unit: str
-    bounds: tuple[float, float, float]
+    bounds: tuple[float, ...]
     at_least: bool = True
+    brokers: tuple[str, ...] = JOURNALS
 
     def verdict(self, parts: Mapping[str, Any], who: str) -> str:
         """Return the cell of one journal."""
@@ -38,7 +40,7 @@ class Wanted:
             value = self.value(Figures(parts[self.part]), who)
         except KeyError:
             return MISSING
-        bound = self.bounds[JOURNALS.index(who)]
+        bound = self.bounds[self.brokers.index(who)]
         is_met = value >= bound if self.at_least else value <= bound
         told = f"{_number(value)}{self.unit} ({'>=' if self.at_least else '<='} {bound:g}{self.unit})"
         return f"{told} met" if is_met else f"**{told} missed**"
@@ -122,9 +124,50 @@ WANTED: Sequence[Wanted] = (
 )
 
 
+def _on_redis(name: str, part: str, of: Value, unit: str, bound: float, *, at_least: bool = True) -> Wanted:
+    return Wanted(name, part, of, unit, (bound,), at_least, REDIS)
+
+
+REDIS = ("redis",)
+WANTED_ON_REDIS: Sequence[Wanted] = (
+    _on_redis("process, async handler", "process", rate_ratio("process async", "process"), "x", 4),
+    _on_redis("process, plain handler", "process", rate_ratio("process plain", "process"), "x", 3),
+    _on_redis("enqueue in bulk, by Go's one by one", "enqueue", rate_ratio("enqueue bulk", "enqueue one"), "x", 6),
+    _on_redis("enqueue one by one", "enqueue", rate_ratio("enqueue one", "enqueue one"), "x", 0.5),
+    _on_redis(
+        "CPU of all processes at the full rate, by Go's",
+        "process",
+        cpu_ratio("process async", "process"),
+        "x",
+        0.25,
+        at_least=False,
+    ),
+    _on_redis(
+        "idle, Go's producer, enqueue to start, p50", "beside", value(GO_PRODUCER, "p50_ms"), " ms", 5, at_least=False
+    ),
+    _on_redis(
+        "idle, Go's producer, enqueue to start, p99", "beside", value(GO_PRODUCER, "p99_ms"), " ms", 20, at_least=False
+    ),
+    _on_redis(
+        "scheduled, one server of ours among two of Go's: latest start",
+        "beside",
+        value("scheduled", "max_ms"),
+        " ms",
+        50,
+        at_least=False,
+    ),
+    _on_redis("the same, earliest start", "beside", value("scheduled", "min_ms"), " ms", 0),
+)
+
+
 def rows(parts: Mapping[str, Any]) -> list[str]:
-    """Return the table's lines."""
+    """Return the lines of both tables."""
     return [
         *head("", "sqlite FULL", "kafka-python (default)", "confluent-kafka (`fast`)"),
-        *(row(one.name, *(one.verdict(parts, who) for who in JOURNALS)) for one in WANTED),
+        *(row(one.name, *(one.verdict(parts, who) for who in one.brokers)) for one in WANTED),
+        "",
+        "On Redis, beside Go:",
+        "",
+        *head("", "redis"),
+        *(row(one.name, *(one.verdict(parts, who) for who in one.brokers)) for one in WANTED_ON_REDIS),
     ]

@@ -6,6 +6,9 @@
 //	bench -addr HOST:PORT -job serve -n 100 -skip 10   (prints "ready", handles n tasks, prints how long they waited from the
 //	    instant in their payload to their start, without the first -skip)
 //	bench -addr HOST:PORT -job paced -n 100 -rate 20   (enqueues at that rate, whatever the answers; the payload is the instant, Unix ns)
+//	bench -addr HOST:PORT -job schedule -n 200   (schedules n tasks for the next eight whole seconds but the first; the payload is the
+//	    instant, Unix ns; they are kept for an hour)
+//	bench -addr HOST:PORT -job note   (prints "ready", handles tasks until stdin ends; the result of each is how late it began, ms)
 package main
 
 import (
@@ -15,6 +18,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"sort"
 	"strconv"
@@ -54,7 +58,7 @@ func report(job string, n int, wall time.Duration, cpu float64) {
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:6379", "Redis")
-	job := flag.String("job", "", "enqueue, process, serve or paced")
+	job := flag.String("job", "", "enqueue, process, serve, paced, schedule or note")
 	n := flag.Int("n", 10000, "number of tasks")
 	goroutines := flag.Int("goroutines", 1, "callers of Enqueue")
 	concurrency := flag.Int("concurrency", 100, "workers")
@@ -75,6 +79,10 @@ func main() {
 		serve(opt, *n, *skip, *concurrency)
 	case "paced":
 		paced(opt, *n, *rate)
+	case "schedule":
+		schedule(opt, *n)
+	case "note":
+		note(opt, *concurrency)
 	default:
 		fmt.Fprintf(os.Stderr, "unknown job %q\n", *job)
 		os.Exit(2)
@@ -206,4 +214,41 @@ func paced(opt asynq.RedisClientOpt, n int, rate float64) {
 	}
 	wait.Wait()
 	report("paced", n, time.Since(begin), cpuSeconds()-cpu)
+}
+
+func schedule(opt asynq.RedisClientOpt, n int) {
+	client := asynq.NewClient(opt)
+	defer client.Close()
+	cpu, begin := cpuSeconds(), time.Now()
+	first := begin.Truncate(time.Second).Add(2 * time.Second)
+	for i := 0; i < n; i++ {
+		at := first.Add(time.Duration(i%7) * time.Second)
+		payload := fmt.Appendf(nil, "%d", at.UnixNano())
+		if _, err := client.Enqueue(asynq.NewTask("bench:task", payload), asynq.ProcessAt(at), asynq.Retention(time.Hour)); err != nil {
+			fail(err)
+		}
+	}
+	report("schedule", n, time.Since(begin), cpuSeconds()-cpu)
+}
+
+func note(opt asynq.RedisClientOpt, concurrency int) {
+	server := asynq.NewServer(opt, asynq.Config{Concurrency: concurrency, Logger: quiet{}})
+	mux := asynq.NewServeMux()
+	mux.HandleFunc("bench:", func(_ context.Context, task *asynq.Task) error {
+		now := time.Now().UnixNano()
+		due, err := strconv.ParseInt(string(task.Payload()), 10, 64)
+		if err != nil {
+			fail(err)
+		}
+		_, err = task.ResultWriter().Write(fmt.Appendf(nil, "go %f", float64(now-due)/1e6))
+		return err
+	})
+	if err := server.Start(mux); err != nil {
+		fail(err)
+	}
+	fmt.Println("ready")
+	if _, err := io.ReadAll(os.Stdin); err != nil {
+		fail(err)
+	}
+	server.Shutdown()
 }
