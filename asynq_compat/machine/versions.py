@@ -1,6 +1,7 @@
 """What does each machine version do with each command?
 
-Contract: tables. A version, once released, stays as it is, and every later one keeps the enqueue commands of those before.
+Contract: tables. A version, once released, stays as it is, and every later one keeps the enqueue commands of those before. Version 1 is
+that of the first release and grows until then (docs/adr/0022).
 """
 
 from __future__ import annotations
