@@ -2,6 +2,7 @@
 
 Contract: an error is one line on stderr, a JSON object with ``--json``; exit code 2 for wrong usage, 1 for everything else. A traceback
 only with ``--debug``.
+Not obvious: only click is imported here, so that ``--help`` and completion answer at once; a command imports what it needs (`lazy`).
 """
 
 from __future__ import annotations
@@ -13,36 +14,43 @@ from typing import NoReturn
 import click
 
 import asynq_compat
-from asynq_compat.cli.history import history
-from asynq_compat.cli.journal import journal
-from asynq_compat.cli.output import report
-from asynq_compat.cli.session import Session
-from asynq_compat.cli.versions import activate
-from asynq_compat.connect import VARIABLE
+from asynq_compat.cli.connection import connection_options
+from asynq_compat.cli.lazy import LazyGroup, Place
 from asynq_compat.errors import AsynqError, InvalidArgumentError
 
+PLACES = {
+    "stats": Place("verbs.stats", "stats", "Show how many tasks there are, by state and by queue."),
+    "queue": Place("verbs.queue", "queue", "Look at queues, pause and remove them.", ("queues",)),
+    "task": Place("verbs.task", "task", "Look at tasks, enqueue, run, archive, delete and cancel them.", ("tasks",)),
+    "version": Place("verbs.version", "version", "Show which version this is."),
+    "history": Place("past.history", "history", "Tell what happened to a task."),
+    "journal": Place("past.journal", "journal", "Look into the journal of a queue (redpanda://, sqlite:///)."),
+    "completion": Place("completion", "completion", "Print what a shell needs to complete commands."),
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.option(
-    "--broker", metavar="URL", help=f"redpanda://, sqlite:/// or redis://; default: the environment's {VARIABLE}."
+
+@click.group(
+    cls=LazyGroup, places=PLACES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
 )
+@connection_options
 @click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where something fails.")
 @click.version_option(asynq_compat.__version__, prog_name="asynq-compat")
 @click.pass_context
-def cli(context: click.Context, *, broker: str | None) -> None:
-    """Look at queues, and at what happened to their tasks.
+def cli(context: click.Context, /, **connection: object) -> None:
+    """Look at queues and tasks, change them, and run workers.
 
     \b
     Examples:
-      asynq-compat --broker sqlite:///tasks.db history 7f3c...
+      asynq-compat --broker redis://localhost:6379 stats
+      asynq-compat --broker sqlite:///tasks.db task ls --queue default --state retry
       ASYNQ_COMPAT_BROKER=redpanda://localhost:9092 asynq-compat journal describe default
     """
-    context.obj = Session(broker)
+    context.obj = connection
+    if context.resilient_parsing:
+        return
+    from asynq_compat.cli.session import Session
 
-
-cli.add_command(history)
-journal.add_command(activate)
-cli.add_command(journal)
+    context.obj = Session(connection)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -55,8 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(over.exit_code)
     except click.Abort:
         sys.exit(130)
+    except click.exceptions.NoArgsIsHelpError as bare:
+        bare.show()
+        sys.exit(bare.exit_code)
     except click.ClickException as wrong:
-        wrong.show()
+        _report_usage(wrong, as_json="--json" in given)
         sys.exit(wrong.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # Whoever read the output has gone; Python would complain again at exit.
@@ -64,5 +75,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except AsynqError as error:
         if "--debug" in given:
             raise
-        report(error, as_json="--json" in given)
+        from asynq_compat.cli.output import report
+
+        report(type(error).__name__, str(error), as_json="--json" in given)
         sys.exit(2 if isinstance(error, InvalidArgumentError) else 1)
+
+
+def _report_usage(wrong: click.ClickException, *, as_json: bool) -> None:
+    """Say in one line what is wrong and where help is."""
+    from asynq_compat.cli.output import report
+
+    context = wrong.ctx if isinstance(wrong, click.UsageError) else None
+    text = wrong.format_message().removesuffix(".")
+    report("UsageError", f"{text}; see {context.command_path} --help" if context else text, as_json=as_json)

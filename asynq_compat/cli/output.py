@@ -2,6 +2,7 @@
 
 Contract: with ``--json`` an answer is one JSON value (a line an entry for what goes on); instants are ISO 8601 in UTC, durations seconds.
 Without, text for people, plain where it is no terminal.
+Not obvious: rich is imported by the first table; `report` needs none of it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from asynq_compat.errors import AsynqError
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _F = TypeVar("_F", bound=Callable[..., object])
 # Where it is no terminal nobody wants lines broken at 80 columns.
@@ -61,6 +60,8 @@ def span(duration: timedelta | None) -> str:
 
 def console() -> Console:
     """Return where answers for people go."""
+    from rich.console import Console
+
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
 
 
@@ -71,6 +72,9 @@ def print_text(text: str) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table without frames."""
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -79,8 +83,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console().print(table)
 
 
-def report(error: AsynqError, *, as_json: bool) -> None:
-    """Print an error on stderr."""
-    name = type(error).__name__
-    text = " ".join(str(error).split())
+def report(name: str, message: str, *, as_json: bool) -> None:
+    """Print an error, called `name`, on stderr: one line, a JSON object with `as_json`."""
+    text = " ".join(message.split())
     click.echo(json.dumps({"error": name, "message": text}) if as_json else f"asynq-compat: {text}", err=True)

@@ -1,35 +1,80 @@
 """Which broker does a command ask, and what does the one who waits see?
 
-Contract: the broker is opened at the first question and closed with the command. Progress goes to stderr, and only to a terminal.
+Contract: the broker is opened at the first question and closed with the command. What is said at the command line wins over the environment.
+Who only looks makes no file. Progress goes to stderr, and only to a terminal.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from asynq_compat.connect import open_broker
+from asynq_compat.cli.connection import chosen_target
+from asynq_compat.connect import choose, default_path, open_broker
 from asynq_compat.connect.checks import checked_path
-from asynq_compat.connect.opening import choose, default_path
 from asynq_compat.errors import InvalidArgumentError, UnsupportedByBroker
-from asynq_compat.ports import history as port
-from asynq_compat.targets import EmbeddedOpt
+from asynq_compat.targets import EmbeddedOpt, Target
 from asynq_compat.targets.local import DefaultFile
+
+if TYPE_CHECKING:
+    from asynq_compat.client import Client
+    from asynq_compat.inspector import Inspector
+    from asynq_compat.ports.broker import Broker
+    from asynq_compat.ports.history import History, Progress
 
 
 class Session:
-    """What all commands share."""
+    """What all commands share: the options that say where the tasks are."""
 
-    def __init__(self, url: str | None) -> None:
-        self._url = url
+    def __init__(self, connection: Mapping[str, object]) -> None:
+        self._connection = connection
+
+    def target(self, *, makes_file: bool) -> Target:
+        """Return where the tasks are.
+
+        Raises:
+            InvalidArgumentError: It is not clear, or it is a file that does not exist and is not to be made.
+        """
+        given = chosen_target(self._connection)
+        target, _ = choose(given, {} if given is not None else os.environ)
+        if isinstance(target, EmbeddedOpt) and not makes_file:
+            _refuse_a_missing_file(target)
+        return target
 
     @contextmanager
-    def history(self) -> Iterator[port.History]:
+    def broker(self) -> Iterator[Broker]:
+        """Open the broker to look at it, or to change what is there."""
+        broker = open_broker(self.target(makes_file=False), environment={})
+        try:
+            yield broker
+        finally:
+            broker.close()
+
+    @contextmanager
+    def inspector(self) -> Iterator[Inspector]:
+        """Open the broker; give an inspector of it."""
+        from asynq_compat.inspector import Inspector
+
+        with self.broker() as broker:
+            yield Inspector(broker)
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """Open the broker; give a client of it. A file is made where there is none."""
+        from asynq_compat.client import Client
+
+        broker = open_broker(self.target(makes_file=True), environment={})
+        try:
+            with Client(broker) as client:
+                yield client
+        finally:
+            broker.close()
+
+    @contextmanager
+    def history(self) -> Iterator[History]:
         """Open the broker; give its history.
 
         Raises:
@@ -37,26 +82,22 @@ class Session:
             UnsupportedByBroker: It keeps none.
             AsynqError: It cannot be opened.
         """
-        # What is said at the command line wins over the environment.
-        target, _ = choose(self._url or None, {} if self._url else os.environ)
-        if isinstance(target, EmbeddedOpt):
-            _refuse_a_missing_file(target)
-        broker = open_broker(target, environment={})
-        try:
+        with self.broker() as broker:
             if broker.history is None:
                 raise UnsupportedByBroker(
                     f"only journals have a history, {broker.address} keeps none; use a redpanda:// or sqlite:/// broker"
                 )
             yield broker.history
-        finally:
-            broker.close()
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[port.Progress]:
-        """Show how far a long reading has come, if somebody sees it."""
+    def progress(self, what: str) -> Iterator[Progress]:
+        """Show how far something long has come, if somebody sees it."""
         if not sys.stderr.isatty():
             yield _nobody_looks
             return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
             task = shown.add_task(what, total=None)

@@ -9,8 +9,9 @@ from itertools import islice
 
 import click
 
-from asynq_compat.cli.moments import MOMENT
 from asynq_compat.cli.output import json_option, print_json, print_table, print_text, span, when
+from asynq_compat.cli.past.moments import MOMENT
+from asynq_compat.cli.past.versions import activate
 from asynq_compat.cli.session import Session
 from asynq_compat.ports.history import LogEntry, PublishedQueue, QueueDifference, QueueSnapshot, Verification
 
@@ -24,6 +25,9 @@ _partition_option = click.option(
 @click.group()
 def journal() -> None:
     """Look into the journal of a queue (redpanda://, sqlite:///)."""
+
+
+journal.add_command(activate)
 
 
 @journal.command()

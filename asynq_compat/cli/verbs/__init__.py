@@ -1,0 +1,1 @@
+"""Which verbs of Asynq's own command line are there?"""
