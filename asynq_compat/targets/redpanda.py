@@ -6,19 +6,18 @@ Contract: values; nothing is opened here. A parameter of the URL is called like 
 
 from __future__ import annotations
 
-import math
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
 
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.options import Duration
-from asynq_compat.rules.go_url import GoURL, parse_go_int
-from asynq_compat.rules.keywords import suggesting_fields, unknown_keyword
+from asynq_compat.rules.go_url import GoURL
+from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.rules.limits import shown
+from asynq_compat.targets.parameters import TLS_PARAMETERS, Reader, integer, parameters_of, seconds, tls_config, word
 from asynq_compat.targets.partitioning import parse_partitions
 from asynq_compat.targets.tls import TLSConfig
 
@@ -78,7 +77,7 @@ def parse_redpanda(url: GoURL) -> RedpandaOpt:
     if not url.host:
         raise InvalidArgumentError(f"a {url.scheme}:// URL needs a broker, got none; write {url.scheme}://host:9092")
     parameters = _parameters(url)
-    tls = {name: parameters.pop(name) for name in list(parameters) if name in _TLS_PARAMETERS}
+    tls = {name: parameters.pop(name) for name in list(parameters) if name in TLS_PARAMETERS}
     if namespace := url.path.strip("/"):
         if "namespace" in parameters:
             raise InvalidArgumentError(
@@ -86,7 +85,7 @@ def parse_redpanda(url: GoURL) -> RedpandaOpt:
             )
         parameters["namespace"] = namespace
     read: dict[str, Any] = {name: _PARAMETERS[name](name, text) for name, text in parameters.items()}
-    read |= {"tls_config": _tls_config(tls), "username": url.username, "password": url.password or ""}
+    read |= {"tls_config": tls_config(tls), "username": url.username, "password": url.password or ""}
     target = RedpandaOpt(tuple(url.host.split(",")), **read)
     check_addresses(target.addresses, f"{url.scheme}://host:9092")
     return target
@@ -115,85 +114,18 @@ def check_addresses(addresses: Sequence[str], example: str) -> None:
 
 
 def _parameters(url: GoURL) -> dict[str, str]:
-    known = [*_PARAMETERS, *_TLS_PARAMETERS]
-    found: dict[str, str] = {}
-    for name, text in parse_qsl(url.query, keep_blank_values=True):
-        if name in {"username", "password"}:
-            raise InvalidArgumentError(
-                f"{name} is no parameter of a {url.scheme}:// URL; write {url.scheme}://user:password@host:9092, "
-                "or leave the password to password_file"
-            )
-        if name not in known:
-            raise unknown_keyword(name, known, kind="parameter", of=f"a {url.scheme}:// URL")
-        if name in found:
-            raise InvalidArgumentError(f"parameter {name} of a {url.scheme}:// URL is given twice; write it once")
-        if not text:
-            raise InvalidArgumentError(
-                f"parameter {name} of a {url.scheme}:// URL has no value; give one or leave it out"
-            )
-        found[name] = text
-    return found
+    login = f"write {url.scheme}://user:password@host:9092, or leave the password to password_file"
+    return parameters_of(url, [*_PARAMETERS, *TLS_PARAMETERS], {"username": login, "password": login})
 
 
-def _tls_config(given: Mapping[str, str]) -> TLSConfig | None:
-    read: dict[str, Any] = {
-        name.removeprefix("tls_"): _TLS_PARAMETERS[name](name, text) for name, text in given.items()
-    }
-    is_on = read.pop("tls", True)
-    if read and not is_on:
-        others = ", ".join(name for name in given if name != "tls")
-        raise InvalidArgumentError(f"tls=false contradicts {others}; leave one of them out")
-    return TLSConfig(**read) if given and is_on else None
-
-
-def _truth(name: str, text: str) -> bool:
-    truth = {"true": True, "1": True, "false": False, "0": False}.get(text.lower())
-    if truth is None:
-        raise InvalidArgumentError(f"parameter {name} must be true or false, got {shown(text)}")
-    return truth
-
-
-def _integer(name: str, text: str) -> int:
-    try:
-        return parse_go_int(text)
-    except ValueError:
-        raise InvalidArgumentError(
-            f"parameter {name} must be an integer, got {shown(text)}; for example {name}=3"
-        ) from None
-
-
-def _seconds(name: str, text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise InvalidArgumentError(
-            f"parameter {name} must be a number of seconds above 0, got {shown(text)}; for example {name}=5"
-        )
-    return seconds
-
-
-def _text(_: str, text: str) -> str:
-    return text
-
-
-_PARAMETERS: Mapping[str, Callable[[str, str], object]] = {
-    "namespace": _text,
-    "request_timeout": _seconds,
-    "replication_factor": _integer,
+_PARAMETERS: Mapping[str, Reader] = {
+    "namespace": word,
+    "request_timeout": seconds,
+    "replication_factor": integer,
     "partitions": lambda _, text: parse_partitions(text),
-    "client_id": _text,
-    "compression": _text,
-    "driver": _text,
-    "sasl_mechanism": _text,
-    "password_file": _text,
-}
-_TLS_PARAMETERS: Mapping[str, Callable[[str, str], object]] = {
-    "tls": _truth,
-    "tls_ca_file": _text,
-    "tls_cert_file": _text,
-    "tls_key_file": _text,
-    "tls_check_hostname": _truth,
-    "tls_insecure_skip_verify": _truth,
+    "client_id": word,
+    "compression": word,
+    "driver": word,
+    "sasl_mechanism": word,
+    "password_file": word,
 }

@@ -9,7 +9,8 @@ from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.go_url import parse_go_url
 from asynq_compat.targets.local import EmbeddedOpt, MemoryOpt, parse_memory, parse_sqlite
-from asynq_compat.targets.redis import REDIS_SCHEMES, RedisConnOpt
+from asynq_compat.targets.redis import RedisConnOpt
+from asynq_compat.targets.redis_urls import REDIS_URL_SCHEMES, parse_redis_url
 from asynq_compat.targets.redpanda import RedpandaOpt, parse_redpanda
 
 SCHEMES = "redis://, rediss://, redis-socket://, redpanda://, sqlite:///file or memory://"
@@ -34,13 +35,8 @@ def parse_url(url: str) -> Target:
     except ValueError as cause:
         what = "uri of a broker" if url.startswith(("redpanda:", "kafka:", "sqlite:", "memory:")) else "redis uri"
         raise InvalidArgumentError(f"asynq: could not parse {what}: {cause}") from None
-    if parts.scheme in {"redis", "rediss"} and parts.query_value("db"):
-        # Go ignores it, and would use another database than was meant.
-        raise InvalidArgumentError(
-            f"a {parts.scheme}:// URL names its database as its path, got a parameter db; write {parts.scheme}://host:6379/1"
-        )
-    if parts.scheme in REDIS_SCHEMES:
-        return REDIS_SCHEMES[parts.scheme](parts)
+    if parts.scheme in REDIS_URL_SCHEMES:
+        return parse_redis_url(parts)
     if parts.scheme in {"redpanda", "kafka"}:
         return parse_redpanda(parts)
     if parts.scheme == "sqlite":

@@ -1,7 +1,4 @@
-"""Does the Redis broker do what every broker must?
-
-Not obvious: uniqueness locks end by Redis's own clock. So when the test lets time pass, it takes it off their ttls.
-"""
+"""Does the Redis broker do what every broker must?"""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ from asynq_compat.testing.conformance.harness import QueueHarness
 from asynq_compat.testing.conformance.scenario import Scenario
 from asynq_compat.testing.conformance.traits import REDIS
 from tests.conformance.binding import harness, noon_clock, scenarios
+from tests.conformance.redis_time import age_locks
 
 
 @pytest.fixture
@@ -22,18 +20,11 @@ def queue(redis_url: str) -> Iterator[QueueHarness]:
     clock = noon_clock()
     address, _, db = redis_url.removeprefix("redis://").partition("/")
     broker = open_redis(RedisSettings(addr=address, db=int(db)), clock)
-    with redis.Redis.from_url(redis_url) as database:
-
-        def age_locks(seconds: float) -> None:
-            for key in database.keys("asynq:*:unique:*"):
-                left_ms = database.pttl(key) - round(seconds * 1000)
-                if left_ms > 0:
-                    database.pexpire(key, left_ms)
-                else:
-                    database.delete(key)
-
-        with harness(broker, clock, REDIS, let_pass=age_locks) as queue:
-            yield queue
+    with (
+        redis.Redis.from_url(redis_url) as database,
+        harness(broker, clock, REDIS, let_pass=lambda seconds: age_locks(database, seconds)) as queue,
+    ):
+        yield queue
     broker.close()
 
 

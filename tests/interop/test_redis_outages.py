@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from asynq_compat.brokers.redis.commands import command
-from asynq_compat.brokers.redis.link import Link
+from asynq_compat.brokers.redis.link import ServerLink
 from asynq_compat.brokers.redis.open import RedisSettings, open_redis
 from asynq_compat.engine.settler import Settler
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
@@ -274,17 +274,17 @@ def test_a_queue_that_cannot_be_read_keeps_no_task_of_another_queue(redis_url: s
 @pytest.mark.redis
 def test_all_idle_connections_are_let_go_of_when_one_broke(redis_url: str) -> None:
     """Redis restarted: each of them would cost one more request that may have happened twice."""
-    link = Link(settings_of(redis_url))
+    link = ServerLink(settings_of(redis_url))
     try:
-        lent = [link._pool.lend() for _ in range(8)]
+        lent = [link.node.pool.lend() for _ in range(8)]
         for connection in lent:
             connection.open()
-            link._pool.give_back(connection)
+            link.node.pool.give_back(connection)
         with redis.Redis.from_url(redis_url) as raw:
             raw.client_kill_filter(_type="normal", skipme=True)
 
         assert link.ask(command(b"PING")) == b"PONG"
-        assert len(link._pool._idle) == 1
+        assert len(link.node.pool._idle) == 1
     finally:
         link.close()
 

@@ -7,9 +7,8 @@ may do everything; who logs in may do what `allow` says, `admin` all. Certificat
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
-from tests.services.installing import need_tool, run
+from tests.services.certificates import Certificates
 from tests.services.kafka import KafkaCluster
 from tests.services.ports import HOST, free_ports
 from tests.services.waiting import wait_until
@@ -18,38 +17,6 @@ _LISTENERS = {"SASL": "SASL_PLAINTEXT", "SASLTLS": "SASL_SSL", "TLS": "SSL", "MT
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 USERS = {"admin": "adm1n-pw", "alice": "al1ce-pw", "bob": "b0b-pw", "carol": "car0l-pw"}
-
-
-class Certificates:
-    """An authority, what it signed for a broker on 127.0.0.1 and for a client, and an authority that signed nothing."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self._folder = folder
-        self._openssl = need_tool("openssl", "openssl")
-        self.ca = self._authority("ca")
-        self.other_ca = self._authority("other")
-        self.server = self._signed("server", "subjectAltName=IP:127.0.0.1")
-        self.client = self._signed("client", "extendedKeyUsage=clientAuth")
-        self.client_key = folder / "client.key"
-
-    def _authority(self, name: str) -> Path:
-        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key"]
-        self._run("req", "-x509", *key, "-days", "30", "-out", f"{name}.crt", "-subj", f"/CN={name}")
-        return self._folder / f"{name}.crt"
-
-    def _signed(self, name: str, extension: str) -> Path:
-        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key"]
-        self._run("req", *key, "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (self._folder / f"{name}.ext").write_text(f"{extension}\n")
-        authority = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", f"{name}.ext"]
-        self._run("x509", "-req", "-in", f"{name}.csr", *authority, "-days", "30", "-out", f"{name}.crt")
-        parts = (self._folder / f"{name}.{part}" for part in ("key", "crt"))
-        (self._folder / f"{name}.pem").write_text("".join(part.read_text() for part in parts))
-        return self._folder / f"{name}.crt"
-
-    def _run(self, *arguments: str) -> None:
-        run([self._openssl, *arguments], cwd=self._folder)
 
 
 class SecureKafka(KafkaCluster):

@@ -55,7 +55,81 @@ REDIS_URIS: list[tuple[str, Target]] = [
 @pytest.mark.parametrize(("uri", "target"), REDIS_URIS, ids=[uri for uri, _ in REDIS_URIS])
 def test_a_redis_uri_means_what_it_means_in_go(uri: str, target: Target) -> None:
     assert parse_redis_uri(uri) == target
-    assert parse_redis_uri(uri) == (parse_url(uri) if "://" in uri else target)
+    assert parse_redis_uri(uri) == (parse_url(uri) if "://" in uri and "?x=y" not in uri else target)
+
+
+_CA = TLSConfig(ca_file="ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        (
+            "redis://ignored:pw@h:1/2?username=worker&dial_timeout=1.5&read_timeout=-1&write_timeout=2&pool_size=7",
+            RedisClientOpt("h:1", "worker", "pw", 2, 1.5, -1.0, 2.0, 7),
+        ),
+        (
+            "rediss://h.example:1?tls_ca_file=ca.pem",
+            RedisClientOpt("h.example:1", tls_config=TLSConfig(server_name="h.example", ca_file="ca.pem")),
+        ),
+        (
+            "rediss://h:1?tls_cert_file=c&tls_key_file=k&tls_server_name=n&tls_check_hostname=false",
+            RedisClientOpt(
+                "h:1", tls_config=TLSConfig(server_name="n", cert_file="c", key_file="k", check_hostname=False)
+            ),
+        ),
+        (
+            "rediss://h:1?tls_insecure_skip_verify=true",
+            RedisClientOpt("h:1", tls_config=TLSConfig(server_name="h", insecure_skip_verify=True)),
+        ),
+        ("redis-socket:///r.sock?db=2&username=u", RedisClientOpt("/r.sock", "u", db=2, network="unix")),
+        (
+            "redis-sentinel://:spw@h1:1,h2:2?master=m&db=3&username=u&password=pw&sentinel_username=su&tls_ca_file=ca.pem",
+            RedisFailoverClientOpt(
+                master_name="m",
+                sentinel_addrs=("h1:1", "h2:2"),
+                sentinel_username="su",
+                sentinel_password="spw",
+                username="u",
+                password="pw",
+                db=3,
+                tls_config=_CA,
+            ),
+        ),
+        (
+            "redis-cluster://:pw@h1:1,h2:2?username=u&max_redirects=8&tls_ca_file=ca.pem",
+            RedisClusterClientOpt(addrs=("h1:1", "h2:2"), username="u", password="pw", max_redirects=8, tls_config=_CA),
+        ),
+        ("redis-cluster://h?tls=true", RedisClusterClientOpt(addrs=("h",), tls_config=TLSConfig())),
+        ("redis-cluster://h?tls=false", RedisClusterClientOpt(addrs=("h",))),
+    ],
+)
+def test_a_broker_s_url_has_parameters_beyond_go_s(url: str, target: Target) -> None:
+    assert parse_url(url) == target
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("redis://h?pol_size=3", "unknown parameter 'pol_size' of a redis:// URL; did you mean pool_size=?"),
+        ("redis://h?tls_ca_file=ca.pem", "unknown parameter 'tls_ca_file' of a redis:// URL"),
+        ("redis://h?db=1", "db is no parameter of a redis:// URL; write redis://host:6379/1"),
+        ("redis://h?password=secret", "password is no parameter of a redis:// URL; write redis://:password@host:6379"),
+        ("redis://h?read_timeout=soon", "read_timeout must be a number of seconds above 0, or -1 for no limit, got"),
+        ("redis://h?pool_size=many", "pool_size must be an integer, got 'many'"),
+        ("redis-sentinel://h?maste=m", "did you mean master=?"),
+        ("redis-cluster://", "a redis-cluster:// URL needs a node, got none; write redis-cluster://host:6379"),
+        ("redis-cluster://h/1", "a cluster has one database"),
+        ("redis-cluster://h?db=1", "a cluster has one database"),
+        ("redis-cluster://h?pool_size=1", "unknown parameter 'pool_size' of a redis-cluster:// URL"),
+        ("redis-cluster://h?tls=false&tls_ca_file=x", "tls=false contradicts tls_ca_file"),
+    ],
+)
+def test_a_parameter_of_redis_that_makes_no_sense_is_told(url: str, text: str) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match=re.escape(text)) as caught:
+        parse_url(url)
+
+    assert "secret" not in str(caught.value)
 
 
 _PREFIX = "asynq: could not parse redis uri: "

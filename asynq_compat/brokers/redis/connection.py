@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from redis import exceptions
@@ -17,77 +17,25 @@ from redis.connection import Connection, UnixDomainSocketConnection
 from redis.retry import Retry
 
 from asynq_compat.brokers.redis.commands import Answer, Reply
-from asynq_compat.brokers.redis.refusals import NoHandshakeError, refusal_of
-from asynq_compat.errors import InvalidArgumentError
-from asynq_compat.rules.limits import shown
+from asynq_compat.brokers.redis.refusals import NoHandshakeError, NoWelcomeError, SlowSendError, refusal_of
+from asynq_compat.brokers.redis.settings import RedisSettings
 
-DEFAULT_ADDR = "localhost:6379"
-DEFAULT_PORT = 6379
-_PORT_MAX = 65_535
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedisSettings:
-    """Where a Redis is and how to talk to it.
-
-    Attributes:
-        network: "tcp" or "unix".
-        addr: ``host:port``, or the path of a socket.
-        username: Sent only with a password.
-        password: Never shown.
-        db: Number of the database.
-        dial_timeout_s: How long connecting may take.
-        read_timeout_s: How long an answer may take; None waits for ever.
-        write_timeout_s: How long sending may take; None: as `read_timeout_s`.
-        pool_size: Most connections at once, without those that wait for tasks; None: 10 for each CPU.
-        tls: True for the system's certificates, or a context.
-        server_name: Name that the certificate must bear; "": the host.
-    """
-
-    network: str = "tcp"
-    addr: str = DEFAULT_ADDR
-    username: str = ""
-    password: str = field(default="", repr=False)
-    db: int = 0
-    dial_timeout_s: float = 5.0
-    read_timeout_s: float | None = 3.0
-    write_timeout_s: float | None = None
-    pool_size: int | None = None
-    tls: bool | ssl.SSLContext = False
-    server_name: str = ""
-
-    @property
-    def host_and_port(self) -> tuple[str, int]:
-        """The host and the port of a TCP address; IPv6 hosts may stand in brackets."""
-        host, separator, port = self.addr.rpartition(":")
-        if not separator or not port.isdigit():
-            return self.addr.strip("[]"), DEFAULT_PORT
-        return host.strip("[]"), int(port)
-
-    def check_addr(self) -> None:
-        """Refuse an address that cannot even be looked up.
-
-        Raises:
-            InvalidArgumentError: Its host is no host name, or its port is out of range.
-        """
-        if self.network == "unix":
-            return
-        host, port = self.host_and_port
-        try:
-            host.encode("idna")
-        except UnicodeError:
-            host = ""
-        if not host or "\0" in host or port > _PORT_MAX:
-            raise InvalidArgumentError(f"addr must be host:port, got {shown(self.addr)}; for example {DEFAULT_ADDR}")
+Whereabouts = Callable[[], tuple[str, int]]
 
 
 class RedisConnection:
-    """One connection, closed at first. Its methods raise redis-py's exceptions or OSError, and are of no more use then."""
+    """One connection, closed at first. Its methods raise redis-py's exceptions or OSError, and are of no more use then.
 
-    __slots__ = ("_inner",)
+    Args:
+        settings: Where to, and how.
+        whereabouts: Says to which host and port, asked each time that it is opened; None: those of the settings.
+    """
 
-    def __init__(self, settings: RedisSettings) -> None:
+    __slots__ = ("_inner", "_whereabouts")
+
+    def __init__(self, settings: RedisSettings, whereabouts: Whereabouts | None = None) -> None:
         self._inner: Any = _new(settings)
+        self._whereabouts = whereabouts
 
     @property
     def socket(self) -> socket.socket | None:
@@ -98,6 +46,8 @@ class RedisConnection:
     def open(self) -> None:
         """Connect and authenticate, unless that was done."""
         if self._inner._sock is None:  # noqa: SLF001 - as above
+            if self._whereabouts is not None:
+                self._inner.host, self._inner.port = self._whereabouts()
             self._inner.connect()
 
     def send(self, packed: bytes) -> None:
@@ -123,6 +73,36 @@ class RedisConnection:
         self._inner.disconnect()
 
 
+class _UnevenConnection(RedisConnection):
+    """A connection that may take another time to send than to answer. The others are spared two calls into the kernel a request."""
+
+    __slots__ = ("_read_timeout_s", "_write_timeout_s")
+
+    def __init__(self, settings: RedisSettings, whereabouts: Whereabouts | None) -> None:
+        super().__init__(settings, whereabouts)
+        self._read_timeout_s = settings.read_timeout_s
+        self._write_timeout_s = settings.write_timeout_s
+
+    def send(self, packed: bytes) -> None:
+        """Send packed commands."""
+        open_socket = self.socket
+        if open_socket is not None:
+            open_socket.settimeout(self._write_timeout_s)
+        try:
+            super().send(packed)
+        except exceptions.TimeoutError as error:
+            raise SlowSendError(f"{self._write_timeout_s:g} s were not enough to send") from error
+        if open_socket is not None:
+            open_socket.settimeout(self._read_timeout_s)
+
+
+def new_connection(settings: RedisSettings, whereabouts: Whereabouts | None = None) -> RedisConnection:
+    """Return a connection, not opened yet."""
+    if settings.write_timeout_s == settings.read_timeout_s:
+        return RedisConnection(settings, whereabouts)
+    return _UnevenConnection(settings, whereabouts)
+
+
 class _TcpConnection(Connection):
     """A connection over TCP, with TLS when there is a context: redis-py takes no context of the caller's."""
 
@@ -137,7 +117,7 @@ class _TcpConnection(Connection):
             return plain
         try:
             plain.settimeout(self.socket_connect_timeout)
-            secure = self._tls_context.wrap_socket(plain, server_hostname=self._server_name)
+            secure = self._tls_context.wrap_socket(plain, server_hostname=self._server_name or self.host)
             secure.settimeout(self.socket_timeout)
         except TimeoutError as error:
             plain.close()
@@ -146,6 +126,14 @@ class _TcpConnection(Connection):
             plain.close()
             raise
         return secure
+
+    def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001 - redis-py's
+        try:
+            super().on_connect_check_health(check_health)
+        except exceptions.ConnectionError as error:
+            if type(error) is not exceptions.ConnectionError or "max number of clients" in str(error):
+                raise
+            raise NoWelcomeError(has_tls=self._tls_context is not None) from error
 
 
 class _UnixConnection(UnixDomainSocketConnection):
@@ -169,6 +157,4 @@ def _new(settings: RedisSettings) -> object:
         return _UnixConnection(path=settings.addr, **options)  # type: ignore[no-untyped-call]  # redis-py's is not annotated
     host, port = settings.host_and_port
     context = ssl.create_default_context() if settings.tls is True else settings.tls or None
-    return _TcpConnection(
-        host=host, port=port, tls_context=context, server_name=settings.server_name or host, **options
-    )
+    return _TcpConnection(host=host, port=port, tls_context=context, server_name=settings.server_name, **options)

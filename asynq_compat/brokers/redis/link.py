@@ -1,8 +1,8 @@
 """How does a request reach Redis, and what happens when the connection breaks?
 
-Contract: thread-safe; one round trip for any number of commands; connections are opened when needed and kept. A broken connection, a
-read timeout and replies that pass (LOADING, READONLY, ...) are tried again up to three times with a back-off of 8 to 512 ms, as
-go-redis does, but not once the dial timeout is over. Scripts that Redis does not know are loaded and run again. Errors are ours.
+Contract: thread-safe; one round trip for any number of commands. A broken connection, a read timeout and replies that pass (LOADING,
+READONLY, ...) are tried again up to three times with a back-off of 8 to 512 ms, as go-redis does, but not once the dial timeout is over.
+With sentinels they are tried again until it is over: a new master takes seconds to be chosen. Errors are ours.
 Not obvious: a request sent again after its answer was lost may happen twice; `Exchange.was_resent` tells the caller.
 Source: docs/semantics.md, "connection options", trap P13.
 """
@@ -10,23 +10,22 @@ Source: docs/semantics.md, "connection options", trap P13.
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from redis import exceptions
-
 from asynq_compat.brokers.redis.commands import Answer, Command, Refusal, Reply
-from asynq_compat.brokers.redis.connection import RedisConnection, RedisSettings
-from asynq_compat.brokers.redis.pool import Pool
+from asynq_compat.brokers.redis.connection import RedisConnection, Whereabouts
+from asynq_compat.brokers.redis.node import FAILURES, Node
 from asynq_compat.brokers.redis.refusals import PASSING, direct_cause, is_passing, refused, unavailable
+from asynq_compat.brokers.redis.settings import RedisSettings
 from asynq_compat.errors import AsynqError
 from asynq_compat.wire.hot_record import hot_record
 
 _RETRIES_MAX = 3
 _BACKOFF_MIN_S, _BACKOFF_MAX_S = 0.008, 0.512
-_SEND_BYTES = 32_768
-_FAILURES = (exceptions.RedisError, OSError, UnicodeDecodeError)
 
 
 @hot_record
@@ -37,14 +36,13 @@ class Exchange:
     was_resent: bool
 
 
-class Link:
-    """The way to one Redis."""
+class Link(ABC):
+    """The way to one Redis, whatever it consists of."""
 
     def __init__(self, settings: RedisSettings) -> None:
-        self.address = settings.addr
-        self._settings = settings
-        self._pool = Pool(settings)
-        self._is_closed = threading.Event()
+        self.address = settings.address
+        self.settings = settings
+        self.is_closed = threading.Event()
 
     def ask(self, command: Command) -> Reply:
         """Return the answer to one command.
@@ -60,118 +58,103 @@ class Link:
             raise refused(self.address, answer)
         return answer
 
+    @abstractmethod
     def run(self, commands: Sequence[Command]) -> Exchange:
         """Send `commands` in one round trip and return one answer each, same order; refusals are answers.
 
         Raises:
             AsynqError: No answers; `may_have_happened` when the commands may have run.
         """
-        answers: list[Answer] = [None] * len(commands)
-        open_indexes = list(range(len(commands)))
-        give_up_at = time.monotonic() + self._settings.dial_timeout_s
-        attempt, was_resent = 0, False
-        while True:
-            failure = self._attempt([commands[index] for index in open_indexes])
-            if isinstance(failure, list):
-                for index, answer in zip(open_indexes, failure, strict=True):
-                    answers[index] = answer
-                open_indexes = [index for index in open_indexes if self._is_open(answers[index])]
-                if not open_indexes or attempt == _RETRIES_MAX or time.monotonic() > give_up_at:
-                    return Exchange(answers, was_resent)
-            else:
-                was_resent = was_resent or failure.was_sent
-                can_pass = is_passing(failure.error) and attempt < _RETRIES_MAX and time.monotonic() < give_up_at
-                if not can_pass or failure.has_dialled_too_long or self._is_closed.is_set():
-                    outage = self._outage(failure.error, was_sent=was_resent)
-                    raise outage from direct_cause(failure.error)
-            self._is_closed.wait(_backoff_s(attempt))
-            attempt += 1
 
-    def dedicated(self) -> RedisConnection:
+    @abstractmethod
+    def dedicated(self, key: bytes = b"") -> RedisConnection:
         """Return an open connection outside the pool: the caller owns it.
+
+        Args:
+            key: It is to lead where this key is; empty: anywhere.
 
         Raises:
             AsynqError: It cannot be opened.
         """
-        connection = RedisConnection(self._settings)
-        try:
-            connection.open()
-        except _FAILURES as error:
-            outage = self._outage(error, was_sent=False)
-            raise outage from direct_cause(error)
-        return connection
 
+    @abstractmethod
+    def heed(self, refusal: Refusal) -> None:
+        """Take note of what a dedicated connection was answered: its key may have gone elsewhere."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close all connections. Legal twice."""
-        self._is_closed.set()
-        self._pool.close()
 
-    def _is_open(self, answer: Answer) -> bool:
-        return isinstance(answer, Refusal) and answer.code in PASSING
-
-    def _attempt(self, commands: Sequence[Command]) -> list[Answer] | _Failure:
-        connection = self._pool.lend()
-        was_sent = False
-        try:
-            connection.open()
-            was_sent = True
-            answers = _exchange(connection, commands)
-            unknown = [
-                at for at, answer in enumerate(answers) if isinstance(answer, Refusal) and answer.code == "NOSCRIPT"
-            ]
-            if unknown:
-                self._load(connection, [commands[at] for at in unknown])
-                for at, answer in zip(unknown, _exchange(connection, [commands[at] for at in unknown]), strict=True):
-                    answers[at] = answer
-            return answers
-        except _FAILURES as error:
-            connection.close()
-            self._pool.drop_idle()
-            # What is not even let in, or meets a Redis that loads, has not happened.
-            was_sent = was_sent and not isinstance(error, exceptions.AuthenticationError | exceptions.BusyLoadingError)
-            return _Failure(error, was_sent, not was_sent and isinstance(error, exceptions.TimeoutError | TimeoutError))
-        except BaseException:
-            connection.close()
-            raise
-        finally:
-            self._pool.give_back(connection)
-
-    def _load(self, connection: RedisConnection, commands: Sequence[Command]) -> None:
-        scripts = {command.script for command in commands if command.script is not None}
-        for answer in _exchange(connection, [Command(script.load) for script in scripts]):
-            self.accept(answer)
-
-    def _outage(self, error: Exception, *, was_sent: bool) -> AsynqError:
+    def outage(self, error: Exception, *, was_sent: bool) -> AsynqError:
+        """Return the error that stands for `error` of redis-py or a socket."""
         return unavailable(
             self.address,
             error,
             was_sent=was_sent,
-            dial_timeout_s=self._settings.dial_timeout_s,
-            read_timeout_s=self._settings.read_timeout_s,
+            dial_timeout_s=self.settings.dial_timeout_s,
+            read_timeout_s=self.settings.read_timeout_s,
         )
 
 
-@hot_record
-class _Failure:
-    error: Exception
-    was_sent: bool
-    has_dialled_too_long: bool
+class ServerLink(Link):
+    """The way to one server.
+
+    Args:
+        settings: Where it is, and how it is talked to.
+        whereabouts: Says where it is now, where that changes; None: where the settings say.
+    """
+
+    def __init__(self, settings: RedisSettings, whereabouts: Whereabouts | None = None) -> None:
+        super().__init__(settings)
+        self.node = Node(settings, whereabouts)
+        self._retries_max = sys.maxsize if whereabouts else _RETRIES_MAX
+
+    def run(self, commands: Sequence[Command]) -> Exchange:
+        """Send `commands`; see `Link`."""
+        answers: list[Answer] = [None] * len(commands)
+        open_indexes = list(range(len(commands)))
+        give_up_at = time.monotonic() + self.settings.dial_timeout_s
+        attempt, was_resent = 0, False
+        while True:
+            failure = self.node.attempt([commands[index] for index in open_indexes])
+            if isinstance(failure, list):
+                for index, answer in zip(open_indexes, failure, strict=True):
+                    answers[index] = answer
+                open_indexes = [index for index in open_indexes if is_open(answers[index])]
+                if not open_indexes or attempt == self._retries_max or time.monotonic() > give_up_at:
+                    return Exchange(answers, was_resent)
+            else:
+                was_resent = was_resent or failure.was_sent
+                can_pass = is_passing(failure.error) and attempt < self._retries_max and time.monotonic() < give_up_at
+                if not can_pass or failure.has_dialled_too_long or self.is_closed.is_set():
+                    outage = self.outage(failure.error, was_sent=was_resent)
+                    raise outage from direct_cause(failure.error)
+            self.is_closed.wait(backoff_s(attempt))
+            attempt += 1
+
+    def dedicated(self, key: bytes = b"") -> RedisConnection:  # noqa: ARG002 - all keys are there
+        """Return an open connection outside the pool; see `Link`."""
+        try:
+            return self.node.dial()
+        except FAILURES as error:
+            outage = self.outage(error, was_sent=False)
+            raise outage from direct_cause(error)
+
+    def heed(self, refusal: Refusal) -> None:
+        """Do nothing: there is no elsewhere."""
+
+    def close(self) -> None:
+        """Close all connections. Legal twice."""
+        self.is_closed.set()
+        self.node.close()
 
 
-def _exchange(connection: RedisConnection, commands: Sequence[Command]) -> list[Answer]:
-    parts: list[bytes] = []
-    size_bytes = 0
-    for command in commands:
-        parts.append(command.packed)
-        size_bytes += len(parts[-1])
-        if size_bytes > _SEND_BYTES:  # Redis begins while the rest is packed.
-            connection.send(b"".join(parts))
-            parts, size_bytes = [], 0
-    if parts:
-        connection.send(b"".join(parts))
-    return [connection.receive() for _ in commands]
+def is_open(answer: Answer) -> bool:
+    """Return True for a refusal that may soon be none."""
+    return isinstance(answer, Refusal) and answer.code in PASSING
 
 
-def _backoff_s(attempt: int) -> float:
-    step_s: float = _BACKOFF_MIN_S * 2**attempt
+def backoff_s(attempt: int) -> float:
+    """Return how long to wait after this many failures."""
+    step_s: float = _BACKOFF_MIN_S * 2 ** min(attempt, 16)
     return min(_BACKOFF_MIN_S + random.random() * step_s, _BACKOFF_MAX_S)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from asynq_compat.brokers.redis.administering import RedisAdministering
 from asynq_compat.brokers.redis.commands import command
-from asynq_compat.brokers.redis.connection import RedisSettings
 from asynq_compat.brokers.redis.consuming import RedisConsuming
 from asynq_compat.brokers.redis.inspecting import RedisInspecting
-from asynq_compat.brokers.redis.link import Link
+from asynq_compat.brokers.redis.link import ServerLink
 from asynq_compat.brokers.redis.maintaining import RedisMaintaining
 from asynq_compat.brokers.redis.producing import RedisProducing
 from asynq_compat.brokers.redis.registering import RedisRegistering
+from asynq_compat.brokers.redis.settings import RedisSettings
 from asynq_compat.brokers.redis.signalling import RedisSignalling
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.maintaining import Duty
@@ -34,14 +34,14 @@ def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
     """
     settings.check_addr()
     clock = clock or SystemClock()
-    link = Link(settings)
+    link = ServerLink(settings)
 
     def ping() -> None:
         link.ask(command(b"PING"))
 
     return Broker(
         family="redis",
-        address=settings.addr,
+        address=settings.address,
         producing=RedisProducing(link, clock),
         consuming=RedisConsuming(link, clock),
         maintaining=RedisMaintaining(link, clock),

@@ -26,6 +26,9 @@ from asynq_compat.brokers.redis.waking import Waker, readable
 from asynq_compat.errors import AsynqError
 
 _BLOCK_S = 5  # So that Redis lets go of connections whose client vanished.
+_SILENCE_MAX_S = (
+    2 * _BLOCK_S
+)  # After it the connection is dead, whatever TCP says: the other end answers when it has blocked long enough.
 _BACKOFF_MIN_S = 0.008
 _RECONNECT_S = 1.0
 
@@ -36,9 +39,11 @@ class Peek:
     def __init__(self, link: Link, keys: QueueKeys, backoff_max_s: float) -> None:
         self._link = link
         self._backoff_max_s = max(backoff_max_s, _BACKOFF_MIN_S)
+        self._key = keys.pending
         self._command = command(b"BLMOVE", keys.pending, keys.pending, b"RIGHT", b"RIGHT", _BLOCK_S).packed
         self._connection: RedisConnection | None = None
         self._is_armed = False
+        self._armed_at = 0.0
         self._backoff_s = 0.0
         self._has_rung = False
         self.arm_at = 0.0
@@ -55,13 +60,15 @@ class Peek:
             self._has_rung = False
             self._backoff_s = min(max(2 * self._backoff_s, _BACKOFF_MIN_S), self._backoff_max_s)
             self.arm_at = now + self._backoff_s
+        if self._is_armed and now > self._armed_at + _SILENCE_MAX_S:
+            self._fail(now)
         if self._is_armed or self.is_unsupported or now < self.arm_at:
             return
         try:
             if self._connection is None:
-                self._connection = self._link.dedicated()
+                self._connection = self._link.dedicated(self._key)
             self._connection.send(self._command)
-            self._is_armed = True
+            self._is_armed, self._armed_at = True, now
         except (exceptions.RedisError, OSError, AsynqError):
             self._fail(now)
 
@@ -77,6 +84,7 @@ class Peek:
             return True  # Whoever asks next hears of the outage.
         self._is_armed = False
         if isinstance(answer, Refusal):
+            self._link.heed(answer)
             self.is_unsupported = answer.code == "NOPERM" or "unknown command" in answer.text
             self._fail(now)
             return False

@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import threading
 
-from asynq_compat.brokers.redis.connection import RedisConnection, RedisSettings
+from asynq_compat.brokers.redis.connection import RedisConnection, Whereabouts, new_connection
+from asynq_compat.brokers.redis.settings import RedisSettings
 from asynq_compat.errors import BrokerUnavailableError
 
 
 class Pool:
-    """The connections of one link."""
+    """The connections to one server; `whereabouts` as in `RedisConnection`."""
 
-    def __init__(self, settings: RedisSettings) -> None:
+    def __init__(self, settings: RedisSettings, whereabouts: Whereabouts | None = None) -> None:
         self._settings = settings
+        self._whereabouts = whereabouts
         self._size = settings.pool_size or 10 * (os.cpu_count() or 1)
         self._is_closed = False
         self._begin()
@@ -39,17 +41,17 @@ class Pool:
         wait_s = None if self._settings.read_timeout_s is None else self._settings.read_timeout_s + 1
         if not self._places.acquire(timeout=wait_s):
             raise BrokerUnavailableError(
-                f"all {self._size} connections to redis at {self._settings.addr} are in use; raise pool_size"
+                f"all {self._size} connections to redis at {self._settings.address} are in use; raise pool_size"
             )
         with self._lock:
             if self._is_closed:
                 self._places.release()
                 raise BrokerUnavailableError(
-                    f"the connection to redis at {self._settings.addr} was closed by this program"
+                    f"the connection to redis at {self._settings.address} was closed by this program"
                 )
             if self._idle:
                 return self._idle.pop()
-        return RedisConnection(self._settings)
+        return new_connection(self._settings, self._whereabouts)
 
     def give_back(self, connection: RedisConnection) -> None:
         """Take a connection back, open or not."""

@@ -23,6 +23,12 @@ class Script:
 
     __slots__ = ("key_count", "load", "name", "sha", "text")
 
+    @property
+    def commands(self) -> frozenset[str]:
+        """The commands that it runs: what a user needs rights to, besides EVALSHA."""
+        first = re.findall(r"\b(?:redis\.p?)?call\(([^,]*),", self.text)
+        return frozenset(name.lower() for one in first for name in re.findall(r"""['"]([A-Za-z]+)['"]""", one))
+
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
@@ -58,3 +64,13 @@ def script(name: str) -> Script:
             line = (FOLDER / "fragments" / f"{line.removeprefix(_INCLUDE)}.lua").read_text(encoding="utf-8").rstrip()
         lines.append(line)
     return Script(name, "\n".join(lines) + "\n")
+
+
+def all_scripts() -> list[Script]:
+    """Return all transitions."""
+    return [script(path.stem) for path in sorted(FOLDER.glob("*.lua"))]
+
+
+def script_of(sha: bytes) -> Script | None:
+    """Return the transition whose text has this SHA-1, if it is ours."""
+    return next((one for one in all_scripts() if one.sha == sha), None)

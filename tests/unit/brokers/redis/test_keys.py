@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from asynq_compat.brokers.redis.commands import command, pack
-from asynq_compat.brokers.redis.connection import RedisSettings
 from asynq_compat.brokers.redis.keys import queue_keys, server_key, utc_day, workers_key
+from asynq_compat.brokers.redis.settings import RedisSettings
 
 
 def test_a_queues_keys_share_its_hash_tag() -> None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from asynq_compat.brokers.redis.connection import RedisSettings
 from asynq_compat.brokers.redis.lease_term import WallClockTerm
-from asynq_compat.brokers.redis.link import Link
+from asynq_compat.brokers.redis.link import ServerLink
+from asynq_compat.brokers.redis.settings import RedisSettings
 from asynq_compat.brokers.redis.settling import SettleCall, Settling
 from asynq_compat.ports.consuming import Lease, SettleKind, Settlement, SettleOutcome
 from asynq_compat.testing.clock import VirtualClock
@@ -30,7 +30,7 @@ def settlement(
 
 def plan(settlements: Sequence[Settlement]) -> tuple[list[SettleCall], list[SettleOutcome]]:
     outcomes = [SettleOutcome.NOT_HELD] * len(settlements)
-    link = Link(RedisSettings())  # Opens nothing.
+    link = ServerLink(RedisSettings())  # Opens nothing.
     return Settling(link, CLOCK).plan(settlements, range(len(settlements)), outcomes), outcomes
 
 
