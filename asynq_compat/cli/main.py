@@ -22,6 +22,7 @@ PLACES = {
     "stats": Place("verbs.stats", "stats", "Show how many tasks there are, by state and by queue."),
     "queue": Place("verbs.queue", "queue", "Look at queues, pause and remove them.", ("queues",)),
     "task": Place("verbs.task", "task", "Look at tasks, enqueue, run, archive, delete and cancel them.", ("tasks",)),
+    "worker": Place("running.worker", "worker", "Run tasks with the handler that stands at MODULE:NAME."),
     "version": Place("verbs.version", "version", "Show which version this is."),
     "history": Place("past.history", "history", "Tell what happened to a task."),
     "journal": Place("past.journal", "journal", "Look into the journal of a queue (redpanda://, sqlite:///)."),

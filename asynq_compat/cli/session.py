@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from asynq_compat.cli.connection import chosen_target
-from asynq_compat.connect import choose, default_path, open_broker
+from asynq_compat.connect import VARIABLE, choose, default_path, open_broker
 from asynq_compat.connect.checks import checked_path
 from asynq_compat.errors import InvalidArgumentError, UnsupportedByBroker
 from asynq_compat.targets import EmbeddedOpt, Target
@@ -43,6 +43,20 @@ class Session:
         if isinstance(target, EmbeddedOpt) and not makes_file:
             _refuse_a_missing_file(target)
         return target
+
+    def claimed_target(self) -> Target | None:
+        """Return where this process's tasks are, for who runs user code: what is said at the command line holds for that code too.
+
+        Raises:
+            InvalidArgumentError: It is not clear.
+        """
+        given = chosen_target(self._connection)
+        if isinstance(given, str):
+            os.environ[VARIABLE] = given
+        elif given is not None:
+            os.environ.pop(VARIABLE, None)
+        self.target(makes_file=True)
+        return None if isinstance(given, str) else given
 
     @contextmanager
     def broker(self) -> Iterator[Broker]:

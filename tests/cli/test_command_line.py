@@ -54,7 +54,7 @@ def test_what_help_says_of_a_command_is_what_the_command_says() -> None:
         command = place.load()
 
         assert command.name == name
-        assert (command.help or "").startswith(place.help.removesuffix(".")), "cli/main.py has its beginning"
+        assert (command.help or "").startswith(place.help.removesuffix(".")), f"cli/main.py: {name}"
 
 
 def test_a_mistyped_command_is_told_the_nearest(ask: Ask) -> None:

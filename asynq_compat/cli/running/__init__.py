@@ -1,0 +1,1 @@
+"""What does the command line run until it is told to stop?"""
