@@ -8,7 +8,6 @@ Not obvious: an `enqueue` that is cancelled may be stored all the same.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -16,13 +15,12 @@ from typing import Self, TypeVar, Unpack
 
 from asynq_compat.client import as_items, check_context, refusal, told, with_keywords
 from asynq_compat.compose import EnqueueItem, compose, compose_many
-from asynq_compat.connect import BrokerTarget, choose, open_broker
+from asynq_compat.connect import BrokerTarget, check_target, clock_for, open_broker
 from asynq_compat.context import Context
 from asynq_compat.engine.async_enqueuer import AsyncEnqueuer
 from asynq_compat.errors import AsynqError, ServerStateError
 from asynq_compat.options import Option, OptionKeywords
 from asynq_compat.ports.broker import Broker
-from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.company import Company
 from asynq_compat.rules.keywords import suggesting_fields
@@ -36,11 +34,10 @@ class AsyncClient:
     """Enqueues tasks from coroutines. ``async with AsyncClient(...) as client:`` closes it. Takes what `Client` takes."""
 
     def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None, replica: bool = False) -> None:
-        if not isinstance(target, Broker):
-            choose(target, os.environ)  # what stands for no broker is refused here, not at the first task
+        check_target(target)  # what stands for no broker is refused here, not at the first task
         self._target = target
         self._open_broker = lambda: open_broker(target, clock=clock, replica=replica)
-        self._clock = SystemClock() if clock is None else clock
+        self._clock = clock_for(clock)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="asynq-aio")
         self._opening: asyncio.Future[Broker] | None = None
         self._enqueuer: AsyncEnqueuer | None = None

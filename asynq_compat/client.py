@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack, assert_never
 
 from asynq_compat.compose import EnqueueItem, compose, compose_many
-from asynq_compat.connect import BrokerTarget, open_broker
+from asynq_compat.connect import BrokerTarget, clock_for, open_broker
 from asynq_compat.engine.enqueuer import Enqueuer
 from asynq_compat.errors import (
     AsynqError,
@@ -25,7 +25,6 @@ from asynq_compat.errors import (
 from asynq_compat.options import Option, OptionKeywords, options_from_keywords
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
-from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.rules.limits import shown
@@ -49,7 +48,7 @@ class Client:
 
     def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None, replica: bool = False) -> None:
         self._is_owner = not isinstance(target, Broker)
-        self._clock = SystemClock() if clock is None else clock
+        self._clock = clock_for(clock)
         self._broker = open_broker(target, clock=clock, replica=replica)
         self._enqueuer = Enqueuer(self._broker.producing)
         self._is_closed = False

@@ -19,13 +19,12 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 
 from asynq_compat.config import Config
-from asynq_compat.connect import check_kind, open_broker
+from asynq_compat.connect import check_kind, clock_for, open_broker
 from asynq_compat.engine.engine import Engine
 from asynq_compat.engine.logs import server_logger
 from asynq_compat.engine.service import THREAD_PREFIX
 from asynq_compat.errors import AsynqError, InvalidArgumentError, ServerClosedError, ServerStateError
 from asynq_compat.ports.broker import Broker
-from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.rules.limits import shown
@@ -67,7 +66,7 @@ class Server:
             raise InvalidArgumentError(f"config must be a Config, got {shown(config)}; write Config(concurrency=10)")
         self._opt = opt
         self._config = Config() if config is None else config
-        self._clock: Clock = clock or SystemClock()
+        self._clock: Clock = clock_for(clock)
         self._log = server_logger(self._config)
         self._id = str(uuid.uuid4())
         # Guards state, broker and engine. Not held while waiting for an end: the user's functions may call back.

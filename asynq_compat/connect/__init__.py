@@ -3,7 +3,26 @@
 Contract: the only composition root: nothing else builds a broker or reads the environment.
 """
 
-from asynq_compat.connect.opening import VARIABLE, BrokerTarget, check_kind, choose, default_path, open_broker
+from asynq_compat.connect.opening import (
+    VARIABLE,
+    BrokerTarget,
+    check_kind,
+    check_target,
+    choose,
+    default_path,
+    open_broker,
+)
 from asynq_compat.connect.redis import redis_settings
+from asynq_compat.connect.standing_in import clock_for
 
-__all__ = ["VARIABLE", "BrokerTarget", "check_kind", "choose", "default_path", "open_broker", "redis_settings"]
+__all__ = [
+    "VARIABLE",
+    "BrokerTarget",
+    "check_kind",
+    "check_target",
+    "choose",
+    "clock_for",
+    "default_path",
+    "open_broker",
+    "redis_settings",
+]

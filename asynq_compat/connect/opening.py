@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, assert_never, cast
 from asynq_compat.connect.checks import checked_path
 from asynq_compat.connect.kafka import kafka_store
 from asynq_compat.connect.redis import redis_settings
+from asynq_compat.connect.standing_in import standing_in
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, UnsupportedByBroker
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
@@ -72,6 +73,9 @@ def open_broker(
     check_truth("replica", replica)
     if isinstance(target, Broker):
         return target
+    if (test := standing_in()) is not None:
+        check_kind(target)
+        return test.broker
     chosen, chosen_by = choose(target, environment)
     broker = _open(chosen, clock, replica=replica)
     _log.info("broker: %s, chosen by %s", broker.address, chosen_by)
@@ -97,6 +101,17 @@ def choose(target: object, environment: Mapping[str, str]) -> tuple[Target, str]
     if isinstance(target, str):
         return parse_url(target), "a URL in the code"
     return cast("Target", target), f"{type(target).__name__} in the code"
+
+
+def check_target(target: object) -> None:
+    """Refuse what stands for no broker; nothing is opened.
+
+    Raises:
+        InvalidArgumentError: The environment's URL, or `target`, stands for no broker.
+    """
+    if standing_in() is None and not isinstance(target, Broker):
+        choose(target, os.environ)
+    check_kind(target)
 
 
 def check_kind(target: object) -> None:

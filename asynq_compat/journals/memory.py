@@ -1,6 +1,6 @@
 """How is a journal kept in memory?
 
-Contract: a list under a condition. One store per name and process, kept to the end of the process: whoever opens the same name meets
+Contract: a list under a condition. One store per name and process, kept until `forget` or the end of the process: whoever opens the same name meets
 the same entries. Timestamps come from the callable of the store's first opener, taken under the lock.
 Not obvious: a forked child would append to a copy that nobody else sees, so it is refused.
 """
@@ -52,6 +52,12 @@ _places_lock = threading.Lock()
 
 def _system_now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def forget(name: str) -> None:
+    """Let go of everything behind a name; who has it open keeps what it sees, who opens it next finds nothing."""
+    with _places_lock:
+        _places.pop(name, None)
 
 
 class MemoryJournalStore:

@@ -8,6 +8,11 @@ instead of hanging it.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from asynq_compat.options import Duration
+from asynq_compat.rules.instants import instant_of
 
 _NS_PER_S = 1_000_000_000
 
@@ -22,10 +27,18 @@ class VirtualClock:
         start_ns: Wall clock at the beginning, Unix nanoseconds; the monotonic clock begins at 1 000 s.
     """
 
+    # Who watches time pass looks at least this often: well within the 10 s in which a server renews its leases.
+    WATCH_STEP_S = 5.0
+
     def __init__(self, start_ns: int = DEFAULT_START_NS) -> None:
         self._moved = threading.Condition()  # Guards the two instants.
         self._wall_ns = start_ns
         self._monotonic_ns = 1_000 * _NS_PER_S
+        self._watchers: list[Callable[[], object]] = []
+
+    def now(self) -> datetime:
+        """Return the wall clock as an aware instant in UTC."""
+        return instant_of(self.now_ns())
 
     def now_ns(self) -> int:
         """Return the wall clock in Unix nanoseconds."""
@@ -45,6 +58,15 @@ class VirtualClock:
         with self._moved:
             return self._monotonic_ns / _NS_PER_S
 
+    def advance(self, duration: Duration) -> None:
+        """Let a time pass: seconds or a `timedelta`; as `advance_s`."""
+        self.advance_s(duration.total_seconds() if isinstance(duration, timedelta) else duration)
+
+    def watch(self, watcher: Callable[[], object]) -> Callable[[], None]:
+        """Call `watcher` while time passes, every five seconds of it and at the end of each advance; return what ends that."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
     def advance_s(self, seconds: float) -> None:
         """Let `seconds` pass on both clocks and wake whoever waits for an instant within them.
 
@@ -53,11 +75,16 @@ class VirtualClock:
         """
         if seconds < 0:
             raise ValueError(f"seconds must not be negative, got {seconds}; use step_s to set the wall clock back")
-        delta_ns = round(seconds * _NS_PER_S)
-        with self._moved:
-            self._wall_ns += delta_ns
-            self._monotonic_ns += delta_ns
-            self._moved.notify_all()
+        left_ns = round(seconds * _NS_PER_S)
+        while left_ns > 0:
+            step_ns = min(left_ns, round(self.WATCH_STEP_S * _NS_PER_S)) if self._watchers else left_ns
+            left_ns -= step_ns
+            with self._moved:
+                self._wall_ns += step_ns
+                self._monotonic_ns += step_ns
+                self._moved.notify_all()
+            for watcher in tuple(self._watchers):
+                watcher()
 
     def step_s(self, seconds: float) -> None:
         """Set the wall clock forward or back, as an operator or NTP does; the monotonic clock does not notice."""

@@ -1,0 +1,114 @@
+"""What was enqueued in a test?
+
+Contract: thread-safe. What a broker took is recorded, in order, and stays recorded when the task has long been run and deleted; what it
+refused (a duplicate, a taken id) is not.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus, Producing
+from asynq_compat.rules.clock import Clock
+from asynq_compat.rules.instants import instant_of
+from asynq_compat.rules.limits import NS_PER_S
+from asynq_compat.wire.message import decode_message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enqueued:
+    """One task as it was enqueued.
+
+    Attributes:
+        type: Name of the task type.
+        payload: The payload; None when there is none or it is empty.
+        headers: Metadata; empty when there is none.
+        queue: Name of the queue.
+        task_id: Its id.
+        max_retry: How often it is tried again at most.
+        timeout: How long one attempt may take; zero for no limit.
+        deadline: When it has to be done; None for no deadline.
+        unique: How long its uniqueness lock holds; zero for none.
+        process_at: When it is to be run; None for at once.
+        retention: How long it is kept after success; zero for not at all.
+        group: The group in which it waits; "" for none.
+        enqueued_at: When it was enqueued, by the test's clock.
+    """
+
+    type: str
+    payload: bytes | None
+    headers: Mapping[str, str]
+    queue: str
+    task_id: str
+    max_retry: int
+    timeout: timedelta
+    deadline: datetime | None
+    unique: timedelta
+    process_at: datetime | None
+    retention: timedelta
+    group: str
+    enqueued_at: datetime
+
+    def json(self) -> object:
+        """Return the payload, read as JSON.
+
+        Raises:
+            ValueError: It is none.
+        """
+        return json.loads(self.payload or b"")
+
+
+class Recording:
+    """A producing port that notes what the one behind it took."""
+
+    def __init__(self, producing: Producing, clock: Clock) -> None:
+        self._producing = producing
+        self._clock = clock
+        self._lock = threading.Lock()  # Guards the next one.
+        self._taken: list[Enqueued] = []
+
+    def enqueue(self, requests: Sequence[EnqueueRequest]) -> Sequence[EnqueueOutcome]:
+        """Store each request or say why not."""
+        now_ns = self._clock.now_ns()
+        outcomes = self._producing.enqueue(requests)
+        taken = [
+            _enqueued(request, now_ns)
+            for request, outcome in zip(requests, outcomes, strict=True)
+            if outcome is EnqueueStatus.ENQUEUED
+        ]
+        with self._lock:
+            self._taken.extend(taken)
+        return outcomes
+
+    def taken(self) -> list[Enqueued]:
+        """Return what was taken, in order."""
+        with self._lock:
+            return list(self._taken)
+
+    def forget(self) -> None:
+        """Begin anew: nothing was taken."""
+        with self._lock:
+            self._taken.clear()
+
+
+def _enqueued(request: EnqueueRequest, now_ns: int) -> Enqueued:
+    message = decode_message(request.message)
+    return Enqueued(
+        type=message.type,
+        payload=message.payload or None,
+        headers=dict(message.headers or {}),
+        queue=message.queue,
+        task_id=message.id,
+        max_retry=message.retry,
+        timeout=timedelta(seconds=message.timeout),
+        deadline=instant_of(message.deadline * NS_PER_S) if message.deadline else None,
+        unique=timedelta(seconds=request.unique_ttl_s),
+        process_at=None if request.process_at is None else instant_of(request.process_at * NS_PER_S),
+        retention=timedelta(seconds=message.retention),
+        group=message.group_key,
+        enqueued_at=instant_of(now_ns),
+    )
