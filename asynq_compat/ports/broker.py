@@ -16,6 +16,7 @@ from asynq_compat.ports.inspecting import Inspecting
 from asynq_compat.ports.maintaining import Duty, Maintaining
 from asynq_compat.ports.producing import Producing
 from asynq_compat.ports.registering import Registering
+from asynq_compat.ports.scheduling import Scheduling
 from asynq_compat.ports.signalling import Signalling
 
 
@@ -41,6 +42,7 @@ class Broker:
     maintaining: Maintaining
     registering: Registering
     signalling: Signalling
+    scheduling: Scheduling
     inspecting: Inspecting
     administering: Administering
     duties: frozenset[Duty]

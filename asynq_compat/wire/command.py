@@ -56,6 +56,12 @@ SERVER: Final = 49
 SERVER_GONE: Final = 50
 CANCEL: Final = 51
 COUNTS: Final = 52
+SCHEDULER: Final = 53
+SCHEDULER_GONE: Final = 54
+ENQUEUED: Final = 55
+HISTORY_GONE: Final = 56
+CLAIM: Final = 60
+FIRED: Final = 61
 
 # Outcome codes.
 OK: Final = 0

@@ -36,6 +36,9 @@ LOCKS: Final = 9
 QUEUES: Final = 16
 SERVERS: Final = 17
 COUNTS: Final = 18
+SCHEDULERS: Final = 19
+HISTORIES: Final = 20
+CLAIMS: Final = 21
 END: Final = 31
 
 # What a section holds: its code, then the items that docs/journal.md lists for it.

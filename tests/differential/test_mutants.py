@@ -35,11 +35,11 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "a task enters the line at its head",
-        "enqueue.lua",
-        'if #waiting > 0 then\n  call("LPUSH", pending',
-        'if #waiting > 0 then\n  call("RPUSH", pending',
+        "fragments/storing.lua",
+        'if #waiting > 0 then\n    call("LPUSH", pending',
+        'if #waiting > 0 then\n    call("RPUSH", pending',
     ),
-    Mutant("a unique task forgets its lock's key", "enqueue.lua", 'call("HSET", task, "unique_key", lock)', "local _ = lock"),
+    Mutant("a unique task forgets its lock's key", "fragments/storing.lua", 'call("HSET", task, "unique_key", lock)', "local _ = lock"),
     Mutant("a batch is taken back to front", "take.lua", "for at = #waiting, 1, -1 do", "for at = 1, #waiting do"),
     Mutant("a taken task still says since when it is pending", "take.lua", 'call("HDEL", task, "pending_since")', "local _ = task"),
     Mutant("a done task frees whoever's lock", "settle_done.lua", 'lock ~= "" and redis.call("GET", lock) == id', 'lock ~= ""'),

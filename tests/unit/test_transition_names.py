@@ -44,6 +44,8 @@ WITHOUT_HEADING = {
     "queue_stats": "reads change nothing",
     "cancelations": "changes nothing that is stored",
     "server_state": "belongs to no queue",
+    "scheduler_entries": "belongs to no queue",
+    "enqueue_events": "belongs to no queue",
 }
 
 

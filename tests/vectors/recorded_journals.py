@@ -101,7 +101,17 @@ def control_state_of(machine: ControlMachine) -> dict[str, object]:
         [o.queue, o.partition, o.position, o.clock_ms, o.is_paused, o.oldest_pending_since_ms, o.numbers, o.told_ms]
         for o in machine.counts()
     ]
-    return ({"counts": counts} if counts else {}) | {
+    known = machine.state.scheduling
+    scheduling: dict[str, object] = {
+        "schedulers": [
+            [t.id, [e.hex() for e in t.entries], t.expires_ms] for t in machine.schedulers(machine.clock_ms)
+        ],
+        "histories": [[entry, [e.hex() for e in machine.enqueue_events(entry)]] for entry in known.histories],
+        "claims": [[*key, claim.holder, claim.until_ms, claim.is_made] for key, claim in known.claims.items()],
+    }
+    told: dict[str, object] = {"counts": counts} if counts else {}
+    told |= scheduling if any(scheduling.values()) else {}
+    return told | {
         "position": machine.position,
         "clock_ms": machine.clock_ms,
         "queues": machine.queues(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from asynq_compat.wire import command as c
+from asynq_compat.wire import scheduling_command as sc
 from asynq_compat.wire.frame import encode_frame
 from tests.unit.machine.log import START_MS, Entry, Log, message
 
@@ -153,6 +154,32 @@ def told_control() -> list[Entry]:
     ]
 
 
+def scheduling() -> list[Entry]:
+    """The control journal, with what schedulers tell and claim."""
+    at_s = START_MS // 1_000
+    frames: list[list[c.Command]] = [
+        [sc.scheduler("host:1:s", [b"entry 1", b"entry 2"], 20), sc.scheduler("host:2:t", [], 60)],
+        [
+            sc.claim("hourly", at_s, "s", 5_000),
+            sc.claim("hourly", at_s, "t", 5_000),
+            sc.claim("daily", at_s, "t", 5_000),
+        ],
+        [
+            sc.enqueued("e", b"event 1"),
+            sc.fired("hourly", at_s),
+            sc.fired("weekly", at_s),
+            sc.enqueued("e", b"event 2"),
+        ],
+        [sc.claim("hourly", at_s, "t", 5_000), sc.claim("daily", at_s, "s", 5_000), sc.scheduler_gone("host:2:t")],
+        [sc.enqueued("f", b"event"), sc.history_gone("e"), sc.claim("daily", at_s - 1_801, "s", 5_000)],
+        [sc.scheduler("", [], 20), sc.claim("daily", at_s, "s", 0), [c.FIRED, "daily"], sc.enqueued("", b"event")],
+    ]
+    return [
+        (position, START_MS + 7_000 * position, True, encode_frame(b"w" * 16, position + 1, commands), ())
+        for position, commands in enumerate(frames)
+    ]
+
+
 # Of queues, and of control.
 STORIES: dict[str, Callable[[], list[Entry]]] = {
     "work": work,
@@ -161,4 +188,5 @@ STORIES: dict[str, Callable[[], list[Entry]]] = {
     "left": left,
     "control": control,
     "told-control": told_control,
+    "scheduling-control": scheduling,
 }

@@ -18,6 +18,7 @@ from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.producing import JournalProducing
 from asynq_compat.brokers.journal.registering import JournalRegistering
 from asynq_compat.brokers.journal.reply import REPLY_S
+from asynq_compat.brokers.journal.scheduling import JournalScheduling
 from asynq_compat.brokers.journal.signalling import JournalSignalling
 from asynq_compat.journals.journal import JournalStore
 from asynq_compat.machine.versions import VERSIONS, Versions
@@ -93,6 +94,7 @@ def _broker(partitions: Partitions, store: JournalStore, idle_s: float) -> Broke
         maintaining=JournalMaintaining(partitions),
         registering=JournalRegistering(partitions),
         signalling=JournalSignalling(partitions),
+        scheduling=JournalScheduling(partitions),
         inspecting=JournalInspecting(partitions),
         administering=JournalAdministering(partitions),
         duties=frozenset({Duty.RECOVER}),

@@ -18,6 +18,7 @@ from asynq_compat.brokers.journal.writing.outbox import FRAME_BYTES_MAX, FRAME_T
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.brokers.journal.writing.unsent import unanswered
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, PayloadTooLargeError, UnsupportedByBroker
+from asynq_compat.machine.applied import Outcome
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
 from asynq_compat.wire import command
 from asynq_compat.wire import frame as wire_frame
@@ -166,6 +167,25 @@ def _fold_for(partition: Partition, ticket: Ticket) -> None:
                 partition.writer.on_applied(writer_id, sequence, None, answer)
 
 
+def single(request: EnqueueRequest) -> tuple[Command, int, bool]:
+    """Return the command that enqueues one task, its size in bytes, and whether the machine may refuse it.
+
+    Raises:
+        AsynqError: A journal cannot take it.
+    """
+    part = _Part()
+    if len(request.message) > MESSAGE_BYTES_MAX or request.group:
+        raise _refusal(request)
+    part.add(0, request, len(request.message) + len(request.task_id) + len(request.unique_key) + _TASK_ROOM_BYTES)
+    return part.command(), part.size_bytes, part.needs_outcomes
+
+
+def outcome_of(codes: Outcome) -> EnqueueOutcome:
+    """Return what the machine's outcome of such a command means."""
+    code = codes[0] if isinstance(codes, list) and len(codes) == 1 else codes
+    return (_STATUS.get(code) if isinstance(code, int) else None) or _rejected()
+
+
 class _Part:
     """Requests of one queue that fit into one frame, in columns; `numbers` are their places in the batch."""
 
@@ -232,9 +252,11 @@ def _answer(outcomes: list[EnqueueOutcome], part: _Part, ticket: Ticket) -> None
     )
     for number, code in zip(part.numbers, each, strict=True):
         known = _STATUS.get(code) if isinstance(code, int) else None
-        outcomes[number] = known or UnsupportedByBroker(
-            "the journal's machine rejected the task; upgrade the servers of its queue"
-        )
+        outcomes[number] = known or _rejected()
+
+
+def _rejected() -> AsynqError:
+    return UnsupportedByBroker("the journal's machine rejected the task; upgrade the servers of its queue")
 
 
 def _is_through(

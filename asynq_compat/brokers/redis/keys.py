@@ -13,6 +13,7 @@ from functools import lru_cache
 QUEUES = b"asynq:queues"
 SERVERS = b"asynq:servers"
 WORKERS = b"asynq:workers"
+SCHEDULERS = b"asynq:schedulers"
 CANCEL_CHANNEL = b"asynq:cancel"
 
 
@@ -58,6 +59,10 @@ class QueueKeys:
         """Return the key of one task's hash."""
         return self.task_prefix + task_id.encode()
 
+    def fired(self, entry: str) -> bytes:
+        """Return the key of the last firings of an elected scheduler's entry. Ours alone: Go neither reads nor writes it."""
+        return self.prefix + b"fired:" + entry.encode()
+
     def processed_on(self, now_s: int) -> bytes:
         """Return the counter of the UTC day that `now_s` lies in."""
         return self.processed + b":" + utc_day(now_s // 86_400)
@@ -87,3 +92,13 @@ def server_key(host: str, pid: int, server_id: str) -> bytes:
 def workers_key(host: str, pid: int, server_id: str) -> bytes:
     """Return the key of a server's running tasks."""
     return f"asynq:workers:{{{host}:{pid}:{server_id}}}".encode()
+
+
+def scheduler_key(scheduler_id: str) -> bytes:
+    """Return the key of a scheduler's entries."""
+    return f"asynq:schedulers:{{{scheduler_id}}}".encode()
+
+
+def history_key(entry_id: str) -> bytes:
+    """Return the key of what a periodic task enqueued."""
+    return f"asynq:scheduler_history:{entry_id}".encode()

@@ -13,6 +13,7 @@ from asynq_compat.brokers.redis.link import ServerLink
 from asynq_compat.brokers.redis.maintaining import RedisMaintaining
 from asynq_compat.brokers.redis.producing import RedisProducing
 from asynq_compat.brokers.redis.registering import RedisRegistering
+from asynq_compat.brokers.redis.scheduling import RedisScheduling
 from asynq_compat.brokers.redis.settings import RedisSettings
 from asynq_compat.brokers.redis.signalling import RedisSignalling
 from asynq_compat.ports.broker import Broker
@@ -36,17 +37,20 @@ def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
     clock = clock or SystemClock()
     link = ServerLink(settings)
 
+    producing = RedisProducing(link, clock)
+
     def ping() -> None:
         link.ask(command(b"PING"))
 
     return Broker(
         family="redis",
         address=settings.address,
-        producing=RedisProducing(link, clock),
+        producing=producing,
         consuming=RedisConsuming(link, clock),
         maintaining=RedisMaintaining(link, clock),
         registering=RedisRegistering(link, clock),
         signalling=RedisSignalling(link),
+        scheduling=RedisScheduling(link, producing, clock),
         inspecting=RedisInspecting(link, clock),
         administering=RedisAdministering(link, clock),
         duties=frozenset(Duty),

@@ -10,7 +10,7 @@ Source: docs/semantics.md, "enqueue family", trap P13.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from asynq_compat.brokers.redis.commands import Answer, Command, Refusal, command
 from asynq_compat.brokers.redis.keys import QUEUES, QueueKeys, queue_keys
@@ -26,7 +26,7 @@ from asynq_compat.wire.hot_record import hot_record
 _CALL_TASKS_MAX = 500
 _CALL_BYTES_MAX = 4_000_000
 _ROUND_TRIP_CALLS_MAX = 8
-_STATUSES = {1: EnqueueStatus.ENQUEUED, 0: EnqueueStatus.ID_CONFLICT, -1: EnqueueStatus.DUPLICATE}
+STATUSES = {1: EnqueueStatus.ENQUEUED, 0: EnqueueStatus.ID_CONFLICT, -1: EnqueueStatus.DUPLICATE}
 _PENDING, _SCHEDULED, _GROUPED, _UNIQUE = 0, 1, 2, 4
 
 
@@ -54,7 +54,7 @@ class RedisProducing:
         for start in range(0, len(calls), _ROUND_TRIP_CALLS_MAX):
             batch = calls[start : start + _ROUND_TRIP_CALLS_MAX]
             try:
-                self._announce(batch)
+                self.announce(call.keys.name for call in batch)
                 self._run(batch, requests, outcomes)
             except AsynqError as error:
                 for index in (index for call in batch for index in call.indexes):
@@ -64,8 +64,9 @@ class RedisProducing:
             raise next((outage for outage in outages if outage.may_have_happened), outages[0])
         return outcomes
 
-    def _announce(self, calls: Sequence[_Call]) -> None:
-        for queue in sorted({call.keys.name for call in calls} - self._announced):
+    def announce(self, queues: Iterable[str]) -> None:
+        """Make sure that these queues are known."""
+        for queue in sorted(set(queues) - self._announced):
             self._link.ask(command(b"SADD", QUEUES, queue.encode()))
             self._announced |= {queue}
 
@@ -88,7 +89,7 @@ class RedisProducing:
         def arguments() -> list[bytes]:
             tasks = [keys.task_prefix, keys.group_prefix, b"%d" % now_ns, b"%d" % (now_ns // 1_000_000_000)]
             for index in call.indexes:
-                _add(requests[index], tasks)
+                add_task(requests[index], tasks)
             return tasks
 
         return script("enqueue").later([keys.pending, keys.scheduled, keys.groups], arguments)
@@ -97,7 +98,7 @@ class RedisProducing:
         if isinstance(answer, Refusal):
             return [refused(self._link.address, answer)] * count
         if isinstance(answer, list):
-            return [_STATUSES[code] for code in answer if isinstance(code, int)]
+            return [STATUSES[code] for code in answer if isinstance(code, int)]
         return [EnqueueStatus.ENQUEUED] * count
 
     def _is_ours(self, request: EnqueueRequest, outcome: EnqueueOutcome) -> bool:
@@ -134,8 +135,8 @@ def _calls(requests: Sequence[EnqueueRequest], outcomes: list[EnqueueOutcome]) -
             yield call
 
 
-def _add(request: EnqueueRequest, tasks: list[bytes]) -> None:
-    """Append the script's arguments for one request."""
+def add_task(request: EnqueueRequest, tasks: list[bytes]) -> None:
+    """Append a script's arguments for one request."""
     if request.process_at is None and not request.unique_key and not request.group:
         tasks += (b"0", request.task_id.encode(), request.message)
         return

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from asynq_compat.machine.control.fold import ControlApplied, ControlMachine, ControlState, PublishedServer
+from asynq_compat.machine.control.scheduling import Claim
 
-__all__ = ["ControlApplied", "ControlMachine", "ControlState", "PublishedServer"]
+__all__ = ["Claim", "ControlApplied", "ControlMachine", "ControlState", "PublishedServer"]

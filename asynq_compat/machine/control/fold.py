@@ -1,7 +1,7 @@
 """What is known about all queues and servers together?
 
 Contract: pure, total, deterministic, as `Machine`, over the control journal: which queues exist, what servers tell about themselves and
-about the queues that they follow, whose work is to be cancelled.
+about the queues that they follow, whose work is to be cancelled, what schedulers tell and claim.
 Not obvious: nothing ticks here. What has run out is forgotten with the next entry; until then whoever asks says what time it is.
 """
 
@@ -14,6 +14,7 @@ from typing import ClassVar
 from asynq_compat.machine.applied import Marker, Outcome, Verdict
 from asynq_compat.machine.clocks import Clocks
 from asynq_compat.machine.control.published import PublishedCounts, read_counts
+from asynq_compat.machine.control.scheduling import SCHEDULING, Claim, PublishedScheduler, Scheduling
 from asynq_compat.machine.journal import read_marker
 from asynq_compat.machine.markers import Footprints, Markers, check_of, trail_after
 from asynq_compat.machine.step import is_int, is_text_column
@@ -66,6 +67,7 @@ class ControlState:
     queues: dict[str, int] = field(default_factory=dict)
     servers: dict[str, PublishedServer] = field(default_factory=dict)
     counts: dict[tuple[str, int], PublishedCounts] = field(default_factory=dict)
+    scheduling: Scheduling = field(default_factory=Scheduling)
     trail: bytes = bytes(c.TRAIL_BYTES)
     markers: Markers = field(default_factory=Markers)
 
@@ -106,6 +108,7 @@ class ControlMachine:
         now_ms = self._state.clocks.clock_ms
         for key in [key for key, server in self._state.servers.items() if server.expires_ms <= now_ms]:
             del self._state.servers[key]
+        self._state.scheduling.forget(now_ms)
         check = check_of(data, headers)
         self._take_frame(applied, data, check)
         entry = (position, timestamp_ms, is_log_time, check)
@@ -182,6 +185,10 @@ class ControlMachine:
         # A release that does not know this command rejects it; all have to say the same, or their trails would part.
         return [c.REJECTED]
 
+    def _scheduling(self, _: ControlApplied, command: c.Command) -> Outcome | None:
+        is_well_formed = self._state.scheduling.take(command, self._state.clocks.clock_ms)
+        return [c.REJECTED] if is_well_formed else None  # As for COUNTS.
+
     def _checkpointed(self, applied: ControlApplied, command: c.Command) -> Outcome | None:
         marker = read_marker(command)
         if marker is None:
@@ -199,6 +206,7 @@ class ControlMachine:
         c.SERVER_GONE: _server_gone,
         c.CANCEL: _cancel,
         c.COUNTS: _counts,
+        **dict.fromkeys(SCHEDULING, _scheduling),
         c.CHECKPOINTED: _checkpointed,
     }
 
@@ -253,6 +261,20 @@ class ControlMachine:
     def counts(self) -> list[PublishedCounts]:
         """Return the last that was told of each partition of each queue, by queue and partition."""
         return [one for _, one in sorted(self._state.counts.items())]
+
+    def schedulers(self, now_ms: int) -> list[PublishedScheduler]:
+        """Return the schedulers whose word still holds at `now_ms` (Unix ms), the one that runs out first before the others."""
+        held = (told for told in self._state.scheduling.schedulers.values() if told.expires_ms > now_ms)
+        return sorted(held, key=lambda told: (told.expires_ms, told.id))
+
+    def enqueue_events(self, entry_id: str) -> list[bytes]:
+        """Return what a periodic task enqueued, as it was told, the newest last."""
+        history = self._state.scheduling.histories.get(entry_id)
+        return [] if history is None else list(history.events)
+
+    def claim(self, entry: str, instant_s: int) -> Claim | None:
+        """Return who makes a firing; None where nobody may, or nobody has asked."""
+        return self._state.scheduling.claims.get((entry, instant_s))
 
     def digest(self) -> bytes:
         """Return 16 bytes that are equal for equal states; see `Machine.digest`."""

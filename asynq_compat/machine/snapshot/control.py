@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from asynq_compat.machine.control import ControlMachine, ControlState, PublishedServer
 from asynq_compat.machine.control.published import PublishedCounts, are_numbers
+from asynq_compat.machine.control.scheduling import Claim, History, PublishedScheduler
 from asynq_compat.machine.snapshot import fields as f
 from asynq_compat.machine.snapshot.columns import Sized, batches, size_of
 from asynq_compat.machine.snapshot.common import (
@@ -41,6 +42,9 @@ def _bodies(state: ControlState, size_bytes_max: int) -> Iterator[s.Body]:
         (s.QUEUES, _queue_rows(state)),
         (s.SERVERS, _server_rows(state)),
         (s.COUNTS, _counts_rows(state)),
+        (s.SCHEDULERS, _scheduler_rows(state)),
+        (s.HISTORIES, _history_rows(state)),
+        (s.CLAIMS, _claim_rows(state)),
     ):
         for batch in batches(rows, size_bytes_max):
             yield [code, batch]
@@ -75,6 +79,24 @@ def _counts_rows(state: ControlState) -> Iterator[Sized]:
         yield row, ROW_BYTES + size_of([one.queue], []) + 9 * len(one.numbers)
 
 
+def _scheduler_rows(state: ControlState) -> Iterator[Sized]:
+    for key, told in sorted(state.scheduling.schedulers.items()):
+        yield [key, told.entries, told.expires_ms], ROW_BYTES + size_of([key], told.entries)
+
+
+def _history_rows(state: ControlState) -> Iterator[Sized]:
+    for key, history in state.scheduling.histories.items():
+        yield [key, history.events, history.touched_ms], ROW_BYTES + size_of([key], history.events)
+
+
+def _claim_rows(state: ControlState) -> Iterator[Sized]:
+    for (entry, instant_s), claim in state.scheduling.claims.items():
+        yield (
+            [entry, instant_s, claim.holder, claim.until_ms, claim.is_made],
+            ROW_BYTES + size_of([entry, claim.holder], []),
+        )
+
+
 def restore_control(sections: Iterable[bytes], *, accepts_issuer_time: bool = False) -> ControlMachine:
     """Return the machine whose state the sections hold; see `restore`."""
     state = ControlState()
@@ -95,6 +117,8 @@ def restore_control(sections: Iterable[bytes], *, accepts_issuer_time: bool = Fa
             _read_servers(state, body)
         elif body[0] == s.COUNTS:
             _read_counts(state, body)
+        elif body[0] in {s.SCHEDULERS, s.HISTORIES, s.CLAIMS}:
+            _read_scheduling(state, body)
         else:
             raise f.corrupt(f"a section with code {body[0]}")
     return ControlMachine(accepts_issuer_time=accepts_issuer_time, state=state)
@@ -123,3 +147,18 @@ def _read_counts(state: ControlState, body: s.Body) -> None:
             f.integer(told_ms),
         )
         state.counts[one.queue, one.partition] = one
+
+
+def _read_scheduling(state: ControlState, body: s.Body) -> None:
+    known = state.scheduling
+    if body[0] == s.SCHEDULERS:
+        for key, entries, expires_ms in f.rows(body, 3):
+            told = [f.blob(entry) for entry in f.array(entries)]
+            known.schedulers[f.text(key)] = PublishedScheduler(f.text(key), told, f.integer(expires_ms))
+    elif body[0] == s.HISTORIES:
+        for key, events, touched_ms in f.rows(body, 3):
+            known.histories[f.text(key)] = History([f.blob(event) for event in f.array(events)], f.integer(touched_ms))
+    else:
+        for entry, instant_s, holder, until_ms, is_made in f.rows(body, 5):
+            claim = Claim(f.text(holder), f.integer(until_ms), f.flag(is_made))
+            known.claims[f.text(entry), f.integer(instant_s)] = claim

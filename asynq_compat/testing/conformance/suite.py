@@ -11,14 +11,17 @@ from asynq_compat.testing.conformance import (
     delete_expired_completed,
     delete_task,
     enqueue,
+    enqueue_events,
     enqueue_unique,
     expired_leases,
     extend,
+    fire,
     forward_due,
     list_tasks,
     pause_queue,
     queue_stats,
     run_task,
+    scheduler_entries,
     server_state,
     settle_archive,
     settle_complete,
@@ -53,6 +56,9 @@ TRANSITIONS = (
     queue_stats,
     cancelations,
     server_state,
+    scheduler_entries,
+    enqueue_events,
+    fire,
 )
 
 SCENARIOS: tuple[Scenario, ...] = scenarios_of(TRANSITIONS)

@@ -10,6 +10,7 @@ from asynq_compat.errors import CorruptDataError
 from asynq_compat.machine.control import ControlMachine
 from asynq_compat.machine.snapshot import control_sections, restore, restore_control
 from asynq_compat.wire import command as c
+from asynq_compat.wire import scheduling_command as sc
 from asynq_compat.wire import snapshot as s
 from asynq_compat.wire.frame import encode_frame
 from tests.unit.machine.log import START_MS
@@ -17,6 +18,7 @@ from tests.unit.machine.picture import picture
 from tests.unit.machine.test_snapshot import ANY, OTHER, get, leaves, paths, put
 
 NAME = st.sampled_from(["a", "b", "c"])
+START_S = START_MS // 1_000
 
 
 def counts(name: str, partition: int, position: int) -> c.Command:
@@ -32,6 +34,12 @@ COMMAND = st.one_of(
     ),
     st.builds(c.server_gone, NAME),
     st.builds(c.cancel, NAME),
+    st.builds(lambda k, n, ttl: sc.scheduler(k, [b"entry"] * n, ttl), NAME, st.integers(0, 3), st.integers(0, 9)),
+    st.builds(sc.scheduler_gone, NAME),
+    st.builds(sc.enqueued, NAME, st.sampled_from([b"1", b"2"])),
+    st.builds(sc.history_gone, NAME),
+    st.builds(sc.claim, NAME, st.integers(START_S - 1_803, START_S - 1_797), NAME, st.integers(0, 4_000)),
+    st.builds(sc.fired, NAME, st.integers(START_S - 1_803, START_S - 1_797)),
     st.builds(counts, NAME, st.integers(-1, 2), st.integers(0, 9)),
     st.builds(lambda at, chunk: c.checkpointed(at, b"d" * 32, chunk, b"t" * 16), st.integers(0, 9), st.integers(0, 3)),
 )
@@ -44,6 +52,9 @@ def rich() -> ControlMachine:
         [c.queue("a", 1), c.queue("b", 2)],
         [c.server("s0", b"2", [("t", b"w"), ("u", b"x")], 90)],
         [c.server("s1", b"1", [], 80), counts("b", 1, 5), counts("b", 2, 7)],
+        [sc.scheduler("t0", [b"e", b"f"], 90), sc.scheduler("t1", [b"g"], 80), sc.enqueued("e0", b"1")],
+        [sc.enqueued("e1", b"2"), sc.claim("a", START_S + 1, "t0", 5_000), sc.claim("b", START_S + 2, "t1", 6_000)],
+        [sc.fired("a", START_S + 1)],
         [c.checkpointed(1, b"d" * 32, 17, b"t" * 16), c.checkpointed(2, b"e" * 32, 16, b"u" * 16)],
     ]
     for position, commands in enumerate(frames):
@@ -53,7 +64,7 @@ def rich() -> ControlMachine:
             True,
             encode_frame(b"w%d" % (position % 2) + bytes(14), position // 2 + 1, commands),
         )
-    machine.apply(4, 0, False, b"")
+    machine.apply(len(frames), 0, False, b"")
     return machine
 
 
@@ -87,7 +98,10 @@ def test_a_rich_state_has_something_of_everything_and_comes_back() -> None:
     machine = rich()
 
     lonely = {name for name, value in leaves(picture(machine.state)) if value in (None, False)}
-    assert lonely == {".writers.known.answer"}  # Nobody asks here.
+    assert lonely == {
+        ".writers.known.answer",
+        ".scheduling.claims.is_made",
+    }  # Nobody asks here; one claim is made, one is not.
     restored = restore_control(control_sections(machine))
     assert picture(restored.state) == picture(machine.state)
 
@@ -95,7 +109,17 @@ def test_a_rich_state_has_something_of_everything_and_comes_back() -> None:
 def test_no_item_of_a_snapshot_is_there_in_vain() -> None:
     machine = rich()
     told = bodies(machine)
-    assert {body[0] for body in told} == {s.HEAD, s.STATE, s.WRITERS, s.QUEUES, s.SERVERS, s.COUNTS}
+    assert {body[0] for body in told} == {
+        s.HEAD,
+        s.STATE,
+        s.WRITERS,
+        s.QUEUES,
+        s.SERVERS,
+        s.COUNTS,
+        s.SCHEDULERS,
+        s.HISTORIES,
+        s.CLAIMS,
+    }
     for number, body in enumerate(told):
         for path in paths(body):
             value = get(body, path)

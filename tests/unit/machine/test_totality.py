@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asynq_compat.machine.control import ControlMachine
+from asynq_compat.machine.control.scheduling import SCHEDULING
 from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.versions import TRANSITIONS
 from asynq_compat.wire import command as c
@@ -99,7 +100,11 @@ def test_nothing_raises_and_every_prefix_replays_to_the_same_digest(
     st.lists(
         st.one_of(
             st.binary(max_size=60),
-            ANYTHING.map(lambda a: encode_frame(b"1" * 16, 1, [[49, a], [48, a], [52, a], [52, "q", 0, 1, 1, a]])),
+            ANYTHING.map(
+                lambda a: encode_frame(
+                    b"1" * 16, 1, [[49, a], [48, a], [52, a], [52, "q", 0, 1, 1, a], [53, a], [60, "e", a, "h", a]]
+                )
+            ),
         ),
         max_size=3,
     )
@@ -115,7 +120,9 @@ def test_every_command_of_a_queue_has_a_transition() -> None:
     codes = {value for name, value in vars(c).items() if name.isupper() and isinstance(value, int)}
     outcomes = range(14)
 
-    assert set(TRANSITIONS) | {c.QUEUE, c.SERVER, c.SERVER_GONE, c.CANCEL, c.COUNTS} | set(outcomes) >= codes
+    assert (
+        set(TRANSITIONS) | {c.QUEUE, c.SERVER, c.SERVER_GONE, c.CANCEL, c.COUNTS, *SCHEDULING} | set(outcomes) >= codes
+    )
 
 
 def consistent(machine: Machine) -> None:

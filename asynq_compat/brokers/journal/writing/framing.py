@@ -30,9 +30,11 @@ _WENT_BACK = (
 class Framing:
     """The identity of one writer."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, writer_id: bytes | None = None) -> None:
         self._clock = clock
         self.begin_anew()
+        if writer_id is not None:
+            self._writer_id = writer_id
 
     def begin_anew(self) -> None:
         """Take a new writer id."""

@@ -26,15 +26,15 @@ _IDLE_S = 1.0  # Then a thread with nothing to do ends: a process may follow hun
 
 
 class Writer:
-    """The one way of this process into one journal."""
+    """The one way of this process into one journal; `writer_id` names its first frame where others may send the same one."""
 
-    def __init__(self, journal: Journal, clock: Clock, *, name: str) -> None:
+    def __init__(self, journal: Journal, clock: Clock, *, name: str, writer_id: bytes | None = None) -> None:
         self._journal = journal
         self._name = name
         self._changed = threading.Condition(threading.Lock())
         # All below: owned by the lock of `_changed`.
         self._outbox = Outbox()
-        self._framing = Framing(clock)
+        self._framing = Framing(clock, writer_id)
         self._in_doubt: Frame | None = None
         self.awaited = Awaited()
         self._is_sending = self._is_closed = self._has_replica = False
