@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from asynq_compat.client import (
         Client,
         new_client,
+        new_client_from_redis_client,
     )
     from asynq_compat.config import (
         Config,
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
     from asynq_compat.inspector import (
         Inspector,
         new_inspector,
+        new_inspector_from_redis_client,
     )
     from asynq_compat.listing import (
         ListOption,
@@ -150,6 +152,7 @@ if TYPE_CHECKING:
     from asynq_compat.server import (
         Server,
         new_server,
+        new_server_from_redis_client,
     )
     from asynq_compat.targets import (
         EmbeddedOpt,
@@ -192,11 +195,11 @@ __all__ = [
     "ProcessIn", "Retention", "Group", "MaxRetryOpt", "QueueOpt", "TimeoutOpt", "DeadlineOpt", "UniqueOpt",
     "ProcessAtOpt", "ProcessInOpt", "TaskIDOpt", "RetentionOpt", "GroupOpt",
     # client
-    "Client", "new_client",
+    "Client", "new_client", "new_client_from_redis_client",
     # aio
     "AsyncClient",
     # inspector
-    "Inspector", "new_inspector",
+    "Inspector", "new_inspector", "new_inspector_from_redis_client",
     # listing
     "ListOption", "PageSize", "Page",
     # ports.inspecting
@@ -220,7 +223,7 @@ __all__ = [
     "CorruptDataError", "NewerReleaseError", "PanicError", "ContextError", "ContextCanceledError", "ContextDeadlineError", "SkipRetry",
     "RevokeTask",
     # server
-    "Server", "new_server",
+    "Server", "new_server", "new_server_from_redis_client",
     # failures
     "is_panic_error",
     # other spellings
@@ -253,9 +256,9 @@ _HOMES = {
         "MaxRetryOpt QueueOpt TimeoutOpt DeadlineOpt UniqueOpt ProcessAtOpt ProcessInOpt TaskIDOpt "
         "RetentionOpt GroupOpt"
     ),
-    "client": "Client new_client",
+    "client": "Client new_client new_client_from_redis_client",
     "aio": "AsyncClient",
-    "inspector": "Inspector new_inspector",
+    "inspector": "Inspector new_inspector new_inspector_from_redis_client",
     "listing": "ListOption PageSize Page",
     "ports.inspecting": "QueueInfo",
     "targets": (
@@ -273,7 +276,7 @@ _HOMES = {
         "TaskNotFoundError HandlerNotFoundError UnsupportedByBroker BrokerUnavailableError CorruptDataError NewerReleaseError "
         "PanicError ContextError ContextCanceledError ContextDeadlineError SkipRetry RevokeTask"
     ),
-    "server": "Server new_server",
+    "server": "Server new_server new_server_from_redis_client",
     "engine.failures": "is_panic_error",
 }
 _HOME_OF = {name: (module, name) for module, names in _HOMES.items() for name in names.split()} | _ALIASES

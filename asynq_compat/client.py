@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack, assert_never
 
 from asynq_compat.compose import EnqueueItem, compose, compose_many
-from asynq_compat.connect import BrokerTarget, clock_for, open_broker
+from asynq_compat.connect import BrokerTarget, check_not_shared, clock_for, open_broker, redis_client_opt
 from asynq_compat.engine.enqueuer import Enqueuer
 from asynq_compat.errors import (
     AsynqError,
@@ -51,7 +51,23 @@ class Client:
         self._clock = clock_for(clock)
         self._broker = open_broker(target, clock=clock, replica=replica)
         self._enqueuer = Enqueuer(self._broker.producing)
+        self._is_shared = False
         self._is_closed = False
+
+    @classmethod
+    def from_redis_client(cls, redis_client: object, *, clock: Clock | None = None) -> Self:
+        """Make a client that talks to the Redis of a client of redis-py, as that one does (Go: NewClientFromRedisClient).
+
+        Args:
+            redis_client: A `redis.Redis`, a `redis.RedisCluster`, or what a `redis.Sentinel`'s ``master_for`` gave. It stays as it is.
+            clock: Who says what time it is.
+
+        Raises:
+            InvalidArgumentError: It is no such client.
+        """
+        made = cls(redis_client_opt(redis_client), clock=clock)
+        made._is_shared = True
+        return made
 
     def enqueue(
         self, task: Task, *options: Option, context: Context | None = None, **keywords: Unpack[OptionKeywords]
@@ -128,7 +144,15 @@ class Client:
         self._broker.ping()
 
     def close(self) -> None:
-        """Let go of the broker, unless it was passed in open. Legal twice."""
+        """Let go of the broker, unless it was passed in open. Legal twice.
+
+        Raises:
+            ServerStateError: It was made by `from_redis_client`; ``with`` lets go of it all the same.
+        """
+        check_not_shared(self._broker, "Client", is_shared=self._is_shared)
+        self._let_go()
+
+    def _let_go(self) -> None:
         if not self._is_closed:
             self._is_closed = True
             if self._is_owner:
@@ -151,10 +175,11 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        self._let_go()
 
 
 new_client = Client  # Go: NewClient
+new_client_from_redis_client = Client.from_redis_client  # Go: NewClientFromRedisClient
 
 
 def with_keywords(options: tuple[Option, ...], keywords: OptionKeywords) -> tuple[Option, ...]:

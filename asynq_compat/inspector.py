@@ -23,3 +23,4 @@ class Inspector(QueueInspection, TaskInspection):
 
 
 new_inspector = Inspector  # Go: NewInspector
+new_inspector_from_redis_client = Inspector.from_redis_client  # Go: NewInspectorFromRedisClient

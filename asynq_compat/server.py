@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from enum import Enum
 from queue import Empty, SimpleQueue
 from types import FrameType
+from typing import Self
 
 from asynq_compat.config import Config
-from asynq_compat.connect import check_kind, clock_for, open_broker
+from asynq_compat.connect import check_kind, clock_for, open_broker, redis_client_opt
 from asynq_compat.engine.engine import Engine
 from asynq_compat.engine.logs import server_logger
 from asynq_compat.engine.service import THREAD_PREFIX
@@ -77,6 +78,13 @@ class Server:
         self._signals: SimpleQueue[int | None] = SimpleQueue()
         self._has_ended = threading.Event()
         self._failure: AsynqError | None = None  # Why it takes nothing any more; written once, by the engine.
+
+    @classmethod
+    def from_redis_client(
+        cls, redis_client: object, config: Config | None = None, *, clock: Clock | None = None
+    ) -> Self:
+        """Make a server on the Redis of a client of redis-py (Go: NewServerFromRedisClient); as `Client.from_redis_client`."""
+        return cls(redis_client_opt(redis_client), config, clock=clock)
 
     def run(self, handler: Handler) -> None:
         """Start, wait for a signal (or `shutdown` from another thread), and shut down.
@@ -249,3 +257,4 @@ class Server:
 
 
 new_server = Server  # Go: NewServer
+new_server_from_redis_client = Server.from_redis_client  # Go: NewServerFromRedisClient

@@ -12,17 +12,19 @@ from asynq_compat.connect.opening import (
     default_path,
     open_broker,
 )
-from asynq_compat.connect.redis import redis_settings
+from asynq_compat.connect.redis import check_not_shared, redis_client_opt, redis_settings
 from asynq_compat.connect.standing_in import clock_for
 
 __all__ = [
     "VARIABLE",
     "BrokerTarget",
     "check_kind",
+    "check_not_shared",
     "check_target",
     "choose",
     "clock_for",
     "default_path",
     "open_broker",
+    "redis_client_opt",
     "redis_settings",
 ]

@@ -8,14 +8,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asynq_compat.connect.checks import check_fields, timeout_s
-from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.errors import InvalidArgumentError, ServerStateError
+from asynq_compat.ports.broker import Broker
 from asynq_compat.rules.limits import shown
-from asynq_compat.targets import RedisClientOpt, TLSConfig
+from asynq_compat.targets import RedisClientOpt, RedisConnOpt, TLSConfig
 
 if TYPE_CHECKING:
     import ssl  # slow to import
 
     from asynq_compat.brokers.redis.open import RedisSettings
+
+
+def redis_client_opt(client: object) -> RedisConnOpt:
+    """Return the option object that means what a client of redis-py does: a `Redis`, a `RedisCluster`, a Sentinel's ``master_for``.
+
+    Raises:
+        InvalidArgumentError: It is no such client, or does what cannot be done here.
+    """
+    from asynq_compat.brokers.redis.clients import opt_of_client
+
+    return opt_of_client(client)
+
+
+def check_not_shared(broker: Broker, holder: str, *, is_shared: bool) -> None:
+    """Refuse to close what was made from a client of redis-py, as Go does; `holder` is the class that is to be closed.
+
+    Raises:
+        ServerStateError: The Redis is shared.
+    """
+    if is_shared and broker.family == "redis":
+        raise ServerStateError(f"redis connection is shared so the {holder} can't be closed through asynq")
 
 
 def redis_settings(opt: RedisClientOpt) -> RedisSettings:

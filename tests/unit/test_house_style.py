@@ -40,7 +40,7 @@ FULL_FOLDERS: dict[str, tuple[int, str]] = {
     "asynq_compat/engine": (20, "one duty a file under Go's name, and what the runner is made of"),
     "asynq_compat": (18, "its files are the public modules, one for each thing that a user holds"),
     "asynq_compat/testing/conformance": (29, "one file a transition, and what they share"),
-    "asynq_compat/brokers/redis": (24, "one file a port, and the few that all of them stand on"),
+    "asynq_compat/brokers/redis": (30, "one file a port, and the few that all of them stand on"),
     "asynq_compat/brokers/redis/lua": (21, "one file a transition"),
     "asynq_compat/brokers/journal": (22, "one file a port, as in every broker, and what they share"),
     "asynq_compat/machine": (
