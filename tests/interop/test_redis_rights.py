@@ -13,6 +13,7 @@ import redis
 import asynq_compat as asynq
 from asynq_compat.brokers.redis.open import RedisSettings, open_redis
 from asynq_compat.brokers.redis.scripts import script
+from asynq_compat.ports.scheduling import Scheduling
 from asynq_compat.ports.signalling import Signalling
 from asynq_compat.testing.conformance.harness import QueueHarness
 from asynq_compat.testing.conformance.scenario import Scenario
@@ -25,7 +26,7 @@ from tests.services.waiting import wait_until
 pytestmark = pytest.mark.redis
 
 PAGE = Path(__file__).parents[2] / "docs" / "redis.md"
-ROLES = ("producer", "worker", "inspector")
+ROLES = ("producer", "worker", "scheduler", "inspector")
 # What no transition needs, and who needs it all the same.
 PLAIN = {
     "producer": {"ping", "evalsha", "script|load", "sadd", "get", "hget"},
@@ -36,7 +37,9 @@ PLAIN = {
     "inspector": {
         *("ping", "evalsha", "script|load"),
         *("publish", "sismember", "smembers", "setnx", "del"),
+        *("zrangebyscore", "zremrangebyscore", "zrevrange", "lrange"),
     },
+    "scheduler": {"ping", "evalsha", "script|load", "sadd", "get", "hget", "zadd", "zrem", "del"},
 }
 TRANSITIONS = {
     "producer": ("enqueue",),
@@ -48,6 +51,7 @@ TRANSITIONS = {
         *("archive_task", "delete_task", "run_task", "task", "list_tasks", "queue_stats", "memory_usage"),
         "expired_leases",
     ),
+    "scheduler": ("enqueue", "fire", "scheduler_entries", "enqueue_events"),
 }
 
 
@@ -102,6 +106,7 @@ def queue(guarded_redis: RedisServer, raw: redis.Redis) -> Iterator[QueueHarness
         inspecting=of["inspector"].inspecting,
         administering=of["inspector"].administering,
         signalling=_Signalling(of["inspector"].signalling, of["worker"].signalling),
+        scheduling=_Scheduling(of["scheduler"].scheduling, of["inspector"].scheduling),
     )
     with harness(broker, clock, REDIS, let_pass=lambda seconds: age_locks(raw, seconds)) as made:
         yield made
@@ -115,6 +120,16 @@ class _Signalling:
     def __init__(self, says: Signalling, hears: Signalling) -> None:
         self.publish_cancelation = says.publish_cancelation
         self.subscribe_cancelations = hears.subscribe_cancelations
+
+
+class _Scheduling:
+    """A scheduler writes, an operator reads."""
+
+    def __init__(self, writes: Scheduling, reads: Scheduling) -> None:
+        self.write_entries, self.clear_entries = writes.write_entries, writes.clear_entries
+        self.record_enqueue_event, self.clear_history = writes.record_enqueue_event, writes.clear_history
+        self.fire = writes.fire
+        self.entries, self.enqueue_events = reads.entries, reads.enqueue_events
 
 
 @pytest.mark.parametrize("scenario", scenarios("redis"), ids=lambda scenario: scenario.name)
