@@ -71,8 +71,9 @@ demo-redpanda: services  ## the same on Redis, then on the Kafka API, where Go a
 	@$(BIN)/python -m tests.services.beside redis -- $(BIN)/python -m examples.demo --state .demo-redis
 	@$(BIN)/python -m tests.services.beside kafka -- $(BIN)/python -m examples.demo --state .demo-redpanda --bare '{go:evening}'
 
-docs: setup  ## renew the file map of docs/architecture.md
+docs: setup  ## renew the file map of docs/architecture.md and the table of docs/parity.md
 	@$(BIN)/python -m tests.unit.file_map
+	@$(BIN)/python -m tests.unit.parity
 
 lock: setup  ## renew requirements.lock from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools

@@ -43,13 +43,18 @@ def build(name: str) -> Path:
 
 
 def _make(folder: Path, binary: Path) -> None:
-    go = _need_go()
+    go = go_command()
     say(f"building {folder.relative_to(REPOSITORY)} (half a minute the first time)")
     binary.parent.mkdir(parents=True, exist_ok=True)
     run([go, "build", "-o", binary, "."], cwd=folder)
 
 
-def _need_go() -> Path:
+def go_command() -> Path:
+    """Return Go's own program.
+
+    Raises:
+        ServiceMissingError: It is missing or too old.
+    """
     beside = Path("/usr/local/go/bin/go")
     go = beside if beside.exists() else need_tool("go", "golang-go", "git", "ca-certificates")
     check_version(go, "version", r"go(\d+)\.(\d+)", GO_VERSION_MIN)

@@ -1,0 +1,3 @@
+module github.com/hibiken/asynq/exports
+
+go 1.24.0
