@@ -140,6 +140,10 @@ if TYPE_CHECKING:
     from asynq_compat.rules.task_state import (
         TaskState,
     )
+    from asynq_compat.semaphore import (
+        Semaphore,
+        new_semaphore,
+    )
     from asynq_compat.servemux import (
         Handler,
         HandlerFunc,
@@ -207,6 +211,8 @@ __all__ = [
     # targets
     "RedisConnOpt", "RedisClientOpt", "RedisFailoverClientOpt", "RedisClusterClientOpt", "RedpandaOpt",
     "EmbeddedOpt", "MemoryOpt", "TLSConfig", "parse_redis_uri",
+    # semaphore
+    "Semaphore", "new_semaphore",
     # servemux
     "ServeMux", "new_serve_mux", "Handler", "HandlerFunc", "MiddlewareFunc", "not_found", "not_found_handler",
     # config
@@ -265,6 +271,7 @@ _HOMES = {
         "RedisConnOpt RedisClientOpt RedisFailoverClientOpt RedisClusterClientOpt RedpandaOpt EmbeddedOpt "
         "MemoryOpt TLSConfig parse_redis_uri"
     ),
+    "semaphore": "Semaphore new_semaphore",
     "servemux": "ServeMux new_serve_mux Handler HandlerFunc MiddlewareFunc not_found not_found_handler",
     "config": "Config ErrorHandlerFunc GroupAggregatorFunc RetryDelayFunc default_retry_delay_func",
     "logger": "Logger LogLevel DebugLevel InfoLevel WarnLevel ErrorLevel FatalLevel",

@@ -13,6 +13,7 @@ from asynq_compat.ports.administering import Administering
 from asynq_compat.ports.consuming import Consuming
 from asynq_compat.ports.history import History
 from asynq_compat.ports.inspecting import Inspecting
+from asynq_compat.ports.limiting import Limiting
 from asynq_compat.ports.maintaining import Duty, Maintaining
 from asynq_compat.ports.producing import Producing
 from asynq_compat.ports.registering import Registering
@@ -45,6 +46,7 @@ class Broker:
     scheduling: Scheduling
     inspecting: Inspecting
     administering: Administering
+    limiting: Limiting
     duties: frozenset[Duty]
     recovery_interval_s: float
     ping: Callable[[], None]

@@ -1,7 +1,7 @@
 """Which commands does a journal carry, and how is each laid out?
 
-Contract: pure. A command is an array whose first item is its code; each function here builds one, and is the only place that knows
-the order of its items for writing. docs/journal.md is the specification; `machine` reads them.
+Contract: pure. A command is an array whose first item is its code; each function here builds one, and alone knows the order of its
+items for writing. docs/journal.md is the specification; `machine` reads them.
 Not obvious: codes and layouts never change their meaning, since recorded journals are replayed for ever; a new need takes a new code.
 """
 
@@ -18,8 +18,7 @@ Range = tuple[int, int, int]
 KeptRange = tuple[int, int, int, int]
 # position, index, delay_ms, error_msg, retried (the new count; None when this does not count as a failure)
 Retry = tuple[int, int, int, str, int | None]
-# position, index, error_msg
-Archiving = tuple[int, int, str]
+Archiving = tuple[int, int, str]  # position, index, error_msg
 # session, position, index, delay_ms, error_msg, retried
 OrphanRetry = tuple[int, int, int, int, str, int | None]
 # session, position, index, error_msg
@@ -62,6 +61,8 @@ ENQUEUED: Final = 55
 HISTORY_GONE: Final = 56
 CLAIM: Final = 60
 FIRED: Final = 61
+TAKE_TOKEN: Final = 57
+RETURN_TOKEN: Final = 58
 
 # Outcome codes.
 OK: Final = 0

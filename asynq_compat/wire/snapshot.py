@@ -39,6 +39,7 @@ COUNTS: Final = 18
 SCHEDULERS: Final = 19
 HISTORIES: Final = 20
 CLAIMS: Final = 21
+TOKENS: Final = 24
 END: Final = 31
 
 # What a section holds: its code, then the items that docs/journal.md lists for it.

@@ -21,6 +21,7 @@ EXAMPLES = {
     "scheduled.py": ["the first is scheduled", "in two seconds ran at", "at an instant ran at"],
     "unique.py": ["refused: task already exists\nrefused: task already exists\nreindexed"],
     "graceful_shutdown.py": ["told to stop: cleaning up", "long finished by the second server, retried 0 times"],
+    "rate_limit.py": ["5 mails sent, at most [12] at a time"],
     "swap_of_the_import.py": ["enqueued invoice-7", "the second time: task ID conflicts with another task"],
 }
 

@@ -111,6 +111,8 @@ def control_state_of(machine: ControlMachine) -> dict[str, object]:
     }
     told: dict[str, object] = {"counts": counts} if counts else {}
     told |= scheduling if any(scheduling.values()) else {}
+    tokens = [[scope, task_id, one.deadline_s, one.position] for scope, task_id, one in machine.state.tokens.rows()]
+    told |= {"tokens": tokens} if tokens else {}
     return told | {
         "position": machine.position,
         "clock_ms": machine.clock_ms,

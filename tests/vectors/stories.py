@@ -11,6 +11,7 @@ from collections.abc import Callable
 from asynq_compat.wire import command as c
 from asynq_compat.wire import scheduling_command as sc
 from asynq_compat.wire.frame import encode_frame
+from asynq_compat.wire.token_command import return_token, take_token
 from tests.unit.machine.log import START_MS, Entry, Log, message
 
 LARGE_BYTES = 5_000
@@ -180,6 +181,23 @@ def scheduling() -> list[Entry]:
     ]
 
 
+def tokens_control() -> list[Entry]:
+    """The control journal, with tokens that are taken, given back and forgotten."""
+    at_s = START_MS // 1000
+    frames: list[list[c.Command]] = [
+        [take_token("mail", "a", 2, at_s + 3), take_token("mail", "b", 2, at_s + 60)],
+        [take_token("mail", "c", 2, at_s + 60), take_token("maps", "a", 1, at_s + 60)],
+        [return_token("mail", "b"), take_token("mail", "c", 2, at_s + 60), return_token("nothing", "b")],
+        [take_token("mail", "d", 0, at_s + 60), take_token("mail", "a", 2, at_s + 90)],
+        [take_token("mail", "e", 2, at_s + 60)],
+        [take_token("mail", "f", 2, at_s + 60)],
+    ]
+    return [
+        (position, START_MS + 1_000 * position, True, encode_frame(b"w" * 16, position + 1, commands), ())
+        for position, commands in enumerate(frames)
+    ]
+
+
 # Of queues, and of control.
 STORIES: dict[str, Callable[[], list[Entry]]] = {
     "work": work,
@@ -189,4 +207,5 @@ STORIES: dict[str, Callable[[], list[Entry]]] = {
     "control": control,
     "told-control": told_control,
     "scheduling-control": scheduling,
+    "tokens-control": tokens_control,
 }

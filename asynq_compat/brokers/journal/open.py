@@ -13,6 +13,7 @@ from asynq_compat.brokers.journal.following.replica import IDLE_S
 from asynq_compat.brokers.journal.history.recounting import JournalHistory
 from asynq_compat.brokers.journal.inspecting import JournalInspecting
 from asynq_compat.brokers.journal.keeping.tail import Keeping
+from asynq_compat.brokers.journal.limiting import JournalLimiting
 from asynq_compat.brokers.journal.maintaining import JournalMaintaining
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.producing import JournalProducing
@@ -97,6 +98,7 @@ def _broker(partitions: Partitions, store: JournalStore, idle_s: float) -> Broke
         scheduling=JournalScheduling(partitions),
         inspecting=JournalInspecting(partitions),
         administering=JournalAdministering(partitions),
+        limiting=JournalLimiting(partitions),
         duties=frozenset({Duty.RECOVER}),
         recovery_interval_s=_RECOVERY_INTERVAL_S,
         company_s=_COMPANY_S,

@@ -15,6 +15,7 @@ SERVERS = b"asynq:servers"
 WORKERS = b"asynq:workers"
 SCHEDULERS = b"asynq:schedulers"
 CANCEL_CHANNEL = b"asynq:cancel"
+SEMAPHORE_PREFIX = b"asynq:sema:"
 
 
 class QueueKeys:

@@ -9,6 +9,7 @@ from asynq_compat.brokers.redis.administering import RedisAdministering
 from asynq_compat.brokers.redis.commands import command
 from asynq_compat.brokers.redis.consuming import RedisConsuming
 from asynq_compat.brokers.redis.inspecting import RedisInspecting
+from asynq_compat.brokers.redis.limiting import RedisLimiting
 from asynq_compat.brokers.redis.link import ServerLink
 from asynq_compat.brokers.redis.maintaining import RedisMaintaining
 from asynq_compat.brokers.redis.producing import RedisProducing
@@ -53,6 +54,7 @@ def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
         scheduling=RedisScheduling(link, producing, clock),
         inspecting=RedisInspecting(link, clock),
         administering=RedisAdministering(link, clock),
+        limiting=RedisLimiting(link, clock),
         duties=frozenset(Duty),
         recovery_interval_s=_RECOVERY_INTERVAL_S,
         ping=ping,

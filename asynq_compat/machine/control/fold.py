@@ -8,68 +8,23 @@ Not obvious: nothing ticks here. What has run out is forgotten with the next ent
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 from asynq_compat.machine.applied import Marker, Outcome, Verdict
-from asynq_compat.machine.clocks import Clocks
 from asynq_compat.machine.control.published import PublishedCounts, read_counts
-from asynq_compat.machine.control.scheduling import SCHEDULING, Claim, PublishedScheduler, Scheduling
+from asynq_compat.machine.control.scheduling import SCHEDULING, Claim, PublishedScheduler
+from asynq_compat.machine.control.state import ControlApplied, ControlState, PublishedServer
+from asynq_compat.machine.control.tokens import Token
 from asynq_compat.machine.journal import read_marker
-from asynq_compat.machine.markers import Footprints, Markers, check_of, trail_after
+from asynq_compat.machine.markers import Footprints, check_of, trail_after
 from asynq_compat.machine.step import is_int, is_text_column
-from asynq_compat.machine.writer import Turn, Writers
+from asynq_compat.machine.writer import Turn
 from asynq_compat.wire import command as c
 from asynq_compat.wire.bare import Headers
 from asynq_compat.wire.frame import ITEM_COUNT_MAX, decode_frame, is_frame
-from asynq_compat.wire.hot_record import hot_record
 
 TTL_S_MAX = 86_400
 PARTITION_COUNT_MAX = 1_000_000
-
-
-@hot_record
-class PublishedServer:
-    """What a server told about itself: encoded ServerInfo, and (task id, encoded WorkerInfo) of its workers."""
-
-    key: str
-    info: bytes
-    workers: list[tuple[str, bytes]]
-    expires_ms: int
-
-
-@dataclass(slots=True)
-class ControlApplied:
-    """What one entry of the control journal has done.
-
-    Attributes:
-        cancelled: Ids of tasks that whoever runs them is asked to stop.
-        marker: The marker that this entry brought and that was accepted.
-    """
-
-    position: int
-    writer_id: bytes | None = None
-    sequence: int = 0
-    verdict: Verdict = Verdict.UNREADABLE
-    outcomes: list[Outcome] = field(default_factory=list)
-    cancelled: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    marker: Marker | None = None
-
-
-@dataclass(slots=True, eq=False)
-class ControlState:
-    """Everything that follows from the control journal."""
-
-    position: int = -1
-    clocks: Clocks = field(default_factory=Clocks)
-    writers: Writers = field(default_factory=Writers)
-    queues: dict[str, int] = field(default_factory=dict)
-    servers: dict[str, PublishedServer] = field(default_factory=dict)
-    counts: dict[tuple[str, int], PublishedCounts] = field(default_factory=dict)
-    scheduling: Scheduling = field(default_factory=Scheduling)
-    trail: bytes = bytes(c.TRAIL_BYTES)
-    markers: Markers = field(default_factory=Markers)
 
 
 class ControlMachine:
@@ -109,6 +64,7 @@ class ControlMachine:
         for key in [key for key, server in self._state.servers.items() if server.expires_ms <= now_ms]:
             del self._state.servers[key]
         self._state.scheduling.forget(now_ms)
+        self._state.tokens.pass_time(now_ms // 1000)
         check = check_of(data, headers)
         self._take_frame(applied, data, check)
         entry = (position, timestamp_ms, is_log_time, check)
@@ -189,6 +145,12 @@ class ControlMachine:
         is_well_formed = self._state.scheduling.take(command, self._state.clocks.clock_ms)
         return [c.REJECTED] if is_well_formed else None  # As for COUNTS.
 
+    def _take_token(self, applied: ControlApplied, command: c.Command) -> Outcome | None:
+        return [c.REJECTED] if self._state.tokens.take(command, applied.position) else None  # As COUNTS.
+
+    def _return_token(self, _: ControlApplied, command: c.Command) -> Outcome | None:
+        return [c.REJECTED] if self._state.tokens.give_back(command) else None
+
     def _checkpointed(self, applied: ControlApplied, command: c.Command) -> Outcome | None:
         marker = read_marker(command)
         if marker is None:
@@ -207,6 +169,8 @@ class ControlMachine:
         c.CANCEL: _cancel,
         c.COUNTS: _counts,
         **dict.fromkeys(SCHEDULING, _scheduling),
+        c.TAKE_TOKEN: _take_token,
+        c.RETURN_TOKEN: _return_token,
         c.CHECKPOINTED: _checkpointed,
     }
 
@@ -275,6 +239,10 @@ class ControlMachine:
     def claim(self, entry: str, instant_s: int) -> Claim | None:
         """Return who makes a firing; None where nobody may, or nobody has asked."""
         return self._state.scheduling.claims.get((entry, instant_s))
+
+    def token(self, scope: str, task_id: str) -> Token | None:
+        """Return the token of a semaphore that a task holds, as of the last entry."""
+        return self._state.tokens.of(scope, task_id)
 
     def digest(self) -> bytes:
         """Return 16 bytes that are equal for equal states; see `Machine.digest`."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from asynq_compat.machine.control import ControlMachine, ControlState, PublishedServer
 from asynq_compat.machine.control.published import PublishedCounts, are_numbers
 from asynq_compat.machine.control.scheduling import Claim, History, PublishedScheduler
+from asynq_compat.machine.control.tokens import Token
 from asynq_compat.machine.snapshot import fields as f
 from asynq_compat.machine.snapshot.columns import Sized, batches, size_of
 from asynq_compat.machine.snapshot.common import (
@@ -45,6 +46,7 @@ def _bodies(state: ControlState, size_bytes_max: int) -> Iterator[s.Body]:
         (s.SCHEDULERS, _scheduler_rows(state)),
         (s.HISTORIES, _history_rows(state)),
         (s.CLAIMS, _claim_rows(state)),
+        (s.TOKENS, _token_rows(state)),
     ):
         for batch in batches(rows, size_bytes_max):
             yield [code, batch]
@@ -97,6 +99,11 @@ def _claim_rows(state: ControlState) -> Iterator[Sized]:
         )
 
 
+def _token_rows(state: ControlState) -> Iterator[Sized]:
+    for scope, task_id, token in state.tokens.rows():
+        yield [scope, task_id, token.deadline_s, token.position], ROW_BYTES + size_of([scope, task_id], [])
+
+
 def restore_control(sections: Iterable[bytes], *, accepts_issuer_time: bool = False) -> ControlMachine:
     """Return the machine whose state the sections hold; see `restore`."""
     state = ControlState()
@@ -119,6 +126,10 @@ def restore_control(sections: Iterable[bytes], *, accepts_issuer_time: bool = Fa
             _read_counts(state, body)
         elif body[0] in {s.SCHEDULERS, s.HISTORIES, s.CLAIMS}:
             _read_scheduling(state, body)
+        elif body[0] == s.TOKENS:
+            for scope, task_id, deadline_s, position in f.rows(body, 4):
+                token = Token(f.integer(deadline_s), f.integer(position))
+                state.tokens.put(f.text(scope), f.text(task_id), token)
         else:
             raise f.corrupt(f"a section with code {body[0]}")
     return ControlMachine(accepts_issuer_time=accepts_issuer_time, state=state)

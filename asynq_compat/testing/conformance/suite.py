@@ -6,6 +6,7 @@ Contract: the table of all of it, in the order of a task's life. A broker is con
 from __future__ import annotations
 
 from asynq_compat.testing.conformance import (
+    acquire_token,
     archive_task,
     cancelations,
     delete_expired_completed,
@@ -59,6 +60,7 @@ TRANSITIONS = (
     scheduler_entries,
     enqueue_events,
     fire,
+    acquire_token,
 )
 
 SCENARIOS: tuple[Scenario, ...] = scenarios_of(TRANSITIONS)

@@ -13,6 +13,7 @@ from dataclasses import fields, is_dataclass
 from asynq_compat.machine.containers.indexes import DueIndex, PendingQueue, Segment, TimedTask
 from asynq_compat.machine.containers.kept import KeptTasks, Shelf
 from asynq_compat.machine.containers.locks import Locks
+from asynq_compat.machine.control.tokens import Tokens
 from asynq_compat.machine.state import Assignment, State
 
 # Class -> fields that say nothing about a state: containers that are shown below in their own way, and a bound that saves time.
@@ -22,6 +23,7 @@ WORKED_OUT: dict[type, set[str]] = {
     PendingQueue: {"runs", "attic"},
     DueIndex: {"heap", "added_count"},
     KeptTasks: {"shelves", "seconds"},
+    Tokens: {"now_s"},
     Locks: {"held", "key_of", "ending", "ends_ms", "ending_count"},
 }
 

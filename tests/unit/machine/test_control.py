@@ -10,8 +10,10 @@ from asynq_compat.machine.applied import Verdict
 from asynq_compat.machine.control import ControlApplied, ControlMachine
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import encode_frame
+from asynq_compat.wire.token_command import return_token, take_token
 from tests.unit.machine.log import START_MS
 
+START_S = START_MS // 1000
 WRITER = b"w" * 16
 
 
@@ -88,16 +90,21 @@ def test_the_last_word_on_each_partition_counts_and_has_its_time() -> None:
 
 
 class OlderMachine(ControlMachine):
-    """As released before COUNTS."""
+    """As released before COUNTS and tokens."""
 
     _TRANSITIONS: ClassVar = {
-        code: function for code, function in ControlMachine._TRANSITIONS.items() if code != c.COUNTS
+        code: function for code, function in ControlMachine._TRANSITIONS.items() if code <= c.CANCEL
     }
 
 
-def test_a_release_that_does_not_know_counts_stays_on_the_same_trail() -> None:
+def test_a_release_that_does_not_know_what_came_later_stays_on_the_same_trail() -> None:
     control, older = Control(), OlderMachine()
-    frames = [[c.queue("q", 1)], [told("q", 0)], [told("q", 0, 8), c.cancel("t")]]
+    frames = [
+        [c.queue("q", 1)],
+        [told("q", 0)],
+        [told("q", 0, 8), c.cancel("t")],
+        [take_token("s", "t", 1, START_S), take_token("s", "u", 1, START_S), return_token("s", "v")],
+    ]
 
     for position, commands in enumerate(frames):
         applied = control.say(*commands)
@@ -105,8 +112,9 @@ def test_a_release_that_does_not_know_counts_stays_on_the_same_trail() -> None:
         assert same.outcomes == applied.outcomes
 
     assert older.trail == control.machine.trail
-    assert (older.counts(), applied.notes) == ([], [])
+    assert (older.counts(), older.token("s", "t"), applied.notes) == ([], None, [])
     assert control.machine.counts()
+    assert control.machine.token("s", "t")
 
 
 def test_malformed_counts_leave_the_word_before() -> None:
@@ -164,3 +172,55 @@ def test_equal_entries_give_equal_digests() -> None:
     assert first.machine.digest() == second.machine.digest()
     second.say(c.cancel("t"))
     assert first.machine.digest() != second.machine.digest()
+
+
+def test_a_token_names_the_entry_that_gave_it() -> None:
+    control = Control()
+    control.say(take_token("s", "a", 2, START_S + 10))
+    control.say(take_token("s", "b", 2, START_S + 20), take_token("s", "c", 2, START_S + 20))
+    control.say(take_token("s", "a", 2, START_S + 30))  # No place is free.
+    control.say(return_token("s", "b"), return_token("nothing", "b"), return_token("s", "b"))
+    control.say(take_token("s", "a", 2, START_S + 40))
+
+    token = control.machine.token("s", "a")
+    assert token
+    assert (token.position, token.deadline_s) == (4, START_S + 40)
+    assert [control.machine.token("s", task_id) for task_id in "bc"] == [None, None]
+
+
+def test_a_token_counts_for_a_second_behind_its_deadline() -> None:
+    control = Control()
+    control.say(take_token("s", "a", 1, START_S + 10), take_token("s", "late", 2, START_S - 1))
+    assert control.machine.token("s", "late") is None  # Its time was over when it came.
+
+    for after_ms, holder in ((10_999, "a"), (11_000, "b")):
+        control.now_ms = START_MS // 1000 * 1000 + after_ms
+        control.say(take_token("s", "b", 1, START_S + 60))
+        assert [task_id for task_id in "ab" if control.machine.token("s", task_id)] == [holder]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [c.TAKE_TOKEN, "s", "t", 1],
+        [c.TAKE_TOKEN, "", "t", 1, START_S],
+        [c.TAKE_TOKEN, "s", "", 1, START_S],
+        [c.TAKE_TOKEN, b"s", "t", 1, START_S],
+        [c.TAKE_TOKEN, "s", 5, 1, START_S],
+        [c.TAKE_TOKEN, "s", "t", 0, START_S],
+        [c.TAKE_TOKEN, "s", "t", 1_000_001, START_S],
+        [c.TAKE_TOKEN, "s", "t", True, START_S],
+        [c.TAKE_TOKEN, "s", "t", 1, None],
+        [c.RETURN_TOKEN, "s"],
+        [c.RETURN_TOKEN, "s", b"held"],
+        [c.RETURN_TOKEN, None, "held"],
+    ],
+)
+def test_a_malformed_command_over_tokens_changes_nothing(command: c.Command) -> None:
+    control = Control()
+    control.say(take_token("s", "held", 3, START_S + 10))
+
+    applied = control.say(command)
+
+    assert (applied.outcomes, len(applied.notes)) == ([[c.REJECTED]], 1)
+    assert [row[:2] for row in control.machine.state.tokens.rows()] == [("s", "held")]

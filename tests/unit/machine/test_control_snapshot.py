@@ -13,6 +13,7 @@ from asynq_compat.wire import command as c
 from asynq_compat.wire import scheduling_command as sc
 from asynq_compat.wire import snapshot as s
 from asynq_compat.wire.frame import encode_frame
+from asynq_compat.wire.token_command import return_token, take_token
 from tests.unit.machine.log import START_MS
 from tests.unit.machine.picture import picture
 from tests.unit.machine.test_snapshot import ANY, OTHER, get, leaves, paths, put
@@ -40,6 +41,14 @@ COMMAND = st.one_of(
     st.builds(sc.history_gone, NAME),
     st.builds(sc.claim, NAME, st.integers(START_S - 1_803, START_S - 1_797), NAME, st.integers(0, 4_000)),
     st.builds(sc.fired, NAME, st.integers(START_S - 1_803, START_S - 1_797)),
+    st.builds(
+        lambda s, t, n, in_s: take_token(s, t, n, START_MS // 1000 + in_s),
+        NAME,
+        NAME,
+        st.integers(0, 3),
+        st.integers(-2, 9),
+    ),
+    st.builds(return_token, NAME, NAME),
     st.builds(counts, NAME, st.integers(-1, 2), st.integers(0, 9)),
     st.builds(lambda at, chunk: c.checkpointed(at, b"d" * 32, chunk, b"t" * 16), st.integers(0, 9), st.integers(0, 3)),
 )
@@ -55,6 +64,7 @@ def rich() -> ControlMachine:
         [sc.scheduler("t0", [b"e", b"f"], 90), sc.scheduler("t1", [b"g"], 80), sc.enqueued("e0", b"1")],
         [sc.enqueued("e1", b"2"), sc.claim("a", START_S + 1, "t0", 5_000), sc.claim("b", START_S + 2, "t1", 6_000)],
         [sc.fired("a", START_S + 1)],
+        [take_token("s0", "t", 1, START_MS), take_token("s1", "t", 2, START_MS), take_token("s1", "u", 2, START_MS)],
         [c.checkpointed(1, b"d" * 32, 17, b"t" * 16), c.checkpointed(2, b"e" * 32, 16, b"u" * 16)],
     ]
     for position, commands in enumerate(frames):
@@ -119,6 +129,7 @@ def test_no_item_of_a_snapshot_is_there_in_vain() -> None:
         s.SCHEDULERS,
         s.HISTORIES,
         s.CLAIMS,
+        s.TOKENS,
     }
     for number, body in enumerate(told):
         for path in paths(body):

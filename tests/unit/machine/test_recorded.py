@@ -20,7 +20,7 @@ from tests.vectors.stories import STORIES
 
 RECORDED = sorted(FOLDER.glob("*.bin"))
 # Whoever knows them says what those say that do not.
-REJECTED_BY_ALL = {c.COUNTS, *SCHEDULING}
+REJECTED_BY_ALL = {c.COUNTS, *SCHEDULING, c.TAKE_TOKEN, c.RETURN_TOKEN}
 CONTROL_COMMANDS = {c.QUEUE, c.SERVER, c.SERVER_GONE, c.CANCEL}
 
 

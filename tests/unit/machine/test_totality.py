@@ -102,7 +102,18 @@ def test_nothing_raises_and_every_prefix_replays_to_the_same_digest(
             st.binary(max_size=60),
             ANYTHING.map(
                 lambda a: encode_frame(
-                    b"1" * 16, 1, [[49, a], [48, a], [52, a], [52, "q", 0, 1, 1, a], [53, a], [60, "e", a, "h", a]]
+                    b"1" * 16,
+                    1,
+                    [
+                        [49, a],
+                        [48, a],
+                        [52, a],
+                        [52, "q", 0, 1, 1, a],
+                        [53, a],
+                        [60, "e", a, "h", a],
+                        [57, "s", a, 1, a],
+                        [58, a, "t"],
+                    ],
                 )
             ),
         ),
@@ -121,7 +132,10 @@ def test_every_command_of_a_queue_has_a_transition() -> None:
     outcomes = range(14)
 
     assert (
-        set(TRANSITIONS) | {c.QUEUE, c.SERVER, c.SERVER_GONE, c.CANCEL, c.COUNTS, *SCHEDULING} | set(outcomes) >= codes
+        set(TRANSITIONS)
+        | {c.QUEUE, c.SERVER, c.SERVER_GONE, c.CANCEL, c.COUNTS, c.TAKE_TOKEN, c.RETURN_TOKEN, *SCHEDULING}
+        | set(outcomes)
+        >= codes
     )
 
 
