@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         TaskNotFoundError,
         TaskStateError,
         UnsupportedByBroker,
+        WorkerProcessError,
     )
     from asynq_compat.errors import (
         DuplicateTaskError as ErrDuplicateTask,
@@ -227,7 +228,7 @@ __all__ = [
     "MachineVersionError", "LeaseExpiredError", "ServerStateError", "ServerClosedError", "NotFoundError", "QueueNotFoundError",
     "TaskNotFoundError", "HandlerNotFoundError", "UnsupportedByBroker", "BrokerUnavailableError",
     "CorruptDataError", "NewerReleaseError", "PanicError", "ContextError", "ContextCanceledError", "ContextDeadlineError", "SkipRetry",
-    "RevokeTask",
+    "RevokeTask", "WorkerProcessError",
     # server
     "Server", "new_server", "new_server_from_redis_client",
     # failures
@@ -281,7 +282,7 @@ _HOMES = {
         "DuplicateTaskError TaskIDConflictError TaskStateError QueueStateError QueueNotEmptyError "
         "MachineVersionError LeaseExpiredError ServerStateError ServerClosedError NotFoundError QueueNotFoundError "
         "TaskNotFoundError HandlerNotFoundError UnsupportedByBroker BrokerUnavailableError CorruptDataError NewerReleaseError "
-        "PanicError ContextError ContextCanceledError ContextDeadlineError SkipRetry RevokeTask"
+        "PanicError ContextError ContextCanceledError ContextDeadlineError SkipRetry RevokeTask WorkerProcessError"
     ),
     "server": "Server new_server new_server_from_redis_client",
     "engine.failures": "is_panic_error",

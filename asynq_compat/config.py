@@ -73,7 +73,8 @@ class Config:
     """What a server does, and how.
 
     Attributes:
-        concurrency: How many tasks run at a time; the number of CPUs when below 1.
+        concurrency: How many tasks run at a time; the number of CPUs when below 1, of `processes` where those are more.
+        processes: In how many processes handlers run, all together `concurrency` at a time. 1: in the server's own.
         base_context: Called once per task; the parent of the context its handler gets.
         task_check_interval: How long an idle server waits before it asks again where it cannot be woken; 5 s at most.
         retry_delay_func: (retries so far, error, task) -> wait before the next attempt.
@@ -96,6 +97,7 @@ class Config:
         self,
         *,
         concurrency: int = 0,
+        processes: int = 1,
         base_context: BaseContextFunc | None = None,
         task_check_interval: Duration = 0,
         retry_delay_func: RetryDelayFunc | None = None,
@@ -122,7 +124,9 @@ class Config:
             InvalidArgumentError: A field is not what it should be; the message names it, its value and what to do.
         """
         cpu_count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.concurrency = max(_integer("concurrency", concurrency), 0) or cpu_count
+        self.processes = _integer("processes", processes)
+        self.concurrency = max(_integer("concurrency", concurrency), 0) or max(cpu_count, self.processes)
+        _check_processes(self.processes, self.concurrency)
         self.queues: Mapping[str, int] = _queues(queues)
         self.strict_priority = check_truth("strict_priority", strict_priority)
         self.log_level = _log_level(log_level)
@@ -159,6 +163,17 @@ def _integer(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidArgumentError(f"{name} must be an integer, got {shown(value)}; leave it out for Asynq's default")
     return value
+
+
+def _check_processes(processes: int, concurrency: int) -> None:
+    if not 1 <= processes <= concurrency:
+        raise InvalidArgumentError(
+            f"processes must be between 1 and concurrency, which is {concurrency}, got {processes}; raise concurrency, or lower it"
+        )
+    if processes > 1 and os.name != "posix":
+        raise InvalidArgumentError(
+            "processes must be 1 on this system: more than one needs Linux, macOS or another Unix"
+        )
 
 
 def _seconds(name: str, value: object) -> float:

@@ -24,6 +24,7 @@
     ├── BrokerUnavailableError               outage; says if it may have happened   → try again
     ├── CorruptDataError                     bytes we cannot read; says where       → report
     │   └── NewerReleaseError                a later release wrote them             → upgrade this process
+    ├── WorkerProcessError                   a worker process died, or cannot import the program
     ├── PanicError                           the outcome of a handler that panicked
     ├── ContextError                         a handler's context is over
     │   ├── ContextCanceledError             cancelled by id, or its worker ended    (Go: context.Canceled)
@@ -165,6 +166,18 @@ class CorruptDataError(AsynqError):
 
 class NewerReleaseError(CorruptDataError):
     """What a later release wrote cannot be read by this one. Upgrade this process."""
+
+
+class WorkerProcessError(AsynqError):
+    """A process that runs handlers for a server (``Config(processes=N)``) died, or cannot import the program.
+
+    Attributes:
+        pid: Its process id.
+    """
+
+    def __init__(self, message: str, *, pid: int = 0) -> None:
+        super().__init__(message)
+        self.pid = pid
 
 
 class PanicError(AsynqError):

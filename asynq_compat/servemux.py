@@ -98,6 +98,13 @@ class ServeMux:
         self._middlewares: tuple[MiddlewareFunc, ...] = ()
         self._remembered: dict[str, tuple[HandlerFunc, str, bool]] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy in another process has to know."""
+        return {name: value for name, value in vars(self).items() if name not in {"_lock", "_remembered"}}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state, _lock=threading.Lock(), _remembered={})
+
     def handle(self, pattern: str, handler: Handler) -> None:
         """Let `handler` (a callable, or an object with `process_task`) run the types that begin with `pattern`.
 
@@ -189,6 +196,15 @@ class ServeMux:
 
     def _longest_prefix(self, type_name: str) -> str | None:
         return next((pattern for pattern in self._longest_first if type_name.startswith(pattern)), None)
+
+
+def parts_of(handler: Handler) -> list[tuple[str, object]]:
+    """Return what a handler consists of, each with what an error message calls it."""
+    if not isinstance(handler, ServeMux):
+        return [("the handler", handler)]
+    state = vars(handler)
+    middlewares = [(f"middleware {number}", one) for number, one in enumerate(state["_middlewares"], 1)]
+    return middlewares + [(f"the handler for {pattern!r}", one) for pattern, one in state["_handlers"].items()]
 
 
 new_serve_mux = ServeMux  # Go: NewServeMux

@@ -23,6 +23,7 @@ from asynq_compat.config import Config
 from asynq_compat.connect import check_kind, clock_for, open_broker, redis_client_opt
 from asynq_compat.engine.engine import Engine
 from asynq_compat.engine.logs import server_logger
+from asynq_compat.engine.processes.between.program import check_not_loading
 from asynq_compat.engine.service import THREAD_PREFIX
 from asynq_compat.errors import AsynqError, InvalidArgumentError, ServerClosedError, ServerStateError
 from asynq_compat.ports.broker import Broker
@@ -116,6 +117,7 @@ class Server:
         if handler is None:
             raise InvalidArgumentError("asynq: server cannot run with nil handler")
         as_function(handler)
+        check_not_loading()
         with self._lock:
             if self._state is ServerState.ACTIVE:
                 raise ServerStateError("asynq: the server is already running")
@@ -134,6 +136,7 @@ class Server:
                     self._clock,
                     self._log,
                     self._give_up,
+                    self._signals.empty,
                 )
             except AsynqError:
                 self._broker = None

@@ -23,7 +23,7 @@ from asynq_compat.engine.failures import Failures, as_cancellation, as_panic, en
 from asynq_compat.engine.looping.coroutines import Coroutines
 from asynq_compat.engine.pool import Pool
 from asynq_compat.engine.run import Job, Run
-from asynq_compat.engine.settler import Settler
+from asynq_compat.engine.settler import Settling
 from asynq_compat.errors import AsynqError, ContextCanceledError, ContextDeadlineError, LeaseExpiredError
 from asynq_compat.ports.consuming import SettleKind, Settlement
 from asynq_compat.rules.outcome import Ending
@@ -38,7 +38,7 @@ _CONCLUDE_S = 1.0
 class Attempts:
     """The attempts of one server, from their start to their settlement."""
 
-    def __init__(self, settler: Settler, failures: Failures, log: logging.Logger) -> None:
+    def __init__(self, settler: Settling, failures: Failures, log: logging.Logger) -> None:
         self._settler = settler
         self._failures = failures
         self._log = log
@@ -223,7 +223,10 @@ class Attempts:
 
     def _settle(self, run: Run, settlement: Settlement | None) -> None:
         run.end()
-        self._settler.add(settlement)
+        if settlement is None:
+            self._settler.drop(run.lease)
+        else:
+            self._settler.add(settlement)
         with self._claims:
             self.concluding.discard(run)
         if self._is_draining:

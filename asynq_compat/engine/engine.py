@@ -12,15 +12,16 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from asynq_compat.config import JANITOR_BATCH_SIZE, Config
 from asynq_compat.engine.collector import Collector
 from asynq_compat.engine.failures import Failures
 from asynq_compat.engine.forwarder import Forwarder
 from asynq_compat.engine.healthcheck import HealthChecker
-from asynq_compat.engine.heartbeater import Heartbeater
+from asynq_compat.engine.heartbeater import Heartbeater, Holding
 from asynq_compat.engine.janitor import Janitor
-from asynq_compat.engine.processor import Processor
+from asynq_compat.engine.processor import Processor, Starting
 from asynq_compat.engine.recoverer import Recoverer
 from asynq_compat.engine.runner import Runner
 from asynq_compat.engine.service import Service
@@ -33,6 +34,33 @@ from asynq_compat.ports.maintaining import Duty
 from asynq_compat.rules.clock import Clock
 from asynq_compat.servemux import Handler
 from asynq_compat.wire.server_info import ServerInfo
+
+if TYPE_CHECKING:
+    from asynq_compat.engine.processes.crew import Crew
+
+
+class Attempting(Holding, Protocol):
+    """What goes on, and how it is ended from outside."""
+
+    def cancel(self, task_id: str) -> None:
+        """Cancel every attempt at a task of this id."""
+
+    def drain(self, timeout_s: float) -> None:
+        """Wait until nothing runs; hand back what still runs after `timeout_s`."""
+
+
+class Work(Starting, Protocol):
+    """Where handlers run: in this process, or in several."""
+
+    @property
+    def attempts(self) -> Attempting:
+        """What goes on there."""
+
+    def start_threads(self) -> None:
+        """Get ready."""
+
+    def stop_threads(self) -> None:
+        """End; handlers that do not end are left behind."""
 
 
 class Engine:
@@ -48,6 +76,7 @@ class Engine:
         clock: Clock,
         log: logging.Logger,
         on_end: Callable[[AsynqError], None],
+        is_wanted: Callable[[], bool],
     ) -> None:
         self._collector = Collector()
         self._config = config
@@ -55,13 +84,21 @@ class Engine:
         order = QueueOrder(
             weights=config.queues, strict=config.strict_priority, check_interval_s=config.task_check_interval
         )
-        self._intake = broker.consuming.open_intake(order, config.concurrency, server_id)
+        crew = _crew(handler, config, clock, log, is_wanted)
+        try:
+            self._intake = broker.consuming.open_intake(order, config.concurrency, server_id)
+        except BaseException:
+            if crew is not None:
+                crew.stop_threads()
+            raise
         self._settler = Settler(self._intake, log)
-        self._runner = Runner(handler, config, self._intake, self._settler, clock, log)
-        self._processor = Processor(self._intake, self._runner, log, on_end=on_end)
+        if crew is not None:
+            crew.bind(self._intake, self._settler, on_end)
+        self._work: Work = crew or Runner(handler, config, self._intake, self._settler, clock, log)
+        self._processor = Processor(self._intake, self._work, log, on_end=on_end)
         info = _server_info(config, server_id, clock)
-        self._heartbeater = Heartbeater(broker.registering, self._intake, self._runner.attempts, info, status, log)
-        self._subscriber = Subscriber(broker.signalling, self._runner.attempts.cancel, log)
+        self._heartbeater = Heartbeater(broker.registering, self._intake, self._work.attempts, info, status, log)
+        self._subscriber = Subscriber(broker.signalling, self._work.attempts.cancel, log)
         self._health_checkers: list[Service] = []
         if config.health_check_func is not None:
             self._health_checkers.append(
@@ -72,7 +109,7 @@ class Engine:
     def start(self) -> None:
         """Start everything."""
         self._collector.freeze()
-        self._runner.start_threads()
+        self._work.start_threads()
         for duty in (
             self._heartbeater,
             *self._health_checkers,
@@ -98,13 +135,23 @@ class Engine:
             duty.stop()
         self._processor.stop()
         self._log.info("Waiting for all workers to finish...")
-        self._runner.attempts.drain(self._config.shutdown_timeout)
+        self._work.attempts.drain(self._config.shutdown_timeout)
         self._log.info("All workers have finished")
-        self._runner.stop_threads()
+        self._work.stop_threads()
         for duty in (*self._recoverers, self._settler, self._subscriber, *self._janitors, *self._health_checkers):
             duty.stop()
         self._heartbeater.stop()
         self._intake.close()
+
+
+def _crew(
+    handler: Handler, config: Config, clock: Clock, log: logging.Logger, is_wanted: Callable[[], bool]
+) -> Crew | None:
+    if config.processes == 1:
+        return None
+    from asynq_compat.engine.processes.crew import hired
+
+    return hired(handler, config, clock, log, is_wanted)
 
 
 def _server_info(config: Config, server_id: str, clock: Clock) -> ServerInfo:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
-from asynq_compat.engine.attempts import Attempts
 from asynq_compat.engine.run import Run
 from asynq_compat.engine.service import Service
 from asynq_compat.errors import AsynqError
@@ -26,6 +26,16 @@ INTERVAL_S = 5.0
 TTL_S = 10
 
 
+class Holding(Protocol):
+    """Who knows the attempts that go on."""
+
+    def unsettled(self) -> list[Run]:
+        """Return the attempts whose leases this server still needs."""
+
+    def lease_lost(self, run: Run) -> None:
+        """End an attempt whose task may be somebody else's now."""
+
+
 class Heartbeater(Service):
     """Extends leases and publishes the server's state."""
 
@@ -33,7 +43,7 @@ class Heartbeater(Service):
         self,
         registering: Registering,
         intake: Intake,
-        attempts: Attempts,
+        attempts: Holding,
         info: ServerInfo,
         status: Callable[[], str],
         log: logging.Logger,

@@ -9,12 +9,12 @@ Source: asynq v0.26.0 `processor.go`; docs/semantics.md, "processor".
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from asynq_compat.engine.runner import Runner
 from asynq_compat.engine.service import Service
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, NewerReleaseError
-from asynq_compat.ports.consuming import Intake
+from asynq_compat.ports.consuming import Intake, Lease
 
 # How long one call may block; nothing depends on it but how often an idle thread turns round.
 _TAKE_WAIT_S = 5.0
@@ -25,13 +25,20 @@ _OUTAGE_MAX_S = 2.0
 _TELL_EVERY_S = 3.0
 
 
+class Starting(Protocol):
+    """Who runs what was taken."""
+
+    def start(self, leases: Sequence[Lease]) -> None:
+        """Run the tasks; return at once."""
+
+
 class Processor(Service):
     """Takes tasks and starts them."""
 
     def __init__(
         self,
         intake: Intake,
-        runner: Runner,
+        runner: Starting,
         log: logging.Logger,
         *,
         on_end: Callable[[AsynqError], None] = lambda _: None,

@@ -14,7 +14,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from asynq_compat.config import Config
 from asynq_compat.context import Context, background
@@ -24,9 +24,9 @@ from asynq_compat.engine.failures import Failures
 from asynq_compat.engine.looping.coroutines import Coroutines
 from asynq_compat.engine.pool import PlainCall, Pool
 from asynq_compat.engine.run import HandlerTask, Job, Run
-from asynq_compat.engine.settler import Settler
+from asynq_compat.engine.settler import Settling
 from asynq_compat.errors import ContextCanceledError, ContextDeadlineError, CorruptDataError, InvalidArgumentError
-from asynq_compat.ports.consuming import Intake, Lease, LeaseTerm
+from asynq_compat.ports.consuming import Lease, LeaseTerm
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.deadline import attempt_deadline_ns
 from asynq_compat.rules.outcome import Ending
@@ -39,6 +39,13 @@ _UNREADABLE = "Cannot read task id=%s of queue %r; it stays active: %s"
 _NO_TIME_LIMIT = "asynq: internal error: both timeout and deadline are not set for the task message: %s"
 
 
+class Results(Protocol):
+    """Where handlers' results go."""
+
+    def write_result(self, lease: Lease, result: bytes) -> int:
+        """Store `result` with the task; return its length in bytes."""
+
+
 class Runner:
     """Runs tasks: coroutines on the loop, plain handlers on the pool."""
 
@@ -46,15 +53,15 @@ class Runner:
         self,
         handler: Handler,
         config: Config,
-        intake: Intake,
-        settler: Settler,
+        results: Results,
+        settler: Settling,
         clock: Clock,
         log: logging.Logger,
     ) -> None:
         self._find, self._find_fixed = _router(handler)
         self._make_parent = None if config.base_context is background else config.base_context
         self._has_base = self._make_parent is not None
-        self._intake = intake
+        self._results = results
         self._settler = settler
         self._log = log
         self._base = contextvars.Context()
@@ -88,7 +95,7 @@ class Runner:
         leases, rows = self._read(leases)
         now_ns = self.deadlines.follow_clock()
         earliest_ns = self.deadlines.earliest_ns
-        running, find, lost = self.attempts.running, self._find, self._settler.add
+        running, find, lost = self.attempts.running, self._find, self._settler.drop
         coroutines, plain = list[Run](), list[Run | Job]()
         term: LeaseTerm | None = None
         known: TaskMessage | None = None
@@ -99,7 +106,7 @@ class Runner:
                 term = lease.term
                 is_ours = term.is_valid()
             if not is_ours:
-                lost(None)
+                lost(lease)
                 continue
             if rest is not known or type_name is not known_type:  # Tasks of one kind share both.
                 known, known_type, headers = rest, type_name, rest.headers or None
@@ -137,7 +144,7 @@ class Runner:
         except CorruptDataError as error:
             if lease.term.is_valid():
                 self._log.error(_UNREADABLE, lease.task_id, lease.queue, error)
-            self._settler.add(None)
+            self._settler.drop(lease)
             return False
         return True
 
@@ -210,7 +217,7 @@ class Runner:
 
     def write_result(self, lease: Lease, result: bytes) -> int:
         """Store a handler's result; return its length."""
-        return self._intake.write_result(lease, result)
+        return self._results.write_result(lease, result)
 
     def run_async(self, run: Run, awaitable: Awaitable[_R]) -> _R:
         """Run an awaitable on the event loop to its end, from another thread."""

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from operator import attrgetter
+from typing import Protocol
 
 from asynq_compat.engine.service import Service
 from asynq_compat.errors import AsynqError, BrokerUnavailableError
@@ -46,6 +47,19 @@ _IDLE_S = 60.0
 _term_of = attrgetter("term")
 
 
+class Settling(Protocol):
+    """What whoever runs tasks asks of whoever sees to their outcomes. Any thread."""
+
+    def add(self, ended: Ended) -> None:
+        """Have a task settled and its slot freed."""
+
+    def drop(self, lease: Lease) -> None:
+        """Have a task's slot freed and nothing written."""
+
+    def turn_over(self) -> Sequence[Lease]:
+        """Have slots given out again that were freed; the leases for them, as far as some are at hand."""
+
+
 class Settler(Service):
     """Settles what has ended. A None that is added frees a slot and writes nothing."""
 
@@ -72,6 +86,11 @@ class Settler(Service):
         if not self._is_woken:
             self._is_woken = True
             self._has_added.set()
+
+    def drop(self, lease: Lease) -> None:
+        """Have a task's slot freed and nothing written: it is somebody else's, or cannot be read."""
+        del lease  # Slots have no names.
+        self.add(None)
 
     def turn_over(self) -> Sequence[Lease]:
         """Have the slots given out again at once that what was added has freed, where the intake can; the leases for them."""

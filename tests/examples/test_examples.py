@@ -69,7 +69,7 @@ def test_an_example_does_what_it_says(name: str, environment: dict[str, str]) ->
         assert re.search(expected, output), output
 
 
-@pytest.mark.parametrize("name", ["worker_sync.py", "worker_async.py"])
+@pytest.mark.parametrize("name", ["worker_sync.py", "worker_async.py", "worker_processes.py"])
 def test_a_worker_runs_what_the_producer_made_and_ends_gracefully(name: str, environment: dict[str, str]) -> None:
     _run([sys.executable, str(REPOSITORY / "examples" / "producer.py")], environment)
 
@@ -83,7 +83,7 @@ def test_a_worker_runs_what_the_producer_made_and_ends_gracefully(name: str, env
 def test_every_example_is_executed() -> None:
     files = {path.name for path in (REPOSITORY / "examples").glob("*.py")} - {"__init__.py"}
 
-    assert files == {*EXAMPLES, "worker_sync.py", "worker_async.py"}
+    assert files == {*EXAMPLES, "worker_sync.py", "worker_async.py", "worker_processes.py"}
 
 
 def test_the_code_of_the_readme_runs(environment: dict[str, str], tmp_path: Path) -> None:

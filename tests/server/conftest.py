@@ -30,6 +30,8 @@ ON_KAFKA_TOO = frozenset(
         "test_an_urgent_task_does_not_wait_behind_a_blocked_one_while_a_slot_is_free",
         "test_urgent_tasks_go_to_the_servers_with_free_slots_whoever_joined_first",
         "test_queues_are_served_in_proportion_to_their_weights",
+        "test_handlers_run_in_several_processes_and_know_what_they_know_in_one",
+        "test_a_process_that_dies_fails_what_it_ran_and_nothing_else",
     }
 )
 # On Redis the order of the queues is drawn anew for each take, as in Go: it holds only on average.

@@ -1,0 +1,1 @@
+"""Tests of what a server and its worker processes are made of."""
