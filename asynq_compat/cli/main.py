@@ -23,6 +23,7 @@ PLACES = {
     "queue": Place("verbs.queue", "queue", "Look at queues, pause and remove them.", ("queues",)),
     "task": Place("verbs.task", "task", "Look at tasks, enqueue, run, archive, delete and cancel them.", ("tasks",)),
     "worker": Place("running.worker", "worker", "Run tasks with the handler that stands at MODULE:NAME."),
+    "doctor": Place("verbs.doctor", "doctor", "Look whether the broker, and what it holds, is as it should be."),
     "version": Place("verbs.version", "version", "Show which version this is."),
     "history": Place("past.history", "history", "Tell what happened to a task."),
     "journal": Place("past.journal", "journal", "Look into the journal of a queue (redpanda://, sqlite:///)."),

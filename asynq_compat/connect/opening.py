@@ -185,11 +185,17 @@ def _open_redis(opt: RedisClientOpt, clock: Clock | None) -> Broker:
 
 def _open_journal(target: MemoryOpt | EmbeddedOpt | RedpandaOpt, clock: Clock | None, *, replica: bool) -> Broker:
     from asynq_compat.brokers.journal.open import open_journal
+    from asynq_compat.journals.examining import Examinable
 
     count = check_partitions(target.partitions)
     store = open_store(target, clock)
     return open_journal(
-        store, clock=clock, shares=isinstance(target, MemoryOpt), replica=replica, partition_count=count
+        store,
+        clock=clock,
+        shares=isinstance(target, MemoryOpt),
+        replica=replica,
+        partition_count=count,
+        examine=store.examine if isinstance(store, Examinable) else tuple,
     )
 
 

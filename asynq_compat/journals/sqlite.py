@@ -68,6 +68,7 @@ class SqliteJournalStore:
         self._now_ms = now_ms
         self._opened: list[SqliteJournal] = []
         self._is_closed = False
+        self.examine = self._file.examine
         know(self)
 
     @property
@@ -103,8 +104,7 @@ class SqliteJournalStore:
         """Return the names of the journals that exist, sorted."""
         self._check_open()
         with self._file.transaction() as connection:
-            names = [name for (name,) in connection.execute(_NAMES)]
-        return sorted(name for name in names if not base_and_partition(name)[1])
+            return sorted(name for (name,) in connection.execute(_NAMES) if not base_and_partition(name)[1])
 
     def opens_elsewhere(self) -> Callable[[], JournalStore] | None:
         """Return what opens the same file; None where the clock is a caller's."""

@@ -13,12 +13,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError, InvalidArgumentError
+from asynq_compat.journals.examining import Condition
 from asynq_compat.journals.file_lock import FileLock
 from asynq_compat.journals.file_signal import tell
 
@@ -27,6 +29,7 @@ SCHEMA_VERSION = 1
 LOCK_TIMEOUT_S = 30.0
 
 _BUSY_TIMEOUT_S = 10.0
+_FREE_BYTES_MIN = 256 * 1024 * 1024
 # What SQLite locks for reading as long as it has a file open (its file format, "locking").
 _SHARED_LENGTH, _SHARED_START = 510, 0x4000_0002
 _set_aside: list[sqlite3.Connection] = []
@@ -69,6 +72,27 @@ class JournalFile:
         )
         connection.execute("PRAGMA synchronous = FULL")
         return connection
+
+    def examine(self) -> Sequence[Condition]:
+        """Return whether the file is whole, and whether there is room for it to grow."""
+        free = shutil.disk_usage(os.path.dirname(self.path)).free
+        is_fine = free >= _FREE_BYTES_MIN
+        advice = "" if is_fine else "; when none is left no task can be enqueued, and none settled: make room"
+        return [
+            self._soundness(),
+            Condition(check="disk", text=f"{free} bytes are free on its disk{advice}", is_fine=is_fine),
+        ]
+
+    def _soundness(self) -> Condition:
+        try:
+            with contextlib.closing(self.connect()) as connection:
+                (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.Error as error:
+            said = str(error)
+        if said == "ok":
+            return Condition(check="file", text="the file is whole")
+        text = f"the file is damaged ({said}); stop all programs and save what can be read with sqlite3's .recover"
+        return Condition(check="file", text=text, is_fine=False, is_grave=True)
 
     def check_is_there(self) -> None:
         """Make sure that the path still leads to what was opened: nobody would look for tasks in a file that was removed.

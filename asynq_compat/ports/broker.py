@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from asynq_compat.ports.administering import Administering
 from asynq_compat.ports.consuming import Consuming
+from asynq_compat.ports.diagnosing import Diagnosing
 from asynq_compat.ports.history import History
 from asynq_compat.ports.inspecting import Inspecting
 from asynq_compat.ports.limiting import Limiting
@@ -47,6 +48,7 @@ class Broker:
     inspecting: Inspecting
     administering: Administering
     limiting: Limiting
+    diagnosing: Diagnosing
     duties: frozenset[Duty]
     recovery_interval_s: float
     ping: Callable[[], None]

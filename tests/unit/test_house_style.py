@@ -41,9 +41,10 @@ FULL_FOLDERS: dict[str, tuple[int, str]] = {
     "asynq_compat": (19, "its files are the public modules, one for each thing that a user holds"),
     "asynq_compat/testing/conformance": (30, "one file a transition, and what they share"),
     "asynq_compat/brokers/redis": (31, "one file a port, and the few that all of them stand on"),
-    "asynq_compat/brokers/redis/lua": (22, "one file a transition"),
+    "asynq_compat/brokers/redis/lua": (23, "one file a transition"),
     "asynq_compat/brokers/journal": (23, "one file a port, as in every broker, and what they share"),
     "asynq_compat/wire": (13, "one file a kind of message, and one for each writer of commands on the control journal"),
+    "asynq_compat/ports": (13, "one file a port"),
     "asynq_compat/machine": (
         23,
         "one family of transitions a file; all work on one state, no part has a life of its own",

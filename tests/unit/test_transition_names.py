@@ -19,6 +19,7 @@ NAMES = {module.__name__.rpartition(".")[2] for module in OF_THE_SUITE}
 LUA_ALONE = {
     "task": "reads one task; part of list_tasks",
     "memory_usage": "part of queue_stats, sampled by a call of its own",
+    "mend_task": "what a doctor mends stands in Redis alone: a journal's lists follow from its tasks",
 }
 MACHINE_ALONE = {
     "genesis": "how a journal begins",

@@ -6,9 +6,11 @@ Contract: the one file that knows all ports of this broker. Opening connects to 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 
 from asynq_compat.brokers.journal.administering import JournalAdministering
 from asynq_compat.brokers.journal.consuming import JournalConsuming
+from asynq_compat.brokers.journal.diagnosing.diagnosing import JournalDiagnosing
 from asynq_compat.brokers.journal.following.replica import IDLE_S
 from asynq_compat.brokers.journal.history.recounting import JournalHistory
 from asynq_compat.brokers.journal.inspecting import JournalInspecting
@@ -21,6 +23,7 @@ from asynq_compat.brokers.journal.registering import JournalRegistering
 from asynq_compat.brokers.journal.reply import REPLY_S
 from asynq_compat.brokers.journal.scheduling import JournalScheduling
 from asynq_compat.brokers.journal.signalling import JournalSignalling
+from asynq_compat.journals.examining import Condition
 from asynq_compat.journals.journal import JournalStore
 from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.ports.broker import Broker
@@ -49,6 +52,7 @@ def open_journal(
     keeping: Keeping | None = None,
     partition_count: int = 1,
     versions: Versions = VERSIONS,
+    examine: Callable[[], Sequence[Condition]] = tuple,
 ) -> Broker:
     """Return the broker over the journals of `store`, which it closes with itself.
 
@@ -62,6 +66,7 @@ def open_journal(
         keeping: When checkpoints are written and what is cut; the defaults when left out.
         partition_count: Of queues that are made here; those that exist keep theirs.
         versions: The machine versions that this program knows: this release's, but for tests of the next one.
+        examine: Says how the place is where they stand, for who asks.
     """
     partitions = Partitions(
         store,
@@ -75,10 +80,13 @@ def open_journal(
     )
     if shares:
         partitions = _share(partitions)
-    return _broker(partitions, store, idle_s)
+    return _broker(partitions, store, idle_s, examine)
 
 
-def _broker(partitions: Partitions, store: JournalStore, idle_s: float) -> Broker:
+def _broker(
+    partitions: Partitions, store: JournalStore, idle_s: float, examine: Callable[[], Sequence[Condition]]
+) -> Broker:
+    history = JournalHistory(store, partitions.clock, partitions.versions)
     consuming = JournalConsuming(partitions, idle_s=idle_s)
     is_open = [True]
 
@@ -102,7 +110,8 @@ def _broker(partitions: Partitions, store: JournalStore, idle_s: float) -> Broke
         duties=frozenset({Duty.RECOVER}),
         recovery_interval_s=_RECOVERY_INTERVAL_S,
         company_s=_COMPANY_S,
-        history=JournalHistory(store, partitions.clock, partitions.versions),
+        diagnosing=JournalDiagnosing(store, partitions.clock, partitions.versions, history, examine),
+        history=history,
         ping=store.ping,
         close=close,
     )

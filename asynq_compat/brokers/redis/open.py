@@ -8,6 +8,7 @@ from __future__ import annotations
 from asynq_compat.brokers.redis.administering import RedisAdministering
 from asynq_compat.brokers.redis.commands import command
 from asynq_compat.brokers.redis.consuming import RedisConsuming
+from asynq_compat.brokers.redis.diagnosing.diagnosing import RedisDiagnosing
 from asynq_compat.brokers.redis.inspecting import RedisInspecting
 from asynq_compat.brokers.redis.limiting import RedisLimiting
 from asynq_compat.brokers.redis.link import ServerLink
@@ -55,6 +56,7 @@ def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
         inspecting=RedisInspecting(link, clock),
         administering=RedisAdministering(link, clock),
         limiting=RedisLimiting(link, clock),
+        diagnosing=RedisDiagnosing(link, clock),
         duties=frozenset(Duty),
         recovery_interval_s=_RECOVERY_INTERVAL_S,
         ping=ping,

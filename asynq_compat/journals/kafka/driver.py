@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.journals.examining import Condition
 from asynq_compat.journals.journal import Entry
 from asynq_compat.journals.kafka.settings import KafkaSettings
 
@@ -89,6 +90,13 @@ class Driver(Protocol):
         Raises:
             InvalidArgumentError: A setting of one would harm a journal; the message says which and how to mend it.
             BrokerUnavailableError: No answer, or one may not be made.
+        """
+
+    def examine_topics(self, topics: Sequence[str]) -> Sequence[Condition]:
+        """Return how topics are that exist; none is made or changed.
+
+        Raises:
+            BrokerUnavailableError: No answer, or one may not be looked at.
         """
 
     def fetcher(self, at: At) -> Fetcher:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError
+from asynq_compat.journals.examining import Condition
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import (
     WANTED,
@@ -86,6 +87,63 @@ def ensure_topics(admin: TopicAdmin, settings: KafkaSettings, wanted: Mapping[st
         if fault := fault_of(topic, settings.bootstrap[0], found[topic], described[topic].replica_count):
             raise InvalidArgumentError(fault)
     return {topic: described[topic].partition_count for topic in topics}
+
+
+def examine_topics(admin: TopicAdmin, settings: KafkaSettings, topics: Sequence[str]) -> Sequence[Condition]:
+    """Return how topics are that exist; raises BrokerUnavailableError."""
+    described = admin.describe(topics) if topics else {}
+    configs = admin.configs(list(described)) if described else {}
+    return list(_conditions(settings, {topic: described.get(topic) for topic in topics}, configs))
+
+
+def _conditions(
+    settings: KafkaSettings,
+    topics: Mapping[str, Described | None],
+    configs: Mapping[str, Mapping[str, str | None]],
+) -> Iterator[Condition]:
+    """Yield how the topics are; one word on those that are as they should be.
+
+    Args:
+        settings: Of the cluster.
+        topics: All of the namespace; None for one without a leader.
+        configs: Their settings.
+    """
+    if not topics:
+        yield Condition(check="topics", text=f"namespace {settings.namespace} has no topics yet")
+        return
+    found = [fault for topic, described in topics.items() for fault in _faults(settings, topic, described, configs)]
+    yield from found or [
+        Condition(check="topics", text=f"{len(topics)} topics are there, with the settings that journals need")
+    ]
+    single = [topic for topic, described in topics.items() if described is not None and described.replica_count == 1]
+    if single:
+        yield Condition(
+            check="replication",
+            text=f"{len(single)} of {len(topics)} topics have one copy ({single[0]}): what stands in them is lost with its broker; "
+            "have three made with replication_factor=3",
+            is_fine=False,
+        )
+    else:
+        yield Condition(check="replication", text="each topic has several copies")
+
+
+def _faults(
+    settings: KafkaSettings,
+    topic: str,
+    described: Described | None,
+    configs: Mapping[str, Mapping[str, str | None]],
+) -> Iterator[Condition]:
+    if described is None:
+        text = f"topic {topic} has a partition without a leader: nothing can be appended there; are all brokers up?"
+        yield Condition(check="topics", text=text, is_fine=False, is_grave=True)
+        return
+    address = settings.bootstrap[0]
+    base = journal_name_of(settings.namespace, topic) or topic
+    faults = [
+        fault_of_count(base, topic, address, described.partition_count, 0),
+        fault_of(topic, address, configs.get(topic, {}), described.replica_count),
+    ]
+    yield from (Condition(check="topics", text=fault, is_fine=False, is_grave=True) for fault in faults if fault)
 
 
 def _in_requests(topics: Sequence[str], wanted: Mapping[str, int]) -> Iterator[dict[str, int]]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, ServerStateError
+from asynq_compat.journals.examining import Condition
 from asynq_compat.journals.journal import (
     READ_BYTES_MAX,
     READ_COUNT_MAX,
@@ -89,6 +90,13 @@ class KafkaJournalStore:
         """Return the names of the journals that exist, sorted."""
         namespace = self._settings.namespace
         return sorted(name for topic in self._topics.ask(None) if (name := journal_name_of(namespace, topic)))
+
+    def examine(self) -> Sequence[Condition]:
+        """Return how the namespace's topics are; raises BrokerUnavailableError."""
+        namespace = self._settings.namespace
+        return self._driver.examine_topics(
+            sorted(topic for topic in self._driver.topics() if journal_name_of(namespace, topic))
+        )
 
     def _new_question(self) -> Shared[None, Sequence[str]]:
         return Shared(lambda _: {None: self._driver.topics()})

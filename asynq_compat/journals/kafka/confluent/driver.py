@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from asynq_compat.errors import BrokerUnavailableError, PayloadTooLargeError, ServerStateError
+from asynq_compat.journals.examining import Condition
 from asynq_compat.journals.journal import FRAME_BYTES_MAX, MissingRightError
 from asynq_compat.journals.kafka.confluent.admin import ConfluentAdmin
 from asynq_compat.journals.kafka.confluent.asking import Asker
@@ -21,7 +22,7 @@ from asynq_compat.journals.kafka.confluent.connecting import Connector, never_fr
 from asynq_compat.journals.kafka.confluent.fetcher import ConfluentFetcher
 from asynq_compat.journals.kafka.confluent.producing import Producing
 from asynq_compat.journals.kafka.driver import At
-from asynq_compat.journals.kafka.ensuring import ensure_topics
+from asynq_compat.journals.kafka.ensuring import ensure_topics, examine_topics
 from asynq_compat.journals.kafka.held import Connections, Held
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
@@ -107,6 +108,10 @@ class ConfluentDriver:
     def ensure_topics(self, wanted: Mapping[str, int]) -> Mapping[str, int]:
         """Make the topics that do not exist, check what stands there; return how many partitions each has."""
         return ensure_topics(self._admin.get(), self._settings, wanted)
+
+    def examine_topics(self, topics: Sequence[str]) -> Sequence[Condition]:
+        """Return how topics are that exist; none is made or changed."""
+        return examine_topics(self._admin.get(), self._settings, topics)
 
     def fetcher(self, at: At) -> ConfluentFetcher:
         """Return a consumer of a partition, connected by its first use."""

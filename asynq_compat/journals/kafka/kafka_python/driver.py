@@ -26,9 +26,10 @@ from asynq_compat.errors import (
     ServerStateError,
     UnsupportedByBroker,
 )
+from asynq_compat.journals.examining import Condition
 from asynq_compat.journals.journal import FRAME_BYTES_MAX, MissingRightError
 from asynq_compat.journals.kafka.driver import At
-from asynq_compat.journals.kafka.ensuring import ensure_topics
+from asynq_compat.journals.kafka.ensuring import ensure_topics, examine_topics
 from asynq_compat.journals.kafka.held import Connections, Held
 from asynq_compat.journals.kafka.kafka_python.admin import AdminClient, KafkaPythonAdmin
 from asynq_compat.journals.kafka.kafka_python.connecting import METADATA_THROTTLE_MS, Connected, Connector
@@ -145,6 +146,11 @@ class KafkaPythonDriver:
         """Make the topics that do not exist, check what stands there; return how many partitions each has."""
         with self._until_closed(self._administering):
             return ensure_topics(self._current_admin(), self._settings, wanted)
+
+    def examine_topics(self, topics: Sequence[str]) -> Sequence[Condition]:
+        """Return how topics are that exist; none is made or changed."""
+        with self._until_closed(self._administering):
+            return examine_topics(self._current_admin(), self._settings, topics)
 
     def fetcher(self, at: At) -> KafkaPythonFetcher:
         """Return a consumer of a partition, connected by its first use."""

@@ -1,0 +1,1 @@
+"""Is the place where journals stand, and what stands in them, as it should be?"""

@@ -1,0 +1,230 @@
+"""Does the doctor see what is wrong with a Redis or a journal, mend what can be mended, and leave the rest alone?"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+import asynq_compat as asynq
+from tests.cli.conftest import Ask
+from tests.services.kafka import KafkaCluster
+from tests.services.redis import RedisServer
+from tests.services.waiting import wait_until
+
+# A name that would mean something else as a pattern.
+QUEUE = "q[1]*"
+KEY = f"asynq:{{{QUEUE}}}:"
+
+
+@pytest.fixture
+def raw(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url, decode_responses=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def sick(redis_url: str, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> asynq.Client:
+    """A Redis in which somebody else has deleted and moved things; the environment names it."""
+    monkeypatch.setenv("ASYNQ_COMPAT_BROKER", redis_url)
+    with asynq.Client(redis_url) as client, asynq.Inspector(redis_url) as inspector:
+        for name in ("well", "no_lease", "lease_alone", "stray", "empty_stray"):
+            client.enqueue(asynq.Task(name), queue=QUEUE, task_id=name)
+        client.enqueue(asynq.Task("leftover"), queue=QUEUE, task_id="leftover")
+        client.enqueue(asynq.Task("later"), queue=QUEUE, task_id="later", process_in=3600)
+        inspector.archive_task(QUEUE, "leftover")
+    raw.zrem(f"{KEY}archived", "leftover")
+    raw.lrem(f"{KEY}pending", 0, "no_lease")
+    raw.lpush(f"{KEY}active", "no_lease")
+    raw.hset(f"{KEY}t:no_lease", "state", "active")
+    raw.zadd(f"{KEY}lease", {"lease_alone": 1})
+    raw.lrem(f"{KEY}pending", 0, "stray")
+    raw.lrem(f"{KEY}pending", 0, "empty_stray")
+    raw.hdel(f"{KEY}t:empty_stray", "msg")
+    raw.lpush(f"{KEY}pending", "ghost1")
+    raw.zadd(f"{KEY}scheduled", {"ghost2": 9_999_999_999})
+    raw.zadd("asynq:servers", {"asynq:servers:{host:1:gone}": 1})
+    raw.zadd("asynq:servers", {"asynq:servers:{host:2:lives}": 9_999_999_999})
+    return client
+
+
+def _found(told: Any) -> dict[str, list[str]]:
+    return {one["check"]: sorted(one["names"]) for one in told["findings"] if one["remedy"]}
+
+
+ALL_FAULTS = {
+    "stale_servers": ["servers:{host:1:gone}"],
+    "active_without_lease": ["no_lease"],
+    "lease_without_active": ["lease_alone"],
+    "ghosts": ["ghost1", "ghost2"],
+    "strays": ["empty_stray", "stray"],
+    "archive_leftovers": ["leftover"],
+}
+
+
+@pytest.mark.usefixtures("sick")
+def test_everything_that_is_wrong_is_found_and_nothing_else(ask: Ask) -> None:
+    answer = ask("doctor", "--json")
+
+    assert answer.code == 2
+    assert answer.json()["severity"] == "problem"
+    assert _found(answer.json()) == ALL_FAULTS
+    for_people = ask("doctor").out
+    assert "ids stand in lists and no task is there" in for_people
+    assert "--repair mends what can be mended" in for_people
+
+
+@pytest.mark.usefixtures("sick")
+def test_looking_changes_nothing(ask: Ask, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as connection:
+
+        def everything() -> dict[bytes, object]:
+            return {key: connection.dump(key) for key in sorted(connection.scan_iter())}
+
+        before = everything()
+        ask("doctor")
+
+        assert everything() == before
+
+
+@pytest.mark.usefixtures("sick")
+def test_what_can_be_mended_is_mended(ask: Ask, raw: redis.Redis, redis_url: str) -> None:
+    answer = ask("doctor", "--repair", "--yes", "--json")
+
+    told = answer.json()
+    assert {one["check"]: one["count"] for one in told["repaired"]} == {
+        name: len(ids) for name, ids in ALL_FAULTS.items()
+    }
+    assert _found(told) == {}
+    now_s = int(raw.time()[0])
+    assert now_s < float(str(raw.zscore(f"{KEY}lease", "no_lease"))) <= now_s + 31
+    assert raw.zrange(f"{KEY}lease", 0, -1) == ["no_lease"]
+    assert raw.lrange(f"{KEY}pending", 0, -1) == ["lease_alone", "well"]
+    assert raw.zrange(f"{KEY}scheduled", 0, -1) == ["later"]
+    assert raw.exists(f"{KEY}t:leftover", f"{KEY}t:empty_stray") == 0
+    assert raw.zrange("asynq:servers", 0, -1) == ["asynq:servers:{host:2:lives}"]
+    assert ask("task", "run", "-q", QUEUE, "-i", "stray").code == 0
+    with asynq.Inspector(redis_url) as inspector:
+        assert [task.id for task in inspector.list_pending_tasks(QUEUE)] == ["well", "lease_alone", "stray"]
+
+
+@pytest.mark.usefixtures("sick")
+def test_nothing_is_mended_unless_it_is_wanted(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = ask("doctor", "--repair", "--json")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--yes" in refused.err
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    declined = ask("doctor", "--repair")
+    assert declined.code == 1
+    assert "would remove these ids from the lists: ghost1, ghost2" in declined.err
+    assert _found(ask("doctor", "--json").json()) == ALL_FAULTS
+
+
+def test_a_task_that_was_settled_meanwhile_is_left_alone(sick: asynq.Client, raw: redis.Redis, redis_url: str) -> None:
+    with asynq.Inspector(redis_url) as inspector:
+        diagnosing = inspector._broker.diagnosing
+        findings = diagnosing.findings(lambda done, total: None)
+        raw.lpush(f"{KEY}pending", "stray")  # Somebody else has put it back.
+
+        (strays,) = [one for one in findings if one.check == "strays"]
+        assert diagnosing.repair(strays) == 1
+        assert raw.hget(f"{KEY}t:stray", "state") == "pending"
+
+
+def test_a_busy_redis_has_no_faults(
+    ask: Ask, redis_url: str, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks that move while they are looked for stand where they should."""
+    monkeypatch.setenv("ASYNQ_COMPAT_BROKER", redis_url)
+    with asynq.Client(redis_url) as client:
+        client.enqueue_many([asynq.Task("x")] * 5_000, retention=3600)
+    server = asynq.Server(redis_url, asynq.Config(concurrency=4))
+    server.start(lambda ctx, task: None)
+    try:
+        for _ in range(3):
+            assert _found(ask("doctor", "--json").json()) == {}
+    finally:
+        server.shutdown()
+
+
+def test_a_redis_that_evicts_and_has_no_memory_left_is_a_problem(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = RedisServer()
+    try:
+        with redis.Redis.from_url(server.url) as connection:
+            connection.config_set("maxmemory-policy", "allkeys-lru")
+            connection.config_set("maxmemory", "2000000")
+            told = ask("--broker", server.url, "doctor", "--json")
+            findings = {one["check"]: one for one in told.json()["findings"]}
+            assert (told.code, findings["eviction_policy"]["severity"]) == (2, "problem")
+            assert "CONFIG SET maxmemory-policy noeviction" in findings["eviction_policy"]["message"]
+
+            connection.config_set("maxmemory-policy", "noeviction")
+            connection.config_set("maxmemory", "1000000000")
+            connection.config_set("appendonly", "yes")
+            wait_until(lambda: connection.info("persistence")["aof_rewrite_in_progress"] == 0, "the file is written")
+            well = ask("--broker", server.url, "doctor", "--json")
+            assert (well.code, well.json()["severity"]) == (0, "fine")
+
+            connection.acl_setuser(
+                "little", enabled=True, nopass=True, keys="*", commands=["+@read", "+evalsha", "+script", "-scan"]
+            )
+            few = ask("--uri", server.url.removeprefix("redis://"), "-U", "little", "-p", "x", "doctor", "--json")
+            assert few.code == 1
+            assert {one["check"] for one in few.json()["findings"] if one["severity"] == "warning"} == {
+                "version",
+                "strays",
+            }
+    finally:
+        server.stop()
+
+
+def test_a_broker_that_does_not_answer_is_a_problem(ask: Ask) -> None:
+    answer = ask("--broker", "redis://localhost:1", "doctor", "--json")
+
+    assert answer.code == 2
+    assert [one["check"] for one in answer.json()["findings"]] == ["reachable"]
+
+
+def test_a_file_that_has_lived_is_well(ask: Ask, lived: str) -> None:
+    answer = ask("--broker", lived, "doctor", "--json")
+
+    assert answer.code == 0
+    assert [one["check"] for one in answer.json()["findings"]] == [
+        *("file", "disk", "clock", "unreadable", "servers", "machine_version", "checkpoint")
+    ]
+    assert ask("--broker", lived, "journal", "verify", "default").code == 0
+
+
+def test_tasks_that_nobody_serves_are_told(ask: Ask, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/tasks.db?partitions=2"
+    with asynq.Client(url) as client:
+        client.enqueue_many([asynq.Task("x")] * 20)
+
+    answer = ask("--broker", url, "doctor", "--json")
+
+    assert answer.code == 1
+    servers = [one for one in answer.json()["findings"] if one["check"] == "servers"]
+    assert [one["severity"] for one in servers] == ["warning", "warning"]
+    assert "partition 1: " in servers[1]["message"]
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("driver", ["kafka-python", "confluent"])
+def test_topics_are_looked_at(driver: str, ask: Ask, kafka_cluster: KafkaCluster, kafka_namespace: str) -> None:
+    url = f"redpanda://{kafka_cluster.bootstrap}/{kafka_namespace}?driver={driver}"
+    with asynq.Client(url) as client:
+        client.enqueue(asynq.Task("x"))
+
+    answer = ask("--broker", url, "doctor", "--json")
+
+    findings = {one["check"]: one for one in answer.json()["findings"]}
+    assert answer.code == 1
+    assert findings["topics"]["message"] == "2 topics are there, with the settings that journals need"
+    assert "have one copy" in findings["replication"]["message"]
+    assert findings["clock"]["severity"] == "fine"
