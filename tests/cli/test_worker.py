@@ -18,6 +18,8 @@ from tests.cli.conftest import Ask
 from tests.services.waiting import wait_until
 
 JOBS = """
+import os
+
 import asynq_compat as asynq
 
 mux = asynq.ServeMux()
@@ -28,6 +30,10 @@ number = 7
 def copy(ctx, task):
     with asynq.Client() as client:  # What --broker says holds here too.
         client.enqueue(asynq.Task("copied", task.payload), task_id="copy", queue="elsewhere")
+
+@mux.on("pid")
+def pid(ctx, task):
+    task.result_writer.write(str(os.getpid()).encode())
 
 def no_handler():
     pass
@@ -85,6 +91,19 @@ def test_a_config_in_the_code_is_taken(folder: Path, redis_url: str) -> None:
             wait_until(lambda: "elsewhere" in inspector.queues(), "the handler has run", 60)
 
 
+def test_handlers_run_in_processes_of_their_own(folder: Path, redis_url: str) -> None:
+    with asynq.Client(redis_url) as client, asynq.Inspector(redis_url) as inspector:
+        client.enqueue(asynq.Task("pid"), task_id="pid", retention=3600)
+        arguments = ["--broker", redis_url, "worker", "jobs:mux", "--processes", "2", "--concurrency", "4"]
+        with worker(folder, *arguments) as process:
+            wait_until(lambda: inspector.get_queue_info("default").completed == 1, "the handler has run", 60)
+            assert int(inspector.get_task_info("default", "pid").result or b"") != process.pid
+            process.terminate()
+            process.communicate(timeout=60)
+
+        assert process.returncode == 0
+
+
 def test_flags_become_a_config(ask: Ask, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[object, asynq.Config]] = []
 
@@ -98,13 +117,14 @@ def test_flags_become_a_config(ask: Ask, folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("asynq_compat.cli.running.worker.Server", Noted)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("ASYNQ_COMPAT_BROKER", f"sqlite:///{folder}/tasks.db")
-    flags = "--queues a=3,b --concurrency 5 --strict-priority --shutdown-timeout 1m --log-level warn"
+    flags = "--queues a=3,b --concurrency 5 --processes 2 --strict-priority --shutdown-timeout 1m --log-level warn"
 
     assert ask("worker", "jobs:mux", *flags.split()).code == 0
 
     ((target, config),) = made
     assert target is None
     assert (config.queues, config.concurrency, config.strict_priority) == ({"a": 3, "b": 1}, 5, True)
+    assert config.processes == 2
     assert (config.shutdown_timeout, config.log_level) == (timedelta(minutes=1).total_seconds(), asynq.LogLevel.WARN)
 
 
@@ -121,6 +141,7 @@ def test_flags_become_a_config(ask: Ask, folder: Path, monkeypatch: pytest.Monke
         (["broken:mux"], 1, "NameError: name 'undefined' is not defined"),
         (["needy:mux"], 1, "No module named 'no_such_library'"),
         (["typo:mux"], 1, "typo.py, line 1"),
+        (["jobs:mux", "--concurrency", "2", "--processes", "3"], 2, "processes must be between"),
         (["jobs:mux", "--queues", "a=0"], 2, "'a=0' is no queue"),
         (["jobs:mux", "--queues", "a,a=2"], 2, "named twice"),
         (["jobs:mux", "--config", "jobs:number"], 2, "must be a Config"),

@@ -50,6 +50,7 @@ class QueuesType(click.ParamType[dict[str, int]]):
     "--queues", "-q", type=QueuesType(), help="Which queues, with their priorities: critical=6,default=3; default=1."
 )
 @click.option("--concurrency", "-c", type=click.IntRange(1), help="How many tasks run at a time; the number of CPUs.")
+@click.option("--processes", type=click.IntRange(1), help="In how many processes they run: 1.")
 @click.option("--strict-priority", is_flag=True, help="Serve a queue only while all of higher priority are empty.")
 @click.option("--shutdown-timeout", type=DURATION, help="How long running tasks may go on at the end: 8s.")
 @click.option("--log-level", type=click.Choice(LOG_LEVELS), help="From which level on it logs: info.")
@@ -63,6 +64,7 @@ def worker(
     config: str | None,
     queues: dict[str, int] | None,
     concurrency: int | None,
+    processes: int | None,
     strict_priority: bool,
     shutdown_timeout: timedelta | None,
     log_level: str | None,
@@ -73,11 +75,13 @@ def worker(
     Examples:
       asynq-compat worker jobs:mux
       asynq-compat worker jobs:mux --queues critical=6,default=3 --concurrency 20 --log-level debug
+      asynq-compat worker jobs:mux --processes 4
       asynq-compat worker shop.jobs:mux --config shop.jobs:config
     """
     given = {
         "queues": queues,
         "concurrency": concurrency,
+        "processes": processes,
         "strict_priority": strict_priority or None,
         "shutdown_timeout": shutdown_timeout,
         "log_level": log_level,
