@@ -92,6 +92,12 @@ if TYPE_CHECKING:
     from asynq_compat.errors import (
         TaskNotFoundError as ErrTaskNotFound,
     )
+    from asynq_compat.infos import (
+        ClusterNode,
+        DailyStats,
+        ServerInfo,
+        WorkerInfo,
+    )
     from asynq_compat.inspector import (
         Inspector,
         new_inspector,
@@ -205,6 +211,8 @@ __all__ = [
     "AsyncClient",
     # inspector
     "Inspector", "new_inspector", "new_inspector_from_redis_client",
+    # infos
+    "DailyStats", "ServerInfo", "WorkerInfo", "ClusterNode",
     # listing
     "ListOption", "PageSize", "Page",
     # ports.inspecting
@@ -266,6 +274,7 @@ _HOMES = {
     "client": "Client new_client new_client_from_redis_client",
     "aio": "AsyncClient",
     "inspector": "Inspector new_inspector new_inspector_from_redis_client",
+    "infos": "DailyStats ServerInfo WorkerInfo ClusterNode",
     "listing": "ListOption PageSize Page",
     "ports.inspecting": "QueueInfo",
     "targets": (

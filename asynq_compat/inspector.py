@@ -1,6 +1,6 @@
 """How does an operator look at queues and tasks, and change them?
 
-Contract: thread-safe. Reads change nothing; each change is one atomic step. Error texts are Go's, the classes are ours.
+Contract: thread-safe. Reads change nothing; each change is one atomic step, or, of many tasks, several. Error texts are Go's, the classes are ours.
 Not obvious: texts differ from method to method, as Go's do; nobody should parse them. What it can do stands in `inspection`.
 Source: asynq v0.26.0 `Inspector`; docs/semantics.md, "inspector".
 """
@@ -8,14 +8,16 @@ Source: asynq v0.26.0 `Inspector`; docs/semantics.md, "inspector".
 from __future__ import annotations
 
 from asynq_compat.connect import BrokerTarget
+from asynq_compat.inspection.bulk import BulkInspection
 from asynq_compat.inspection.queues import QueueInspection
+from asynq_compat.inspection.servers import ServerInspection
 from asynq_compat.inspection.tasks import TaskInspection
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.keywords import suggesting_fields
 
 
 @suggesting_fields
-class Inspector(QueueInspection, TaskInspection):
+class Inspector(QueueInspection, TaskInspection, BulkInspection, ServerInspection):
     """Reads and changes queues and tasks. ``with Inspector(...) as inspector:`` closes it."""
 
     def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None) -> None:

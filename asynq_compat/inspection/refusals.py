@@ -10,6 +10,7 @@ from typing import assert_never
 
 from asynq_compat.errors import (
     InvalidArgumentError,
+    QueueNotEmptyError,
     QueueNotFoundError,
     QueueStateError,
     TaskNotFoundError,
@@ -63,6 +64,12 @@ def raise_for(outcome: AdminOutcome, queue: str, *, active: str = "", pending: s
             raise TaskStateError(REFUSED + pending)
         case AdminOutcome.TASK_IS_ARCHIVED:
             raise TaskStateError(REFUSED + archived)
+        case AdminOutcome.TASK_IS_NOT_SCHEDULED:
+            raise TaskStateError(f"{REFUSED}cannot update task that is not in scheduled state.")
+        case AdminOutcome.QUEUE_IS_NOT_EMPTY:
+            raise QueueNotEmptyError(f"queue is not empty: queue={named(queue)}")
+        case AdminOutcome.QUEUE_HAS_ACTIVE_TASKS:
+            raise QueueStateError("FAILED_PRECONDITION: cannot remove queue with active tasks")
         case AdminOutcome.QUEUE_IS_PAUSED:
             raise QueueStateError(f"queue {named(queue)} is already paused")
         case AdminOutcome.QUEUE_IS_NOT_PAUSED:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from asynq_compat.errors import CorruptDataError, QueueNotFoundError, TaskNotFoundError
+from asynq_compat.errors import CorruptDataError, InvalidArgumentError, QueueNotFoundError, TaskNotFoundError
 from asynq_compat.inspection.inspection import Inspection
 from asynq_compat.inspection.refusals import BLANK_QUEUE, check_queue, check_text, raise_for
 from asynq_compat.listing import ListOption, page_extent, paging
 from asynq_compat.ports.inspecting import Inspecting, Missing, StoredTask
+from asynq_compat.rules.limits import shown
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.task import TaskInfo, stored_task_info
 
@@ -124,6 +125,22 @@ class TaskInspection(Inspection):
             queue,
             active="cannot delete task in active state. use CancelProcessing instead.",
         )
+
+    def update_task_payload(self, queue: str, id: str, payload: bytes | None) -> None:
+        """Give a scheduled task another payload. The uniqueness lock that it holds stays that of the old one.
+
+        Raises:
+            TaskStateError: It is in another state.
+            InvalidArgumentError, QueueNotFoundError, TaskNotFoundError: The payload is no bytes; else as `run_task`.
+            CorruptDataError: Its message cannot be read.
+        """
+        check_queue(queue, f"asynq: {BLANK_QUEUE}")
+        check_text("id", id)
+        if payload is not None and not isinstance(payload, bytes):
+            raise InvalidArgumentError(
+                f"payload must be bytes, got {shown(payload)}; encode it first, for example as JSON"
+            )
+        raise_for(self._broker.administering.update_payload(queue, id, payload or b""), queue)
 
     def cancel_processing(self, id: str) -> None:
         """Ask whoever works on the task to stop; nobody may be listening."""

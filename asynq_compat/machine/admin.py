@@ -5,6 +5,7 @@ Contract: each id stands for itself. Active tasks cannot be touched: their worke
 
 from __future__ import annotations
 
+from asynq_compat.machine.amending import with_payload
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.machine.archive import put_into_archive
 from asynq_compat.machine.containers.indexes import Segment, TimedTask
@@ -16,10 +17,12 @@ from asynq_compat.wire.command import (
     IS_ACTIVE,
     IS_ARCHIVED,
     IS_NOT_PAUSED,
+    IS_NOT_SCHEDULED,
     IS_PAUSED,
     IS_PENDING,
     NO_SUCH_TASK,
     OK,
+    REJECTED,
     Command,
 )
 
@@ -43,6 +46,25 @@ def delete_task(state: State, _: Step, command: Command) -> Outcome | None:
     if len(command) != 2 or not is_text_column(command[1]):
         return None
     return summary([_delete_one(state, task_id) for task_id in command[1]])
+
+
+def update_payload(state: State, _: Step, command: Command) -> Outcome | None:
+    """A scheduled task has another payload; its lock stays that of the old one."""
+    if len(command) != 3:
+        return None
+    _code, task_id, payload = command
+    if type(task_id) is not str or type(payload) is not bytes:
+        return None
+    container = state.tasks.get(task_id)
+    if container is None:
+        return [NO_SUCH_TASK]
+    if not isinstance(container, TimedTask) or container.state is not TaskState.SCHEDULED:
+        return [IS_NOT_SCHEDULED]
+    message = with_payload(container.message, payload)
+    if message is None:
+        return [REJECTED]
+    container.message = message
+    return 0
 
 
 def pause_queue(state: State, _: Step, command: Command) -> Outcome | None:

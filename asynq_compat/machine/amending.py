@@ -5,8 +5,10 @@ Contract: pure, total. Bytes that are no TaskMessage (another program wrote them
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from asynq_compat.errors import AsynqError
-from asynq_compat.wire.message import amend_message
+from asynq_compat.wire.message import amend_message, decode_message, encode_message
 
 
 def amended(
@@ -24,3 +26,11 @@ def amended(
         )
     except AsynqError:
         return message
+
+
+def with_payload(message: bytes, payload: bytes) -> bytes | None:
+    """Return `message` with another payload and everything else kept; None if it cannot be read."""
+    try:
+        return encode_message(replace(decode_message(message), payload=payload))
+    except AsynqError:
+        return None

@@ -7,6 +7,8 @@ its time is over, as in Asynq.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from asynq_compat.machine.state import State
 from asynq_compat.rules.task_state import TaskState
 
@@ -16,9 +18,15 @@ ARCHIVE_AGE_S = 90 * 86_400
 
 def put_into_archive(state: State, task_id: str, message: bytes) -> None:
     """Put a task that no container holds any more into the archive, then trim it."""
+    put_all_into_archive(state, [task_id], [message])
+
+
+def put_all_into_archive(state: State, ids: Sequence[str], messages: Sequence[bytes]) -> None:
+    """Put tasks that no container holds any more into the archive, then trim it."""
     now_s = state.clock_s()
     archived = state.timed[TaskState.ARCHIVED]
-    state.make_timed(TaskState.ARCHIVED, task_id, message, now_s)
+    for task_id, message in zip(ids, messages, strict=True):
+        state.make_timed(TaskState.ARCHIVED, task_id, message, now_s)
     trimmed = archived.pop_until(now_s - ARCHIVE_AGE_S)
     while archived.count > ARCHIVE_COUNT_MAX:
         oldest = archived.pop_first()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from asynq_compat.machine import admin, enqueue, journal, reply, session, settle
+from asynq_compat.machine import admin, bulk, enqueue, journal, reply, session, settle
 from asynq_compat.machine.step import Transition
 from asynq_compat.wire import command as c
 
@@ -34,11 +34,16 @@ TRANSITIONS: dict[int, Transition] = {
     c.DELETE: admin.delete_task,
     c.PAUSE: admin.pause_queue,
     c.UNPAUSE: admin.unpause_queue,
+    c.RUN_ALL: bulk.run_all,
+    c.ARCHIVE_ALL: bulk.archive_all,
+    c.DELETE_ALL: bulk.delete_all,
     c.TICK: admin.tick,
     c.ASK: reply.ask,
     c.REPLY: reply.reply,
     c.CHECKPOINTED: journal.checkpointed,
     c.ACTIVATE: journal.activate,
+    c.UPDATE_PAYLOAD: admin.update_payload,
+    c.REMOVE_QUEUE: bulk.remove_queue,
 }
 
 Versions = Mapping[int, Mapping[int, Transition]]

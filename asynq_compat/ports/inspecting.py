@@ -13,6 +13,7 @@ from typing import Protocol
 
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire.hot_record import hot_record
+from asynq_compat.wire.server_info import ServerInfo, WorkerInfo
 
 
 class Missing(Enum):
@@ -81,6 +82,23 @@ class QueueInfo:
         return waiting + self.active + self.archived + self.completed
 
 
+@hot_record
+class DayCounts:
+    """What was settled on one UTC day; `processed` includes `failed`. `at` is an instant of that day."""
+
+    at: datetime
+    processed: int
+    failed: int
+
+
+@hot_record
+class RunningServer:
+    """What a server tells about itself, and about the tasks that it works on."""
+
+    info: ServerInfo
+    workers: Sequence[WorkerInfo]
+
+
 class Inspecting(Protocol):
     """What an inspector asks of a broker. Thread-safe."""
 
@@ -99,3 +117,15 @@ class Inspecting(Protocol):
         Order: pending: next to run first; active: oldest first; scheduled and retry: by due time; archived and completed: by
         score, ascending. AGGREGATING is refused with UnsupportedByBroker.
         """
+
+    def history(self, queue: str, days: int) -> Sequence[DayCounts] | None:
+        """Return the counts of the last `days` days, today first, each a whole number of days before now; None when there is no such queue."""
+
+    def servers(self) -> Sequence[RunningServer]:
+        """Return the servers whose word still holds; what cannot be read of them is left out."""
+
+    def key_slot(self, queue: str) -> int:
+        """Return the number of the part of a cluster that holds the queue; UnsupportedByBroker without a cluster."""
+
+    def nodes(self, queue: str) -> Sequence[tuple[str, str]]:
+        """Return id and address of each node that holds the queue, the one that is written to first; none where nobody holds it."""

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from asynq_compat.brokers.redis.open import RedisSettings, open_redis
+from asynq_compat.inspector import Inspector
 from asynq_compat.testing.clock import VirtualClock
 from tests.differential.go_side import GoSide
 from tests.differential.world import Ground
@@ -33,10 +34,13 @@ def ground(differential_redis: RedisServer, go_program: Callable[[str], Path]) -
     clock = VirtualClock(time.time_ns() // _DAY_NS * _DAY_NS + _DAY_NS // 2)
     ours_db = redis.Redis(port=differential_redis.port, db=1)
     go_db = redis.Redis(port=differential_redis.port, db=0)
-    ours = open_redis(RedisSettings(addr=f"127.0.0.1:{differential_redis.port}", db=1), clock)
+    ours, inspected = (
+        open_redis(RedisSettings(addr=f"127.0.0.1:{differential_redis.port}", db=1), clock) for _ in range(2)
+    )
     with Oracle(go_program("oracle")) as oracle:
         go = GoSide(oracle, f"redis://127.0.0.1:{differential_redis.port}/0")
-        yield Ground(go, ours, clock, ours_db, go_db)
+        yield Ground(go, ours, clock, ours_db, go_db, Inspector(inspected))
     ours.close()
+    inspected.close()
     ours_db.close()
     go_db.close()

@@ -32,6 +32,7 @@ class GoSide:
 
     def __init__(self, oracle: Oracle, url: str) -> None:
         self._oracle = oracle
+        self._url = url
         self._now_ns = 0
         oracle.call("rdb.open", broker="go", redis=url)
 
@@ -41,6 +42,10 @@ class GoSide:
 
     def _call(self, operation: str, **args: Any) -> Any:
         return self._oracle.call(f"rdb.{operation}", broker="go", now_ns=self._now_ns, **args)
+
+    def inspect(self, operation: str, **args: Any) -> Any:
+        """Return what an `Inspector` of its own answers."""
+        return self._oracle.call(f"inspector.{operation}", redis=self._url, now_ns=self._now_ns, **args)
 
     def enqueue(self, requests: Sequence[EnqueueRequest]) -> list[EnqueueStatus]:
         """Enqueue one after another."""

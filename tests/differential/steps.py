@@ -41,6 +41,10 @@ REDIS_WEIGHTS = {
     "server_state": 2,
     "publish_cancelation": 2,
     "write_result_late": 1,
+    "inspector_reads": 9,
+    "inspector_changes": 9,
+    "inspector_bulk": 10,
+    "inspector_delete_queue": 3,
 }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from tests.differential import inspector
 from tests.differential.differences import Difference
 from tests.differential.steps import REDIS_WEIGHTS, WEIGHTS, Step, sequences
 from tests.differential.transitions import carry_out
@@ -47,7 +48,10 @@ COVERED = (
     "list_tasks",
     "queue_stats",
 )
-COVERED_ON_REDIS = ("enqueue_grouped", "enqueue_grouped_unique", "write_server_state", "publish_cancelation")
+COVERED_ON_REDIS = (
+    *("enqueue_grouped", "enqueue_grouped_unique", "write_server_state", "publish_cancelation"),
+    *(f"inspector.{operation}" for operation in inspector.OPERATIONS),
+)
 
 
 def _check(ground: Ground, weights: dict[str, int], *, with_machine: bool) -> None:

@@ -14,7 +14,7 @@ from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.ports.consuming import SettleKind, Settlement, SettleOutcome
 from asynq_compat.ports.producing import EnqueueRequest, EnqueueStatus
 from asynq_compat.wire import TaskMessage, encode_message, unique_key
-from tests.differential import reads
+from tests.differential import inspector, reads
 from tests.differential.differences import Difference
 from tests.differential.snapshot import LOCK_TTLS_S
 from tests.differential.steps import Step
@@ -353,4 +353,8 @@ _STEPS: dict[str, Callable[[World, Random], None]] = {
     "delete_task": _administer("delete_task"),
     "pause_queue": _pause("pause"),
     "unpause_queue": _pause("unpause"),
+    "inspector_reads": inspector.reads,
+    "inspector_changes": inspector.changes,
+    "inspector_bulk": inspector.bulk,
+    "inspector_delete_queue": inspector.delete_queue,
 }

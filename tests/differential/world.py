@@ -14,6 +14,7 @@ from random import Random
 
 import redis
 
+from asynq_compat.inspector import Inspector
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Intake, Lease, QueueOrder
 from asynq_compat.testing.clock import VirtualClock
@@ -53,6 +54,7 @@ class Ground:
     clock: VirtualClock
     ours_db: redis.Redis
     go_db: redis.Redis
+    inspector: Inspector
     coverage: Counter[str] = field(default_factory=Counter)
     world_count: int = 0
 

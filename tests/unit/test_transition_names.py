@@ -43,6 +43,7 @@ WITHOUT_HEADING = {
     "enqueue_unique": "under enqueue",
     "list_tasks": "reads change nothing",
     "queue_stats": "reads change nothing",
+    "history": "reads change nothing",
     "cancelations": "changes nothing that is stored",
     "server_state": "belongs to no queue",
     "scheduler_entries": "belongs to no queue",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from asynq_compat.wire import admin_command as ac
 from asynq_compat.wire import command as c
 from asynq_compat.wire import scheduling_command as sc
 from asynq_compat.wire.frame import encode_frame
@@ -117,6 +118,58 @@ def activated() -> list[Entry]:
     return log.entries
 
 
+def operated() -> list[Entry]:
+    """An operator changes all tasks of a state, what a task says, and the whole queue."""
+    log = Log()
+    at = START_MS // 1000 + 600
+    log.frame(c.genesis(b"o" * 16, 0, 1), c.enqueue(list("abcde"), [message(i) for i in "abcde"]))
+    later, keys = list("hgf"), ["k", None, None]
+    log.frame(
+        c.enqueue_more(
+            later,
+            [message(i) for i in later],
+            process_at=[at, at - 1, at],
+            unique_keys=keys,
+            unique_ttls=[900, None, None],
+        )
+    )
+    log.frame(ac.update_payload("h", b"new"), ac.update_payload("a", b"new"), ac.update_payload("nobody", b""))
+    log.frame(ac.archive_all("pending", "", 2), ac.archive_all("retry", "", 1), ac.delete_all("scheduled", "", 1))
+    log.frame(ac.run_all("scheduled", "", 5), ac.run_all("archived", "", 1), ac.remove_queue(force=False))
+    name = log.open("one", credit=4)
+    given = log.position
+    log.frame(ac.remove_queue(force=True), ac.run_all("active", "", 1), ac.delete_all("pending", "", 0))
+    log.session(
+        name,
+        c.settle_complete([(given, 0, 2, 30), (given, 2, 3, 40)]),
+        c.settle_retry([(given, 3, 90_000, "no", 1)]),
+        mark=(given, 4),
+    )
+    log.frame(ac.archive_all("retry", "", 4), ac.delete_all("completed", "", 1), ac.delete_all("archived", "", 9))
+    log.frame(c.pause(), ac.delete_all("pending", "", 1), c.enqueue(["y"], [message("y")]))
+    log.frame(ac.remove_queue(force=True), ac.remove_queue(force=False), [c.REMOVE_QUEUE, 1])
+    log.frame(c.enqueue(["z", "h"], [message("z"), message("h")]))
+    log.session(name, credit=2)
+    log.pass_s(40)
+    return log.entries
+
+
+def removed_control() -> list[Entry]:
+    """The control journal, with queues that are removed and made again."""
+    numbers = list(range(len(c.COUNTED)))
+    told = c.counts("low", 0, 7, START_MS, numbers, is_paused=False, oldest_pending_since_ms=None)
+    frames: list[list[c.Command]] = [
+        [c.queue("default", 1), c.queue("low", 4), told],
+        [ac.queue_gone("low"), ac.queue_gone("nobody"), [c.QUEUE_GONE], [c.QUEUE_GONE, 7]],
+        [c.queue("low", 2), told],
+        [ac.queue_gone("default")],
+    ]
+    return [
+        (position, START_MS + 2_000 * position, True, encode_frame(b"w" * 16, position + 1, commands), ())
+        for position, commands in enumerate(frames)
+    ]
+
+
 def control() -> list[Entry]:
     """The control journal."""
     frames: list[list[c.Command]] = [
@@ -204,7 +257,9 @@ STORIES: dict[str, Callable[[], list[Entry]]] = {
     "keeping": keeping,
     "activated": activated,
     "left": left,
+    "operated": operated,
     "control": control,
+    "removed-control": removed_control,
     "told-control": told_control,
     "scheduling-control": scheduling,
     "tokens-control": tokens_control,

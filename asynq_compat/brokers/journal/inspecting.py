@@ -16,17 +16,19 @@ from typing import TypeVar
 
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S, Partition
 from asynq_compat.brokers.journal.partitions import Partitions
-from asynq_compat.errors import UnsupportedByBroker
+from asynq_compat.errors import CorruptDataError, UnsupportedByBroker
 from asynq_compat.machine.applied import QueueCounts, TaskView
 from asynq_compat.machine.machine import Machine
-from asynq_compat.ports.inspecting import Missing, QueueInfo, StoredTask
+from asynq_compat.ports.inspecting import DayCounts, Missing, QueueInfo, RunningServer, StoredTask
 from asynq_compat.rules.instants import instant_of
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command
+from asynq_compat.wire.server_info import decode_server_info, decode_worker_info
 
 _T = TypeVar("_T")
 
 _DAY_MS = 86_400_000
+_NO_CLUSTER = "a journal has no slots and nodes of a cluster; these are a Redis cluster's, see RedisClusterClientOpt"
 # What both tell of a queue is the sum of what is told of its partitions.
 _SUMMED = [one.name for one in fields(QueueInfo) if one.name in {other.name for other in fields(QueueCounts)}]
 
@@ -75,6 +77,43 @@ class JournalInspecting:
         pages = found if len(found) == 1 else [heapq.merge(*found, key=lambda one: _place(one[0]))]
         return [_stored(view, clock_ms) for view, clock_ms in islice(pages[0], start, stop)]
 
+    def history(self, queue: str, days: int) -> Sequence[DayCounts] | None:
+        """Return the counts of the last `days` days, today first."""
+        now_ns = self._partitions.clock.now_ns()
+        instants_ms = [now_ns // 1_000_000 - _DAY_MS * back for back in range(days)]
+        found = self._ask(queue, lambda machine: [machine.history(at_ms // _DAY_MS) for at_ms in instants_ms])
+        if found is None:
+            return None
+        return [
+            DayCounts(
+                instant_of(now_ns - _DAY_MS * 1_000_000 * back),
+                sum(one[0] for one in told),
+                sum(one[1] for one in told),
+            )
+            for back, told in enumerate(zip(*found, strict=True))
+        ]
+
+    def servers(self) -> Sequence[RunningServer]:
+        """Return the servers whose word still holds."""
+        control = self._partitions.control
+        control.replica.sync(timeout_s=TIMEOUT_S)
+        with control.replica.lock:
+            published = control.replica.fold.servers(self._partitions.clock.now_ns() // 1_000_000)
+        told = [(one, _readable(decode_server_info, one.info)) for one in published]
+        return [
+            RunningServer(info, [worker for _, data in one.workers if (worker := _readable(decode_worker_info, data))])
+            for one, info in told
+            if info is not None
+        ]
+
+    def key_slot(self, queue: str) -> int:  # noqa: ARG002 - the port's
+        """Refuse: a journal is no cluster."""
+        raise UnsupportedByBroker(_NO_CLUSTER)
+
+    def nodes(self, queue: str) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - the port's
+        """Refuse: a journal is no cluster."""
+        raise UnsupportedByBroker(_NO_CLUSTER)
+
     def _ask(self, queue: str, question: Callable[[Machine], _T]) -> list[_T] | None:
         """Return each partition's answer; None if there is no such queue."""
         if not self._partitions.control.knows(queue):
@@ -103,6 +142,14 @@ def _stored(view: TaskView, clock_ms: int) -> StoredTask:
         case _:
             next_process_at = None
     return StoredTask(view.message, view.state, next_process_at, view.result, view.is_orphaned)
+
+
+def _readable(decode: Callable[[bytes], _T], data: bytes) -> _T | None:
+    """Return what a server told; None where it cannot be read."""
+    try:
+        return decode(data)
+    except CorruptDataError:
+        return None
 
 
 def _place(view: TaskView) -> tuple[int, str]:

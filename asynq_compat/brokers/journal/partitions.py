@@ -184,6 +184,14 @@ class Partitions:
         partition.is_begun = True
         return [partition.genesis()]
 
+    def removed(self, name: str) -> None:
+        """Announce a queue again before this process's next task in it."""
+        queue = self._queues.get(name)
+        if queue is not None:
+            queue.is_announced = False
+            for partition in queue.partitions:
+                partition.is_begun = False
+
     def begin_serving(self, partition: Partition) -> list[Command]:
         """Return the genesis if the journal has none yet; unlike a first task it announces nothing, as in Asynq."""
         with partition.replica.lock:

@@ -5,6 +5,7 @@ session is first in the order of replies. What has changed since it was told, or
 in one frame. Nothing waits for it; what cannot be written is told later.
 Not obvious: position and clock go on in an idle queue, too (leases are renewed), so they are no change. At the end it tells once more, for
 what it said last would be believed until another server comes.
+Also not obvious: a queue that was removed, and into which a client that did not hear of it has put tasks since, is announced again here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from asynq_compat.brokers.journal.following.followed import Control, Partition
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.errors import AsynqError, ServerStateError
 from asynq_compat.machine.applied import QueueCounts
+from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command
 from asynq_compat.wire.command import Command
 
@@ -90,10 +92,19 @@ class Publisher:
             counts_before, told_at_s = self._told.get(name, (None, 0.0))
             if counts != counts_before or now_s - told_at_s >= REPEAT_S:
                 self._told[name] = counts, now_s
-                commands.append(told)
+                commands += [*self._announcement(one, counts), told]
         if commands:
             self._ticket = Ticket(commands, size_bytes=_COMMAND_BYTES * len(commands), task_count=0)
             self._control().writer.submit(self._ticket)
+
+    def _announcement(self, one: Partition, counts: QueueCounts) -> list[Command]:
+        """Return what makes a queue known that has tasks and is not known."""
+        control = self._control()
+        if not control.has_replica or not any(getattr(counts, str(state)) for state in TaskState):
+            return []
+        with control.replica.lock:
+            is_known = one.queue in control.replica.fold.queues()
+        return [] if is_known else [command.queue(one.queue, one.count)]
 
     def _run(self) -> None:
         is_last = False

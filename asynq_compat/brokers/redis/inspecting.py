@@ -1,6 +1,6 @@
 """What can be read about queues and tasks in Redis?
 
-Contract: the questions `queue_stats`, `memory_usage`, `task`, `list_tasks`; nothing changes. Thread-safe.
+Contract: the questions `queue_stats`, `memory_usage`, `task`, `list_tasks`, `history`, `servers`; nothing changes. Thread-safe.
 Not obvious: an id that a list names and that has no task is listed as an empty message, as in Asynq; unlike Asynq it does not make
 `queue_stats` fail.
 Source: docs/semantics.md, "inspector reads".
@@ -8,19 +8,24 @@ Source: docs/semantics.md, "inspector reads".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
-from asynq_compat.brokers.redis.commands import Answer, Command, Reply, as_bytes, as_int, as_list, command
-from asynq_compat.brokers.redis.keys import QUEUES, QueueKeys, queue_keys
+from asynq_compat.brokers.redis.commands import Answer, Command, Refusal, Reply, as_bytes, as_int, as_list, command
+from asynq_compat.brokers.redis.keys import QUEUES, SERVERS, WORKERS, QueueKeys, queue_keys
 from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.scripts import script
 from asynq_compat.errors import CorruptDataError, UnsupportedByBroker
-from asynq_compat.ports.inspecting import Missing, QueueInfo, StoredTask
+from asynq_compat.ports.inspecting import DayCounts, Missing, QueueInfo, RunningServer, StoredTask
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.instants import instant_of
 from asynq_compat.rules.task_state import TaskState
+from asynq_compat.wire.server_info import WorkerInfo, decode_server_info, decode_worker_info
 
+_T = TypeVar("_T")
+
+_DAY_S = 86_400
 _NS = 1_000_000_000
 _TASK_SAMPLE_MAX, _GROUP_SAMPLE_MAX = b"20", b"5"
 
@@ -118,6 +123,54 @@ class RedisInspecting:
         # Lists are asked from their right end, where the next one is.
         return found[::-1] if state in (TaskState.PENDING, TaskState.ACTIVE) else found
 
+    def history(self, queue: str, days: int) -> Sequence[DayCounts] | None:
+        """Return the counts of the last `days` days, today first; see the port."""
+        keys, now_ns = queue_keys(queue), self._clock.now_ns()
+        seconds = [now_ns // _NS - _DAY_S * back for back in range(days)]
+        counters = [key for at_s in seconds for key in (keys.processed_on(at_s), keys.failed_on(at_s))]
+        answers = self._ask_known(keys, [command(b"MGET", *counters)])
+        if answers is None:
+            return None
+        counts = [_count(value) for value in as_list(answers[0])]
+        return [
+            DayCounts(instant_of(now_ns - _DAY_S * _NS * back), processed, failed)
+            for back, (processed, failed) in enumerate(zip(counts[::2], counts[1::2], strict=True))
+        ]
+
+    def servers(self) -> Sequence[RunningServer]:
+        """Return the servers whose word still holds; those whose word does not are forgotten, as by Asynq."""
+        now_s = self._clock.now_ns() // _NS
+        indexes = [command(b"ZRANGEBYSCORE", index, now_s, b"+inf") for index in (SERVERS, WORKERS)]
+        stale = [command(b"ZREMRANGEBYSCORE", index, b"-inf", now_s - 1) for index in (SERVERS, WORKERS)]
+        answers = self._link.run([*indexes, *stale]).answers
+        servers, running = (sorted(map(as_bytes, as_list(self._link.accept(answer)))) for answer in answers[:2])
+        questions = [*(command(b"GET", key) for key in servers), *(command(b"HVALS", key) for key in running)]
+        told = self._link.run(questions).answers if questions else []
+        infos = {info.server_id: info for info in _readable(decode_server_info, told[: len(servers)])}
+        workers: dict[str, list[WorkerInfo]] = {server_id: [] for server_id in infos}
+        for values in told[len(servers) :]:
+            for worker in _readable(decode_worker_info, values if isinstance(values, list) else []):
+                workers.get(worker.server_id, []).append(worker)
+        return [RunningServer(info, workers[server_id]) for server_id, info in infos.items()]
+
+    def key_slot(self, queue: str) -> int:
+        """Return the slot of a cluster that the queue's keys hash to."""
+        return as_int(self._ask_cluster(b"KEYSLOT", queue_keys(queue).pending))
+
+    def nodes(self, queue: str) -> Sequence[tuple[str, str]]:
+        """Return id and address of each node of the queue's slot, its primary first."""
+        slot = self.key_slot(queue)
+        for first, last, *nodes in map(as_list, as_list(self._ask_cluster(b"SLOTS"))):
+            if as_int(first) <= slot <= as_int(last):
+                return [_node(as_list(node)) for node in nodes]
+        return []
+
+    def _ask_cluster(self, *question: bytes) -> Reply:
+        (answer,) = self._link.run([command(b"CLUSTER", *question)]).answers
+        if isinstance(answer, Refusal) and "cluster support disabled" in answer.text:
+            raise UnsupportedByBroker("ERR This instance has cluster support disabled")
+        return self._link.accept(answer)
+
     def _ask_known(self, keys: QueueKeys, questions: Sequence[Command]) -> list[Reply] | None:
         """Return the answers; None when the queue is not known."""
         is_known = command(b"SISMEMBER", QUEUES, keys.name.encode())
@@ -156,3 +209,21 @@ def _count(value: Reply) -> int:
 def _second(score: Reply) -> int | None:
     """Return a score as Unix second; a missing one is None."""
     return int(float(score)) if isinstance(score, bytes) and score else None
+
+
+def _readable(decode: Callable[[bytes], _T], values: Sequence[Answer]) -> Iterator[_T]:
+    """Yield what can be read of what servers told."""
+    for value in values:
+        if isinstance(value, bytes):
+            try:
+                yield decode(value)
+            except CorruptDataError:
+                continue
+
+
+def _node(node: Sequence[Reply]) -> tuple[str, str]:
+    """Return id and address of one node of a slot: host, port, id."""
+    host, port, node_id = node[0], as_int(node[1]), node[2]
+    name = host.decode() if isinstance(host, bytes) else ""
+    address = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+    return (as_bytes(node_id).decode(), address)

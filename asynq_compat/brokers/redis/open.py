@@ -38,7 +38,6 @@ def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
     settings.check_addr()
     clock = clock or SystemClock()
     link = ServerLink(settings)
-
     producing = RedisProducing(link, clock)
 
     def ping() -> None:
@@ -54,7 +53,7 @@ def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
         signalling=RedisSignalling(link),
         scheduling=RedisScheduling(link, producing, clock),
         inspecting=RedisInspecting(link, clock),
-        administering=RedisAdministering(link, clock),
+        administering=RedisAdministering(link, clock, is_removed=producing.forget),
         limiting=RedisLimiting(link, clock),
         diagnosing=RedisDiagnosing(link, clock),
         duties=frozenset(Duty),

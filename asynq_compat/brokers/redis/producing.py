@@ -64,6 +64,10 @@ class RedisProducing:
             raise next((outage for outage in outages if outage.may_have_happened), outages[0])
         return outcomes
 
+    def forget(self, queue: str) -> None:
+        """Announce a queue again before its next task: it has been removed."""
+        self._announced -= {queue}
+
     def announce(self, queues: Iterable[str]) -> None:
         """Make sure that these queues are known."""
         for queue in sorted(set(queues) - self._announced):

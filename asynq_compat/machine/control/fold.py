@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from asynq_compat.machine.applied import Marker, Outcome, Verdict
-from asynq_compat.machine.control.published import PublishedCounts, read_counts
+from asynq_compat.machine.control.published import PublishedCounts, read_counts, read_workers
 from asynq_compat.machine.control.scheduling import SCHEDULING, Claim, PublishedScheduler
 from asynq_compat.machine.control.state import ControlApplied, ControlState, PublishedServer
 from asynq_compat.machine.control.tokens import Token
@@ -21,7 +21,7 @@ from asynq_compat.machine.step import is_int, is_text_column
 from asynq_compat.machine.writer import Turn
 from asynq_compat.wire import command as c
 from asynq_compat.wire.bare import Headers
-from asynq_compat.wire.frame import ITEM_COUNT_MAX, decode_frame, is_frame
+from asynq_compat.wire.frame import decode_frame, is_frame
 
 TTL_S_MAX = 86_400
 PARTITION_COUNT_MAX = 1_000_000
@@ -109,13 +109,21 @@ class ControlMachine:
         self._state.queues.setdefault(name, partition_count)
         return 0
 
+    def _queue_gone(self, _: ControlApplied, command: c.Command) -> Outcome | None:
+        if len(command) != 2 or type(command[1]) is not str:
+            return None
+        self._state.queues.pop(command[1], None)
+        for key in [key for key in self._state.counts if key[0] == command[1]]:
+            del self._state.counts[key]
+        return [c.REJECTED]  # As of COUNTS.
+
     def _server(self, _: ControlApplied, command: c.Command) -> Outcome | None:
         if len(command) != 5:
             return None
         _code, key, info, workers, ttl_s = command
         if type(key) is not str or not key or type(info) is not bytes or not is_int(ttl_s):
             return None
-        pairs = _worker_pairs(workers)
+        pairs = read_workers(workers)
         if pairs is None or not 1 <= ttl_s <= TTL_S_MAX:
             return None
         self._state.servers[key] = PublishedServer(key, info, pairs, self._state.clocks.clock_ms + ttl_s * 1000)
@@ -164,6 +172,7 @@ class ControlMachine:
 
     _TRANSITIONS: ClassVar[dict[int, Callable[[ControlMachine, ControlApplied, c.Command], Outcome | None]]] = {
         c.QUEUE: _queue,
+        c.QUEUE_GONE: _queue_gone,
         c.SERVER: _server,
         c.SERVER_GONE: _server_gone,
         c.CANCEL: _cancel,
@@ -249,17 +258,3 @@ class ControlMachine:
         from asynq_compat.machine.snapshot import control_sections, digest  # Which makes machines.
 
         return digest(control_sections(self))
-
-
-def _worker_pairs(workers: object) -> list[tuple[str, bytes]] | None:
-    if type(workers) is not list or len(workers) > ITEM_COUNT_MAX:
-        return None
-    pairs = []
-    for pair in workers:
-        if type(pair) is not list or len(pair) != 2:
-            return None
-        task_id, info = pair
-        if type(task_id) is not str or type(info) is not bytes:
-            return None
-        pairs.append((task_id, info))
-    return pairs

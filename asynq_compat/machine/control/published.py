@@ -9,6 +9,7 @@ from typing import TypeGuard
 
 from asynq_compat.machine.step import is_int
 from asynq_compat.wire import command as c
+from asynq_compat.wire.frame import ITEM_COUNT_MAX
 from asynq_compat.wire.hot_record import hot_record
 
 # More than `COUNTED` has: a later release counts more.
@@ -63,3 +64,18 @@ def are_numbers(item: object) -> TypeGuard[list[int]]:
 
 def _is_count(item: object) -> TypeGuard[int]:
     return is_int(item) and item >= 0
+
+
+def read_workers(workers: object) -> list[tuple[str, bytes]] | None:
+    """Return (task id, encoded WorkerInfo) of each of a server's workers; None when they are malformed."""
+    if type(workers) is not list or len(workers) > ITEM_COUNT_MAX:
+        return None
+    pairs = []
+    for pair in workers:
+        if type(pair) is not list or len(pair) != 2:
+            return None
+        task_id, info = pair
+        if type(task_id) is not str or type(info) is not bytes:
+            return None
+        pairs.append((task_id, info))
+    return pairs

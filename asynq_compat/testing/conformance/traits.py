@@ -17,12 +17,18 @@ class BrokerTraits:
         has_virtual_time: The broker's time is the clock it was opened with, so that an hour passes at once.
         keeps_lock_on_id_conflict: A unique task refused for its id leaves its lock behind (G4).
         counts_unstarted_as_taken: A lost worker's tasks all count as tried; otherwise only those that it had started do.
+        leaves_traces_of_trimmed_tasks: What the archive has no room for when an operator archives still blocks its id (G2).
+        keeps_locks_of_deleted_pending_tasks: Deleting all pending or grouped tasks frees none of their locks.
+        keeps_part_of_a_removed_queue: Completed and grouped tasks, the pause, counters and locks stay (G21).
         is_one_order: A queue is one order of tasks, one set of ids and one archive; otherwise each of its partitions is.
     """
 
     has_virtual_time: bool
     keeps_lock_on_id_conflict: bool
     counts_unstarted_as_taken: bool
+    leaves_traces_of_trimmed_tasks: bool
+    keeps_locks_of_deleted_pending_tasks: bool
+    keeps_part_of_a_removed_queue: bool
     is_one_order: bool = True
 
 
@@ -30,10 +36,16 @@ REDIS = BrokerTraits(
     has_virtual_time=True,
     keeps_lock_on_id_conflict=True,
     counts_unstarted_as_taken=True,
+    leaves_traces_of_trimmed_tasks=True,
+    keeps_locks_of_deleted_pending_tasks=True,
+    keeps_part_of_a_removed_queue=True,
 )
 JOURNAL = BrokerTraits(
     has_virtual_time=True,
     keeps_lock_on_id_conflict=False,
     counts_unstarted_as_taken=False,
+    leaves_traces_of_trimmed_tasks=False,
+    keeps_locks_of_deleted_pending_tasks=False,
+    keeps_part_of_a_removed_queue=False,
 )
 PARTITIONED_JOURNAL = replace(JOURNAL, is_one_order=False)

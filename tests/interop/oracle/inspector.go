@@ -2,8 +2,13 @@ package main
 
 import (
 	"errors"
+	"reflect"
+	"time"
+	"unsafe"
 
 	"github.com/hibiken/asynq"
+	"github.com/hibiken/asynq/internal/rdb"
+	"github.com/hibiken/asynq/internal/timeutil"
 )
 
 const pageSize = 1000
@@ -16,6 +21,43 @@ type inspectArgs struct {
 	Payload []byte `json:"payload"`
 	Force   bool   `json:"force"`
 	Days    int    `json:"days"`
+	State   string `json:"state"`
+	Page    *int   `json:"page"`
+	Size    *int   `json:"size"`
+	NowNS   int64  `json:"now_ns"`
+}
+
+// pretend lets an inspector believe that it is another time.
+func pretend(i *asynq.Inspector, nowNS int64) {
+	hidden := reflect.ValueOf(i).Elem().FieldByName("rdb")
+	(*rdb.RDB)(unsafe.Pointer(hidden.Pointer())).SetClock(timeutil.NewSimulatedClock(time.Unix(0, nowNS)))
+}
+
+func (a inspectArgs) listOptions() []asynq.ListOption {
+	opts := []asynq.ListOption{}
+	if a.Size != nil {
+		opts = append(opts, asynq.PageSize(*a.Size))
+	}
+	if a.Page != nil {
+		opts = append(opts, asynq.Page(*a.Page))
+	}
+	return opts
+}
+
+func listPage(i *asynq.Inspector, a inspectArgs) (any, error) {
+	lists := map[string]func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
+		"pending": i.ListPendingTasks, "active": i.ListActiveTasks, "scheduled": i.ListScheduledTasks, "retry": i.ListRetryTasks,
+		"archived": i.ListArchivedTasks, "completed": i.ListCompletedTasks,
+		"aggregating": func(queue string, opts ...asynq.ListOption) ([]*asynq.TaskInfo, error) {
+			return i.ListAggregatingTasks(queue, a.Group, opts...)
+		},
+	}
+	infos, err := lists[a.State](a.Queue, a.listOptions()...)
+	result := []taskInfo{}
+	for _, info := range infos {
+		result = append(result, fromInfo(info))
+	}
+	return result, err
 }
 
 // listAll reads every page.
@@ -126,7 +168,14 @@ func onInspector(name string, run func(*asynq.Inspector, inspectArgs) (any, erro
 			return nil, err
 		}
 		inspector := asynq.NewInspector(opt)
-		defer func() { err = errors.Join(err, inspector.Close()) }()
+		defer func() {
+			if failed := inspector.Close(); failed != nil {
+				err = errors.Join(err, failed)
+			}
+		}()
+		if args.NowNS != 0 {
+			pretend(inspector, args.NowNS)
+		}
 		return run(inspector, args)
 	})
 }
@@ -137,11 +186,32 @@ func registerInspector() {
 	onInspector("servers", func(i *asynq.Inspector, _ inspectArgs) (any, error) { return dumpServers(i) })
 	onInspector("get_queue_info", func(i *asynq.Inspector, a inspectArgs) (any, error) { return queueInfo(i, a.Queue) })
 	onInspector("list_tasks", func(i *asynq.Inspector, a inspectArgs) (any, error) { return dumpTasks(i, a.Queue) })
+	onInspector("list", listPage)
+	onInspector("groups", func(i *asynq.Inspector, a inspectArgs) (any, error) {
+		groups, err := i.Groups(a.Queue)
+		result := map[string]int{}
+		for _, g := range groups {
+			result[g.Group] = g.Size
+		}
+		return result, err
+	})
+	onInspector("cluster_key_slot", func(i *asynq.Inspector, a inspectArgs) (any, error) { return i.ClusterKeySlot(a.Queue) })
+	onInspector("cluster_nodes", func(i *asynq.Inspector, a inspectArgs) (any, error) {
+		nodes, err := i.ClusterNodes(a.Queue)
+		result := [][]string{}
+		for _, n := range nodes {
+			result = append(result, []string{n.ID, n.Addr})
+		}
+		return result, err
+	})
 	onInspector("history", func(i *asynq.Inspector, a inspectArgs) (any, error) {
 		days, err := i.History(a.Queue, a.Days)
 		result := []map[string]any{}
 		for _, d := range days {
-			result = append(result, map[string]any{"day": d.Date.UTC().Format("2006-01-02"), "processed": d.Processed, "failed": d.Failed})
+			result = append(result, map[string]any{
+				"queue": d.Queue, "day": d.Date.UTC().Format("2006-01-02"), "date": fromTime(d.Date), "processed": d.Processed,
+				"failed": d.Failed,
+			})
 		}
 		return result, err
 	})
@@ -164,5 +234,28 @@ func registerInspector() {
 	}
 	for name, change := range changes {
 		onInspector(name, func(i *asynq.Inspector, a inspectArgs) (any, error) { return nil, change(i, a) })
+	}
+	registerBulk()
+}
+
+func registerBulk() {
+	inQueue := map[string]func(*asynq.Inspector, string) (int, error){
+		"run_all_scheduled": (*asynq.Inspector).RunAllScheduledTasks, "run_all_retry": (*asynq.Inspector).RunAllRetryTasks,
+		"run_all_archived": (*asynq.Inspector).RunAllArchivedTasks, "archive_all_pending": (*asynq.Inspector).ArchiveAllPendingTasks,
+		"archive_all_scheduled": (*asynq.Inspector).ArchiveAllScheduledTasks, "archive_all_retry": (*asynq.Inspector).ArchiveAllRetryTasks,
+		"delete_all_pending": (*asynq.Inspector).DeleteAllPendingTasks, "delete_all_scheduled": (*asynq.Inspector).DeleteAllScheduledTasks,
+		"delete_all_retry": (*asynq.Inspector).DeleteAllRetryTasks, "delete_all_archived": (*asynq.Inspector).DeleteAllArchivedTasks,
+		"delete_all_completed": (*asynq.Inspector).DeleteAllCompletedTasks,
+	}
+	for name, change := range inQueue {
+		onInspector(name, func(i *asynq.Inspector, a inspectArgs) (any, error) { return change(i, a.Queue) })
+	}
+	inGroup := map[string]func(*asynq.Inspector, string, string) (int, error){
+		"run_all_aggregating":     (*asynq.Inspector).RunAllAggregatingTasks,
+		"archive_all_aggregating": (*asynq.Inspector).ArchiveAllAggregatingTasks,
+		"delete_all_aggregating":  (*asynq.Inspector).DeleteAllAggregatingTasks,
+	}
+	for name, change := range inGroup {
+		onInspector(name, func(i *asynq.Inspector, a inspectArgs) (any, error) { return change(i, a.Queue, a.Group) })
 	}
 }

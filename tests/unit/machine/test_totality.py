@@ -129,11 +129,21 @@ def test_no_bytes_make_a_machine_raise(blobs: list[bytes]) -> None:
 
 def test_every_command_of_a_queue_has_a_transition() -> None:
     codes = {value for name, value in vars(c).items() if name.isupper() and isinstance(value, int)}
-    outcomes = range(14)
+    outcomes = range(16)
 
     assert (
         set(TRANSITIONS)
-        | {c.QUEUE, c.SERVER, c.SERVER_GONE, c.CANCEL, c.COUNTS, c.TAKE_TOKEN, c.RETURN_TOKEN, *SCHEDULING}
+        | {
+            c.QUEUE,
+            c.SERVER,
+            c.SERVER_GONE,
+            c.CANCEL,
+            c.COUNTS,
+            c.QUEUE_GONE,
+            c.TAKE_TOKEN,
+            c.RETURN_TOKEN,
+            *SCHEDULING,
+        }
         | set(outcomes)
         >= codes
     )

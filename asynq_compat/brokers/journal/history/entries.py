@@ -59,6 +59,12 @@ def command_text(command: c.Command) -> str:
             about = _shown([_range(item) for item in ranges])
         case c.WRITE_RESULT, [position, index, bytes() as result]:
             about = f"of {position!s:.20}.{index!s:.20}, {len(result)} bytes"
+        case c.RUN_ALL | c.ARCHIVE_ALL | c.DELETE_ALL, [state, group, count]:
+            about = f"{state!s:.20} {group!s:.80}".rstrip() + f", at most {count!s:.20}"
+        case c.UPDATE_PAYLOAD, [task_id, bytes() as payload]:
+            about = f"of {task_id!s:.80}, {len(payload)} bytes"
+        case c.REMOVE_QUEUE, [force]:
+            about = "with its tasks" if force else "if it is empty"
         case c.CLOSE | c.LEAVE, [session]:
             about = f"{session!s:.20}"
         case c.REPLY, [bytes() as writer_id, sequence, *_]:

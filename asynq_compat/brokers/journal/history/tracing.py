@@ -30,7 +30,10 @@ _BY_CODE = {
     c.CLOSE: Change.RETURNED,
     c.LEAVE: Change.RETURNED,
     c.RUN: Change.RUN,
+    c.RUN_ALL: Change.RUN,
     c.DELETE: Change.DELETED,
+    c.DELETE_ALL: Change.DELETED,
+    c.REMOVE_QUEUE: Change.DELETED,
     c.SETTLE_DONE: Change.DONE,
 }
 

@@ -1,0 +1,69 @@
+"""What is an operator told beside tasks and queues?
+
+Contract: frozen values. Instants are aware datetimes in UTC; None means never.
+Source: asynq v0.26.0 `DailyStats`, `ServerInfo`, `WorkerInfo`, `ClusterNode`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyStats:
+    """What was settled in a queue on one UTC day; `processed` includes `failed`. `date` is an instant of that day."""
+
+    queue: str
+    processed: int
+    failed: int
+    date: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """One task that a server works on.
+
+    Attributes:
+        started: When this attempt began.
+        deadline: When it has to end.
+    """
+
+    task_id: str
+    task_type: str
+    task_payload: bytes
+    queue: str
+    started: datetime | None
+    deadline: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """One server that lives.
+
+    Attributes:
+        id: Made anew for each server object.
+        concurrency: How many tasks it works on at once.
+        queues: Its queues and their priorities, as configured.
+        status: "active", "stopped", ...
+        active_workers: What it works on.
+    """
+
+    id: str
+    host: str
+    pid: int
+    concurrency: int
+    queues: Mapping[str, int]
+    strict_priority: bool
+    started: datetime | None
+    status: str
+    active_workers: tuple[WorkerInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterNode:
+    """One node of a Redis cluster; `addr` is host:port."""
+
+    id: str
+    addr: str
