@@ -1,0 +1,1 @@
+"""How do queues look while they live?"""
