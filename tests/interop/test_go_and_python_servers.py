@@ -70,6 +70,7 @@ def test_both_servers_work_on_one_queue_and_each_task_runs_once(
 ) -> None:
     with Oracle(go_program("oracle")) as oracle, WorkerProcess(redis_url) as worker:
         start_go(oracle, redis_url, quick={"do": "ok"})
+        wait_until(lambda: len(inspector.servers()) == 2, "both servers to live", WAIT_S)
         ids: list[str] = []
 
         def enqueue_by_go() -> None:
