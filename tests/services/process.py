@@ -26,7 +26,7 @@ class Process:
     """One process of a service, which listens on `port`. Subclasses say with which command."""
 
     name = "process"
-    start_timeout_s = 30.0
+    start_timeout_s = 90.0
     stop_timeout_s = 15.0
 
     def __init__(self, port: int) -> None:
