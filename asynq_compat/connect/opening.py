@@ -30,6 +30,7 @@ from asynq_compat.targets import (
     MemoryOpt,
     RedisClientOpt,
     RedisClusterClientOpt,
+    RedisConnOpt,
     RedisFailoverClientOpt,
     RedpandaOpt,
     Target,
@@ -164,12 +165,12 @@ def _made_default_path() -> Path:
 
 def _open(target: Target, clock: Clock | None, *, replica: bool) -> Broker:
     match target:
-        case RedisClientOpt():
+        case RedisClientOpt() | RedisFailoverClientOpt():
             return _open_redis(target, clock)
-        case RedisFailoverClientOpt() | RedisClusterClientOpt():
+        case RedisClusterClientOpt():
             raise UnsupportedByBroker(
                 f"{type(target).__name__} cannot be opened yet, it comes with a later version; "
-                "use RedisClientOpt with the master's address"
+                "use RedisClientOpt or RedisFailoverClientOpt"
             )
         case MemoryOpt() | EmbeddedOpt() | RedpandaOpt():
             return _open_journal(target, clock, replica=replica)
@@ -177,7 +178,7 @@ def _open(target: Target, clock: Clock | None, *, replica: bool) -> Broker:
             assert_never(target)
 
 
-def _open_redis(opt: RedisClientOpt, clock: Clock | None) -> Broker:
+def _open_redis(opt: RedisConnOpt, clock: Clock | None) -> Broker:
     from asynq_compat.brokers.redis.open import open_redis
 
     return open_redis(redis_settings(opt), clock)

@@ -27,6 +27,8 @@ LOOK_AGAIN_S = 0.02
 
 TRAITS: dict[str, BrokerTraits] = {
     "redis": REDIS,
+    "sentinel": REDIS,
+    "tls": REDIS,
     "memory": JOURNAL,
     "sqlite": JOURNAL,
     "kafka": JOURNAL,

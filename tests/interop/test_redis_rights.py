@@ -19,7 +19,7 @@ from asynq_compat.testing.conformance.harness import QueueHarness
 from asynq_compat.testing.conformance.scenario import Scenario
 from asynq_compat.testing.conformance.traits import REDIS
 from tests.conformance.binding import harness, noon_clock, scenarios
-from tests.conformance.redis_time import age_locks
+from tests.conformance.redis_binding import age_locks
 from tests.services.redis import RedisServer
 from tests.services.waiting import wait_until
 

@@ -32,18 +32,17 @@ class SecureRedis(RedisServer):
         """
         (self.tls_port,) = free_ports(1)
         self.tls_addr = f"{HOST}:{self.tls_port}"
-        shown = certificate or certificates.server
-        super().__init__(
-            *tls_options(certificates, shown, asks_clients=asks_clients), "--tls-port", str(self.tls_port), *options
-        )
+        settings = {**tls_files(certificates, certificate), **({"tls-auth-clients": "yes"} if asks_clients else {})}
+        given = [part for name, value in settings.items() for part in (f"--{name}", value)]
+        super().__init__("--tls-port", str(self.tls_port), *given, *options)
 
 
-def tls_options(certificates: Certificates, certificate: Path, *, asks_clients: bool = False) -> list[str]:
-    """Return the options of a Redis that speaks TLS with this certificate."""
-    files = {
-        "--tls-cert-file": certificate,
-        "--tls-key-file": certificate.with_suffix(".key"),
-        "--tls-ca-cert-file": certificates.ca,
+def tls_files(certificates: Certificates, certificate: Path | None = None) -> dict[str, str]:
+    """Return the settings of a Redis that speaks TLS with this certificate, or one for 127.0.0.1, and asks nobody for one."""
+    shown = certificate or certificates.server
+    return {
+        "tls-cert-file": str(shown),
+        "tls-key-file": str(shown.with_suffix(".key")),
+        "tls-ca-cert-file": str(certificates.ca),
+        "tls-auth-clients": "no",
     }
-    given = [str(part) for pair in files.items() for part in pair]
-    return [*given, "--tls-auth-clients", "yes" if asks_clients else "no"]

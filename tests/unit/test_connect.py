@@ -24,7 +24,6 @@ from asynq_compat.targets import (
     MemoryOpt,
     RedisClientOpt,
     RedisClusterClientOpt,
-    RedisFailoverClientOpt,
     RedpandaOpt,
     Target,
     TLSConfig,
@@ -104,7 +103,7 @@ def test_a_relative_state_folder_is_not_followed() -> None:
 
 @pytest.mark.parametrize(
     "target",
-    [RedisFailoverClientOpt(master_name="m", sentinel_addrs=["h:1"]), RedisClusterClientOpt(addrs=["h:1"])],
+    [RedisClusterClientOpt(addrs=["h:1"])],
 )
 def test_what_comes_later_says_so(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)

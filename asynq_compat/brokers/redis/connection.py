@@ -6,6 +6,7 @@ link has its own. A connection belongs to one thread at a time.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 from collections.abc import Callable
@@ -31,7 +32,7 @@ class RedisConnection:
         whereabouts: Says to which host and port, asked each time that it is opened; None: those of the settings.
     """
 
-    __slots__ = ("_inner", "_whereabouts")
+    __slots__ = ("__weakref__", "_inner", "_whereabouts")
 
     def __init__(self, settings: RedisSettings, whereabouts: Whereabouts | None = None) -> None:
         self._inner: Any = _new(settings)
@@ -67,6 +68,12 @@ class RedisConnection:
         except exceptions.ResponseError as error:
             return refusal_of(error)
         return answer
+
+    def sever(self) -> None:
+        """Let whoever waits for it find it broken. From any thread."""
+        if (found := self.socket) is not None:
+            with contextlib.suppress(OSError):  # It has ended meanwhile.
+                found.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Disconnect. Legal twice; it may be opened again."""

@@ -7,13 +7,14 @@ Not obvious: a server that answers READONLY is no master any more: its connectio
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 from redis import exceptions
 
 from asynq_compat.brokers.redis.commands import Answer, Command, Refusal, command
 from asynq_compat.brokers.redis.connection import RedisConnection, Whereabouts, new_connection
-from asynq_compat.brokers.redis.pool import Pool
+from asynq_compat.brokers.redis.pool import Pool, PoolClosedError
 from asynq_compat.brokers.redis.refusals import refused
 from asynq_compat.brokers.redis.settings import RedisSettings
 from asynq_compat.wire.hot_record import hot_record
@@ -39,6 +40,7 @@ class Node:
         self._settings = settings
         self._whereabouts = whereabouts
         self.pool = Pool(settings, whereabouts)
+        self._dialled: weakref.WeakSet[RedisConnection] = weakref.WeakSet()
 
     def attempt(self, commands: Sequence[Command], *, asks: bool = False) -> list[Answer] | Failure:
         """Send `commands` once and return one answer each, same order; refusals are answers.
@@ -51,7 +53,13 @@ class Node:
             AsynqError: All connections are in use, or closed; or a script was refused.
         """
         exchange = _exchange_asking if asks else _exchange
-        connection = self.pool.lend()
+        pool = self.pool
+        try:
+            connection = pool.lend()
+        except PoolClosedError:
+            if self.pool is pool:
+                raise
+            return self.attempt(commands, asks=asks)  # It has moved meanwhile.
         was_sent = False
         try:
             connection.open()
@@ -59,11 +67,11 @@ class Node:
             answers = exchange(connection, commands)
             refusals = [at for at, answer in enumerate(answers) if isinstance(answer, Refusal)]
             if refusals:
-                self._retract(connection, commands, answers, refusals)
+                self._retract(connection, pool, commands, answers, refusals)
             return answers
         except FAILURES as error:
             connection.close()
-            self.pool.drop_idle()
+            pool.drop_idle()
             # What is not even let in, or meets a Redis that loads, has not happened.
             was_sent = was_sent and not isinstance(error, exceptions.AuthenticationError | exceptions.BusyLoadingError)
             return Failure(error, was_sent, not was_sent and isinstance(error, exceptions.TimeoutError | TimeoutError))
@@ -71,20 +79,33 @@ class Node:
             connection.close()
             raise
         finally:
-            self.pool.give_back(connection)
+            pool.give_back(connection)
 
     def dial(self) -> RedisConnection:
         """Return an open connection outside the pool: the caller owns it. Raises what redis-py and sockets raise."""
         connection = new_connection(self._settings, self._whereabouts)
         connection.open()
+        self._dialled.add(connection)
         return connection
+
+    def move(self) -> None:
+        """Leave all connections, those that were dialled too: the next ones lead to where `whereabouts` says now."""
+        left, self.pool = self.pool, Pool(self._settings, self._whereabouts)
+        left.close()
+        for connection in list(self._dialled):
+            connection.sever()
 
     def close(self) -> None:
         """Close all connections. Legal twice."""
         self.pool.close()
 
     def _retract(
-        self, connection: RedisConnection, commands: Sequence[Command], answers: list[Answer], refusals: Sequence[int]
+        self,
+        connection: RedisConnection,
+        pool: Pool,
+        commands: Sequence[Command],
+        answers: list[Answer],
+        refusals: Sequence[int],
     ) -> None:
         """Replace refusals that this node itself can do something about."""
         codes = {at: answer.code for at in refusals if isinstance(answer := answers[at], Refusal)}
@@ -95,7 +116,7 @@ class Node:
                 answers[at] = answer
         if "READONLY" in codes.values():
             connection.close()
-            self.pool.drop_idle()
+            pool.drop_idle()
 
     def _load(self, connection: RedisConnection, commands: Sequence[Command]) -> None:
         scripts = {command.script for command in commands if command.script is not None}

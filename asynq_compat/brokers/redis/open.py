@@ -9,9 +9,10 @@ from asynq_compat.brokers.redis.administering import RedisAdministering
 from asynq_compat.brokers.redis.commands import command
 from asynq_compat.brokers.redis.consuming import RedisConsuming
 from asynq_compat.brokers.redis.diagnosing.diagnosing import RedisDiagnosing
+from asynq_compat.brokers.redis.failing_over import FailoverLink
 from asynq_compat.brokers.redis.inspecting import RedisInspecting
 from asynq_compat.brokers.redis.limiting import RedisLimiting
-from asynq_compat.brokers.redis.link import ServerLink
+from asynq_compat.brokers.redis.link import Link, ServerLink
 from asynq_compat.brokers.redis.maintaining import RedisMaintaining
 from asynq_compat.brokers.redis.producing import RedisProducing
 from asynq_compat.brokers.redis.registering import RedisRegistering
@@ -37,7 +38,7 @@ def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
     """
     settings.check_addr()
     clock = clock or SystemClock()
-    link = ServerLink(settings)
+    link = _link(settings)
     producing = RedisProducing(link, clock)
 
     def ping() -> None:
@@ -61,3 +62,9 @@ def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
         ping=ping,
         close=link.close,
     )
+
+
+def _link(settings: RedisSettings) -> Link:
+    if settings.sentinels:
+        return FailoverLink(settings)
+    return ServerLink(settings)

@@ -14,6 +14,10 @@ from asynq_compat.brokers.redis.settings import RedisSettings
 from asynq_compat.errors import BrokerUnavailableError
 
 
+class PoolClosedError(BrokerUnavailableError):
+    """The pool was closed."""
+
+
 class Pool:
     """The connections to one server; `whereabouts` as in `RedisConnection`."""
 
@@ -46,9 +50,7 @@ class Pool:
         with self._lock:
             if self._is_closed:
                 self._places.release()
-                raise BrokerUnavailableError(
-                    f"the connection to redis at {self._settings.address} was closed by this program"
-                )
+                raise PoolClosedError(f"the connection to redis at {self._settings.address} was closed by this program")
             if self._idle:
                 return self._idle.pop()
         return new_connection(self._settings, self._whereabouts)

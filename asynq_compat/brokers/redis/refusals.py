@@ -199,7 +199,7 @@ def _tls(address: str, error: Exception) -> str | None:
     failure = _inner(error, ssl.SSLError)
     said = "" if failure is None else (failure.reason or str(failure)).lower().replace("_", " ")
     if isinstance(error, NoWelcomeError) and not error.has_tls:
-        return f"redis at {address} takes connections and ends them at once; is it a port for TLS? Then write rediss:// or give tls_config"
+        return f"redis at {address} takes connections and ends them at once; is it shutting down, or a port for TLS? Then write rediss:// or give tls_config"
     if isinstance(error, NoWelcomeError) or "certificate required" in said or "handshake failure" in said:
         return (
             f"redis at {address} ended the connection behind the TLS handshake ({said or 'without a word'}); where it asks "
