@@ -47,6 +47,7 @@ TRANSITIONS = {
     "worker": (
         *("take", "settle_done", "settle_complete", "settle_retry", "settle_archive", "settle_requeue"),
         *("forward_due", "delete_expired_completed", "expired_leases", "server_state"),
+        "acquire_token",
     ),
     "inspector": (
         *("archive_task", "delete_task", "run_task", "task", "list_tasks", "queue_stats", "memory_usage"),
