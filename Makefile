@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: help setup services lint test unit simulate chaos proto bench demo demo-go demo-redpanda docs redpanda lock clean
+.PHONY: help setup services lint test full unit simulate chaos proto bench demo demo-go demo-redpanda docs redpanda lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -34,8 +34,11 @@ unit: setup  ## the tests that need no service, in seconds
 
 # Most of a test is waiting: for a lease, a broker's start, a timeout. Three at a time keep two cores busy. What takes a time waits for the rest.
 test: services  ## all tests, against real Redis, Kafka and Go
-	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadgroup -m "not alone" --durations=15 --durations-min=3
-	@$(BIN)/python -m pytest -q -m alone
+	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadgroup -m "not alone and not full" --durations=15 --durations-min=3
+	@$(BIN)/python -m pytest -q -m "alone and not full"
+
+full: services  ## what takes too long for `make test`: long soaks and chaos on every journal and on Redis -> docs/full.md (SECONDS=120 of blows each)
+	@$(BIN)/python -m tests.full --seconds $(or $(SECONDS),120)
 
 redpanda: services  ## the tests on the Kafka API on a cluster that somebody else runs: REDPANDA_BROKERS=host:9092
 	@test -n "$(REDPANDA_BROKERS)" || { echo "redpanda: say which cluster: make redpanda REDPANDA_BROKERS=host:9092" >&2; exit 2; }
@@ -44,7 +47,7 @@ redpanda: services  ## the tests on the Kafka API on a cluster that somebody els
 simulate: setup  ## new simulated histories of the journal for SECONDS=60
 	@$(BIN)/python -m tests.simulator --seconds $(or $(SECONDS),60)
 
-chaos: services  ## kill producers, workers and the broker at random for SECONDS=60 on JOURNAL=sqlite (or kafka), then check every task
+chaos: services  ## kill producers, workers and the broker at random for SECONDS=60 on JOURNAL=sqlite (or kafka, or redis beside Go), then check every task
 	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),60) --journal $(or $(JOURNAL),sqlite) --partitions $(or $(PARTITIONS),1)
 
 # protoc of grpcio-tools 1.76 writes code for protobuf 6.31 and later. Python's descriptors get a package of their own, so that a program

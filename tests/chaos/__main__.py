@@ -1,6 +1,6 @@
 """How long does the queue keep its promises among processes that die?
 
-`python -m tests.chaos --journal kafka --seconds 600`; `--seed 7` deals the blows of seed 7 again.
+`python -m tests.chaos --journal kafka --seconds 600`, or `--journal redis`, where Go's processes take part; `--seed 7` deals the blows of seed 7 again.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.harness import run
+from tests.chaos.on_redis import harness as on_redis
 from tests.services.installing import ServiceMissingError
 
 
 @click.command()
-@click.option("--journal", type=click.Choice(["sqlite", "kafka"]), default="sqlite", show_default=True)
+@click.option("--journal", type=click.Choice(["sqlite", "kafka", "redis"]), default="sqlite", show_default=True)
 @click.option("--seconds", type=click.FloatRange(min=10), default=60.0, show_default=True, help="How long blows fall.")
-@click.option("--partitions", type=click.IntRange(1, 256), default=1, show_default=True, help="Of the queue.")
+@click.option(
+    "--partitions", type=click.IntRange(1, 256), default=1, show_default=True, help="Of the queue, on a journal."
+)
 @click.option("--seed", type=int, help="Whose blows; a new one if left out.")
 def main(journal: str, seconds: float, partitions: int, seed: int | None) -> None:
     """Kill producers, workers and the broker for a while; exit code 1 if a promise was broken."""
@@ -32,7 +35,10 @@ def main(journal: str, seconds: float, partitions: int, seed: int | None) -> Non
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     console.print(f"seed {seed}, {journal}, {partitions} partitions, {seconds:g} s; ledgers and logs in {folder}")
     try:
-        account = run(journal, folder, seconds=seconds, seed=seed, partitions=partitions)
+        if journal == "redis":
+            account = on_redis.run(folder, seconds=seconds, seed=seed)
+        else:
+            account = run(journal, folder, seconds=seconds, seed=seed, partitions=partitions)
     except ServiceMissingError as error:
         raise click.ClickException(str(error)) from error
     table = Table("what", "how many")

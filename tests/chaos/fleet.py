@@ -1,6 +1,6 @@
 """Which processes produce and work, and how do they end and begin again?
 
-Contract: by role: "producer-1", "worker-3". Whoever ends is started again. One that ends by itself is a problem, unless it began while its
+Contract: a crew says what runs by role: "producer-1", "worker-3". Whoever ends is started again. One that ends by itself is a problem, unless it began while its
 broker was away, or ran a task that kills its process.
 """
 
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.chaos.ledger import lines
@@ -21,7 +21,14 @@ from tests.interop.suspending import Suspender
 from tests.services.installing import REPOSITORY
 from tests.services.waiting import wait_until
 
-PRODUCERS, WORKERS = 2, 3
+# Role -> the command that does its work; the URL and the path of its ledger are appended.
+Crew = Mapping[str, Sequence[str | Path]]
+_PRODUCER = (sys.executable, "-m", "tests.chaos.produce")
+_WORKER = (sys.executable, "-m", "tests.chaos.work")
+OF_JOURNALS: Crew = {
+    **dict.fromkeys(("producer-1", "producer-2"), _PRODUCER),
+    **dict.fromkeys(("worker-1", "worker-2", "worker-3"), _WORKER),
+}
 _AT_WORK_WITHIN_S = 60.0
 _ENDED_WITHIN_S = 60.0
 # What begins while the broker is away may end for that reason; so long after its return nothing begun before it is left.
@@ -37,8 +44,8 @@ class Fleet:
         sleeper: The role that is stopped; "" if none is.
     """
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self._url, self._folder = url, folder
+    def __init__(self, url: str, folder: Path, crew: Crew = OF_JOURNALS) -> None:
+        self._url, self._folder, self._crew = url, folder, crew
         self._suspender: Suspender | None = None  # Its file is made by who opens the journal first.
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._lives: Counter[str] = Counter()
@@ -50,17 +57,16 @@ class Fleet:
 
     def start_all(self) -> None:
         """Start everybody and wait until each has something to note."""
-        for role in roles("producer") + roles("worker"):
+        for role in self._crew:
             self._start(role)
         wait_until(lambda: all(map(self._has_noted, self._running)), "all at work", _AT_WORK_WITHIN_S)
         self._suspender = Suspender(self._url)
 
     def _start(self, role: str) -> None:
         self._lives[role] += 1
-        program = "tests.chaos.produce" if role.startswith("producer") else "tests.chaos.work"
         environment = {key: value for key, value in os.environ.items() if key != "ASYNQ_COMPAT_BROKER"}
         with self.log(role).open("ab") as log:
-            command = [sys.executable, "-m", program, self._url, str(self._folder / self._life(role))]
+            command = [*self._crew[role], self._url, self._folder / self._life(role)]
             self._running[role] = subprocess.Popen(command, cwd=REPOSITORY, stderr=log, env=environment)
 
     def _life(self, role: str) -> str:
@@ -132,14 +138,14 @@ class Fleet:
 
     def end_producers(self) -> None:
         """Kill them for good."""
-        for role in roles("producer"):
+        for role in roles("producer", self._crew):
             process = self._running.pop(role)
             process.kill()
             process.wait()
 
     def idlers(self, task_ids: set[str]) -> list[str]:
         """Return the workers that have begun none of these tasks."""
-        begun = {role: {line.get("id") for line in self._lines(role)} for role in roles("worker")}
+        begun = {role: {line.get("id") for line in self._lines(role)} for role in roles("worker", self._crew)}
         return [role for role, ids in begun.items() if ids.isdisjoint(task_ids)]
 
     def views(self) -> dict[str, str]:
@@ -175,6 +181,6 @@ class Fleet:
                 process.wait()
 
 
-def roles(what: str) -> list[str]:
+def roles(what: str, crew: Crew = OF_JOURNALS) -> list[str]:
     """Return the roles of a kind."""
-    return [f"{what}-{n}" for n in range(1, {"producer": PRODUCERS, "worker": WORKERS}[what] + 1)]
+    return [role for role in crew if role.startswith(what)]

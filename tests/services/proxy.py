@@ -2,7 +2,8 @@
 
 Contract: `Proxy` listens on a free loopback port and hands on what comes, both ways, in a thread of its own. While it is cut nothing
 passes and nobody is told, as when packets are dropped; what waits passes when it is healed. While answers are lost requests still reach
-the service; when it is healed, connections that have lost something end.
+the service; when it is healed, connections that have lost something end. `drop` ends every connection, `half_open` leaves each as it is and hands
+on nothing more of it for good, as when a router forgets it: new ones work. While it is slow all arrives late.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Proxy:
         self.lost_bytes = 0
         self._target_port = target_port
         self._loses = False
+        self._delay_s = 0.0
+        self._epoch = 0  # Connections of an earlier one are forgotten: nothing passes there any more.
         self._loop = asyncio.new_event_loop()
         self._passing = asyncio.Event()
         self._passing.set()
@@ -54,8 +57,31 @@ class Proxy:
         """Let everything pass again."""
         self._do(self._set(passes=True, loses=False))
 
+    def slow_down(self, delay_s: float) -> None:
+        """Let everything arrive so much later until `heal`, each way."""
+        self._do(self._slow(delay_s))
+
+    def drop(self) -> None:
+        """End every connection."""
+        self._do(self._drop())
+
+    def half_open(self) -> None:
+        """Forget every connection: neither side is told, and nothing passes there any more."""
+        self._do(self._forget())
+
+    async def _slow(self, delay_s: float) -> None:
+        self._delay_s = delay_s
+
+    async def _drop(self) -> None:
+        for task in self._serving:
+            task.cancel()
+
+    async def _forget(self) -> None:
+        self._epoch += 1
+
     async def _set(self, *, passes: bool, loses: bool) -> None:
         self._loses = loses
+        self._delay_s = 0.0
         if passes:
             self._passing.set()
         else:
@@ -84,14 +110,15 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
+        epoch = self._epoch
         ends = [writer]
         try:
             await self._passing.wait()
             there, back = await asyncio.open_connection(HOST, self._target_port)
             ends.append(back)
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._hand_on(reader, back, is_answer=False))
-                both.create_task(self._hand_on(there, writer, is_answer=True))
+                both.create_task(self._hand_on(reader, back, epoch, is_answer=False))
+                both.create_task(self._hand_on(there, writer, epoch, is_answer=True))
         except* (OSError, asyncio.CancelledError):
             pass  # Nobody listens there now, or a side is gone: the other one hears of it below.
         finally:
@@ -100,9 +127,15 @@ class Proxy:
             for end in ends:
                 end.transport.abort()
 
-    async def _hand_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_answer: bool) -> None:
+    async def _hand_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, epoch: int, *, is_answer: bool
+    ) -> None:
         while data := await reader.read(_CHUNK_BYTES):
             await self._passing.wait()
+            if self._delay_s:
+                await asyncio.sleep(self._delay_s)
+            if epoch < self._epoch:
+                await asyncio.Event().wait()  # Until the proxy ends.
             if is_answer and self._loses:
                 self.lost_bytes += len(data)
                 self._damaged.add(writer)

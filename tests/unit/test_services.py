@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +108,47 @@ def proxied() -> Iterator[tuple[Proxy, socket.socket, socket.socket]]:
                 far.settimeout(5)
                 yield proxy, near, far
         proxy.close()
+
+
+def test_a_connection_that_is_dropped_has_ended(proxied: tuple[Proxy, socket.socket, socket.socket]) -> None:
+    proxy, near, far = proxied
+
+    proxy.drop()
+
+    assert _is_over(near)
+    assert _is_over(far)
+
+
+def test_a_connection_that_is_half_open_says_nothing(
+    proxied: tuple[Proxy, socket.socket, socket.socket],
+) -> None:
+    proxy, near, far = proxied
+
+    proxy.half_open()
+    near.sendall(b"question")
+    far.settimeout(0.1)
+
+    with pytest.raises(TimeoutError):
+        far.recv(10)
+
+
+def test_a_slow_network_hands_on_late(proxied: tuple[Proxy, socket.socket, socket.socket]) -> None:
+    proxy, near, far = proxied
+    proxy.slow_down(0.1)
+    began_s = time.monotonic()
+
+    near.sendall(b"question")
+
+    assert far.recv(10) == b"question"
+    assert time.monotonic() - began_s >= 0.1
+
+
+def _is_over(connection: socket.socket) -> bool:
+    connection.settimeout(5)
+    try:
+        return connection.recv(10) == b""
+    except ConnectionError:
+        return True
 
 
 _GROW = """

@@ -1,0 +1,54 @@
+"""On what does a run on Redis stand, and who works there?
+
+Contract: a Redis of its own whose every write is on the disk before it is answered, reached through a proxy; a producer and a worker of each
+language, and one worker more. Go's name beside ours: whoever can, takes any task.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import redis
+
+from tests.chaos.fleet import Crew
+from tests.services.golang import build
+from tests.services.ports import HOST
+from tests.services.proxy import Proxy
+from tests.services.redis import RedisServer
+
+
+class RedisGround:
+    """A Redis behind a network.
+
+    Attributes:
+        url: By way of the network.
+        server: The Redis.
+        network: Between everybody and the server.
+        operator: A connection of the operator's, past the network.
+    """
+
+    def __init__(self) -> None:
+        self.server = RedisServer(durable=True)
+        self.network = Proxy(self.server.port)
+        self.url = f"redis://{HOST}:{self.network.port}"
+        self.operator = redis.Redis(port=self.server.port, decode_responses=True)
+
+    def close(self) -> None:
+        """End all."""
+        self.operator.close()
+        self.network.close()
+        self.server.stop()
+
+
+def crew() -> Crew:
+    """Return who produces and works."""
+    go: Path = build("chaos")
+    worker = (sys.executable, "-m", "tests.chaos.on_redis.work")
+    return {
+        "producer-1": (sys.executable, "-m", "tests.chaos.produce"),
+        "producer-2-go": (go, "produce"),
+        "worker-1": worker,
+        "worker-2": worker,
+        "worker-3-go": (go, "work"),
+    }
