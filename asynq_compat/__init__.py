@@ -95,6 +95,8 @@ if TYPE_CHECKING:
     from asynq_compat.infos import (
         ClusterNode,
         DailyStats,
+        SchedulerEnqueueEvent,
+        SchedulerEntry,
         ServerInfo,
         WorkerInfo,
     )
@@ -141,11 +143,26 @@ if TYPE_CHECKING:
         Unique,
         UniqueOpt,
     )
+    from asynq_compat.periodic import (
+        PeriodicTaskConfig,
+        PeriodicTaskConfigProvider,
+        PeriodicTaskManager,
+        PeriodicTaskManagerOpts,
+        new_periodic_task_manager,
+    )
     from asynq_compat.ports.inspecting import (
         QueueInfo,
     )
     from asynq_compat.rules.task_state import (
         TaskState,
+    )
+    from asynq_compat.scheduler import (
+        Scheduler,
+        new_scheduler,
+        new_scheduler_from_redis_client,
+    )
+    from asynq_compat.scheduler_opts import (
+        SchedulerOpts,
     )
     from asynq_compat.semaphore import (
         Semaphore,
@@ -212,7 +229,7 @@ __all__ = [
     # inspector
     "Inspector", "new_inspector", "new_inspector_from_redis_client",
     # infos
-    "DailyStats", "ServerInfo", "WorkerInfo", "ClusterNode",
+    "DailyStats", "ServerInfo", "WorkerInfo", "ClusterNode", "SchedulerEntry", "SchedulerEnqueueEvent",
     # listing
     "ListOption", "PageSize", "Page",
     # ports.inspecting
@@ -239,6 +256,11 @@ __all__ = [
     "RevokeTask", "WorkerProcessError",
     # server
     "Server", "new_server", "new_server_from_redis_client",
+    # scheduler
+    "Scheduler", "SchedulerOpts", "new_scheduler", "new_scheduler_from_redis_client",
+    # periodic
+    "PeriodicTaskManager", "PeriodicTaskManagerOpts", "PeriodicTaskConfig", "PeriodicTaskConfigProvider",
+    "new_periodic_task_manager",
     # failures
     "is_panic_error",
     # other spellings
@@ -274,7 +296,7 @@ _HOMES = {
     "client": "Client new_client new_client_from_redis_client",
     "aio": "AsyncClient",
     "inspector": "Inspector new_inspector new_inspector_from_redis_client",
-    "infos": "DailyStats ServerInfo WorkerInfo ClusterNode",
+    "infos": "DailyStats ServerInfo WorkerInfo ClusterNode SchedulerEntry SchedulerEnqueueEvent",
     "listing": "ListOption PageSize Page",
     "ports.inspecting": "QueueInfo",
     "targets": (
@@ -294,6 +316,11 @@ _HOMES = {
         "PanicError ContextError ContextCanceledError ContextDeadlineError SkipRetry RevokeTask WorkerProcessError"
     ),
     "server": "Server new_server new_server_from_redis_client",
+    "scheduler": "Scheduler new_scheduler new_scheduler_from_redis_client",
+    "scheduler_opts": "SchedulerOpts",
+    "periodic": (
+        "PeriodicTaskManager PeriodicTaskManagerOpts PeriodicTaskConfig PeriodicTaskConfigProvider new_periodic_task_manager"
+    ),
     "engine.failures": "is_panic_error",
 }
 _HOME_OF = {name: (module, name) for module, names in _HOMES.items() for name in names.split()} | _ALIASES

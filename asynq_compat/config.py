@@ -19,7 +19,7 @@ from typing import Protocol, TypeVar
 
 from asynq_compat.context import Context, background
 from asynq_compat.errors import InvalidArgumentError
-from asynq_compat.logger import Logger, LogLevel
+from asynq_compat.logger import Logger, LogLevel, level_of
 from asynq_compat.rules.keywords import check_truth, suggesting_fields
 from asynq_compat.rules.limits import DURATION_NS_MAX, NS_PER_S, is_blank, shown
 from asynq_compat.rules.retry import JITTER_END, default_retry_delay_s
@@ -129,7 +129,7 @@ class Config:
         _check_processes(self.processes, self.concurrency)
         self.queues: Mapping[str, int] = _queues(queues)
         self.strict_priority = check_truth("strict_priority", strict_priority)
-        self.log_level = _log_level(log_level)
+        self.log_level = level_of(log_level)
         self.logger = logger
 
         self.base_context = _function("base_context", base_context) or background
@@ -220,17 +220,6 @@ def _queues(queues: object) -> dict[str, int]:
         if not is_blank(name) and priority > 0:
             kept[name] = priority
     return kept or {QUEUE_DEFAULT: 1}
-
-
-def _log_level(level: object) -> LogLevel | None:
-    if level is None or (level == 0 and not isinstance(level, bool)):
-        return None
-    if isinstance(level, str):
-        return LogLevel.parse(level)
-    try:
-        return LogLevel(_integer("log_level", level))
-    except ValueError:
-        raise InvalidArgumentError(f"asynq: unexpected log level: {shown(level)}") from None
 
 
 def _error_handler(handler: ErrorHandlerFunc | SupportsHandleError | None) -> ErrorHandlerFunc | None:

@@ -1,7 +1,7 @@
 """What is an operator told beside tasks and queues?
 
 Contract: frozen values. Instants are aware datetimes in UTC; None means never.
-Source: asynq v0.26.0 `DailyStats`, `ServerInfo`, `WorkerInfo`, `ClusterNode`.
+Source: asynq v0.26.0 `DailyStats`, `ServerInfo`, `WorkerInfo`, `ClusterNode`, `SchedulerEntry`, `SchedulerEnqueueEvent`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+
+from asynq_compat.options import Option
+from asynq_compat.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +70,30 @@ class ClusterNode:
 
     id: str
     addr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerEntry:
+    """One periodic task of a scheduler that lives.
+
+    Attributes:
+        spec: Such as "@every 1h".
+        task: Type and payload; what else a task has is not published.
+        opts: The options that it is enqueued with.
+        next, prev: When it fires next, and fired last.
+    """
+
+    id: str
+    spec: str
+    task: Task
+    opts: tuple[Option, ...]
+    next: datetime | None
+    prev: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerEnqueueEvent:
+    """One enqueueing of a periodic task."""
+
+    task_id: str
+    enqueued_at: datetime

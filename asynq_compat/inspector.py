@@ -10,6 +10,7 @@ from __future__ import annotations
 from asynq_compat.connect import BrokerTarget
 from asynq_compat.inspection.bulk import BulkInspection
 from asynq_compat.inspection.queues import QueueInspection
+from asynq_compat.inspection.schedulers import SchedulerInspection
 from asynq_compat.inspection.servers import ServerInspection
 from asynq_compat.inspection.tasks import TaskInspection
 from asynq_compat.rules.clock import Clock
@@ -17,7 +18,7 @@ from asynq_compat.rules.keywords import suggesting_fields
 
 
 @suggesting_fields
-class Inspector(QueueInspection, TaskInspection, BulkInspection, ServerInspection):
+class Inspector(QueueInspection, TaskInspection, BulkInspection, ServerInspection, SchedulerInspection):
     """Reads and changes queues and tasks. ``with Inspector(...) as inspector:`` closes it."""
 
     def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None) -> None:

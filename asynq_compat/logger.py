@@ -70,6 +70,26 @@ DebugLevel, InfoLevel, WarnLevel = LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN
 ErrorLevel, FatalLevel = LogLevel.ERROR, LogLevel.FATAL
 
 
+def level_of(level: object) -> LogLevel | None:
+    """Return the level that an option means: a LogLevel, its number or its name; None where it says nothing (None, 0).
+
+    Raises:
+        InvalidArgumentError: It is no level.
+    """
+    if level is None or (level == 0 and not isinstance(level, bool)):
+        return None
+    if isinstance(level, str):
+        return LogLevel.parse(level)
+    if isinstance(level, bool) or not isinstance(level, int):
+        raise InvalidArgumentError(
+            f"log_level must be an integer, got {shown(level)}; leave it out for Asynq's default"
+        )
+    try:
+        return LogLevel(level)
+    except ValueError:
+        raise InvalidArgumentError(f"asynq: unexpected log level: {shown(level)}") from None
+
+
 def _lower(text: object) -> str:
     return text.lower() if isinstance(text, str) else ""
 

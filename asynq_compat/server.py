@@ -9,14 +9,10 @@ Source: asynq v0.26.0 `server.go`, `signals_unix.go`; docs/semantics.md, "lifecy
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import threading
 import uuid
-from collections.abc import Iterator
 from enum import Enum
-from queue import Empty, SimpleQueue
-from types import FrameType
 from typing import Self
 
 from asynq_compat.config import Config
@@ -25,6 +21,7 @@ from asynq_compat.engine.engine import Engine
 from asynq_compat.engine.logs import server_logger
 from asynq_compat.engine.processes.between.program import check_not_loading
 from asynq_compat.engine.service import THREAD_PREFIX
+from asynq_compat.engine.signals import Signals
 from asynq_compat.errors import AsynqError, InvalidArgumentError, ServerClosedError, ServerStateError
 from asynq_compat.ports.broker import Broker
 from asynq_compat.rules.clock import Clock
@@ -32,8 +29,6 @@ from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.rules.limits import shown
 from asynq_compat.servemux import Handler, as_function
 
-# How long a signal that reached another thread may go unnoticed.
-_LOOK_S = 0.25
 # How long the duties may take to settle, withdraw and close behind `shutdown_timeout`. A broker that answers needs milliseconds.
 _END_GRACE_S = 8.0
 _SIGTSTP = getattr(signal, "SIGTSTP", None)  # Not on Windows.
@@ -76,7 +71,7 @@ class Server:
         self._state = ServerState.NEW
         self._broker: Broker | None = None
         self._engine: Engine | None = None
-        self._signals: SimpleQueue[int | None] = SimpleQueue()
+        self._signals = Signals(self._log)
         self._has_ended = threading.Event()
         self._failure: AsynqError | None = None  # Why it takes nothing any more; written once, by the engine.
 
@@ -94,11 +89,11 @@ class Server:
             ServerStateError: As for `start`.
             NewerReleaseError: A later release has taken over the queues; it was shut down. Upgrade this process.
         """
-        with self._listening():
+        with self._signals.heard(signal.SIGTERM, signal.SIGINT, _SIGTSTP):
             self.start(handler)
             self._log.info("Send signal TSTP to stop processing new tasks") if _SIGTSTP else None
             self._log.info("Send signal TERM or INT to terminate the process")
-            while (number := self._next_signal()) is not None and number == _SIGTSTP:
+            while (number := self._signals.next()) is not None and number == _SIGTSTP:
                 self.stop()
             if number is not None and _SIGTSTP is not None:
                 self.stop()
@@ -136,7 +131,7 @@ class Server:
                     self._clock,
                     self._log,
                     self._give_up,
-                    self._signals.empty,
+                    self._signals.is_quiet,
                 )
             except AsynqError:
                 self._broker = None
@@ -179,7 +174,7 @@ class Server:
         finally:
             self._log.info("Exiting")
             self._has_ended.set()
-            self._signals.put(None)
+            self._signals.end()
 
     def _end_in_time(self, engine: Engine, broker: Broker | None) -> None:
         """End what runs and close the broker, which is left behind, with the threads that wait for it, if it does not answer."""
@@ -213,7 +208,7 @@ class Server:
         self._log.error("Stopping: %s", failure)
         self._failure = failure
         self.stop()
-        self._signals.put(None)
+        self._signals.end()
 
     def ping(self) -> None:
         """Ask the broker whether it answers; a server that is closed does not ask.
@@ -230,33 +225,6 @@ class Server:
         if self._broker is None:
             self._broker = open_broker(self._opt, clock=self._clock)
         return self._broker
-
-    def _next_signal(self) -> int | None:
-        """Wait for a signal; None: somebody called `shutdown`."""
-        while True:
-            # The kernel may hand a signal to any thread; Python's handler runs on this one, once it comes out of a wait.
-            with contextlib.suppress(Empty):
-                return self._signals.get(timeout=_LOOK_S)
-
-    @contextlib.contextmanager
-    def _listening(self) -> Iterator[None]:
-        """Hear signals while inside; what they did before is put back."""
-        if threading.current_thread() is not threading.main_thread():
-            self._log.debug("run was not called on the main thread: signals are not heard, shutdown ends it")
-            yield
-            return
-
-        def hear(number: int, frame: FrameType | None) -> None:
-            del frame
-            self._signals.put(number)
-
-        numbers = [number for number in (signal.SIGTERM, signal.SIGINT, _SIGTSTP) if number is not None]
-        before = {number: signal.signal(number, hear) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 new_server = Server  # Go: NewServer

@@ -14,13 +14,25 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-from asynq_compat.config import Config
 from asynq_compat.logger import Logger, LogLevel
 
 FAILURES_PERIOD_S = 10.0
 FAILURES_LISTED_MAX = 100
 _LEVEL_WORDS = {logging.WARNING: "WARN", logging.CRITICAL: "FATAL"}
+
+
+class Logging(Protocol):
+    """What a configuration says about logging."""
+
+    @property
+    def logger(self) -> logging.Logger | Logger | None:
+        """Takes the lines; None: the package's."""
+
+    @property
+    def log_level(self) -> LogLevel | None:
+        """From which on; None: as logging is configured."""
 
 
 class GoFormatter(logging.Formatter):
@@ -61,8 +73,8 @@ class _GoLoggerHandler(logging.Handler):
         return self._logger.info if level >= logging.INFO else self._logger.debug
 
 
-def server_logger(config: Config) -> logging.Logger:
-    """Return the logger of a server with this configuration, ready for use."""
+def server_logger(config: Logging) -> logging.Logger:
+    """Return the logger of a server, or a scheduler, with this configuration, ready for use."""
     level = config.log_level
     if config.logger is None:
         log = logging.getLogger("asynq_compat")

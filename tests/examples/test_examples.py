@@ -19,6 +19,8 @@ EXAMPLES = {
     "producer.py": [r"enqueued email:welcome as [0-9a-f-]{36} to critical, state pending", "enqueued 10 reminders"],
     "retries.py": ["flaky: done at attempt 2", "hopeless: archived, last error: the address does not exist"],
     "scheduled.py": ["the first is scheduled", "in two seconds ran at", "at an instant ran at"],
+    "periodic.py": ["report ran, enqueued by a schedule", r"fires next: \d{4}-"],
+    "periodic_from_a_file.py": ["report ran", "cleanup ran, without a restart"],
     "unique.py": ["refused: task already exists\nrefused: task already exists\nreindexed"],
     "graceful_shutdown.py": ["told to stop: cleaning up", "long finished by the second server, retried 0 times"],
     "rate_limit.py": ["5 mails sent, at most [12] at a time"],
@@ -61,6 +63,20 @@ def _serve_until(command: list[str], environment: dict[str, str], is_enough: Cal
     return lines
 
 
+def _start_and_end(command: list[str], environment: dict[str, str]) -> None:
+    """Run a scheduler until it says that it runs, then end it with SIGTERM, and expect a clean end."""
+    running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    assert running.stderr is not None
+    lines: list[str] = []
+    for line in running.stderr:
+        lines.append(line)
+        if "Send signal TERM or INT to stop the scheduler" in line:
+            break
+    running.send_signal(signal.SIGTERM)
+    _, errors = running.communicate(timeout=60)
+    assert (running.returncode, "Scheduler stopped" in errors) == (0, True), [*lines, errors]
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_does_what_it_says(name: str, environment: dict[str, str]) -> None:
     output = _run([sys.executable, str(REPOSITORY / "examples" / name)], environment)
@@ -88,7 +104,9 @@ def test_every_example_is_executed() -> None:
 
 def test_the_code_of_the_readme_runs(environment: dict[str, str], tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
-    producer, worker = (block for block in blocks if "def test_" not in block)  # Those are run by pytest elsewhere.
+    producer, worker, scheduler = (
+        block for block in blocks if "def test_" not in block
+    )  # Those are run by pytest elsewhere.
     (tmp_path / "worker.py").write_text(worker)
     producer = producer.replace(", process_in=60", "")
 
@@ -96,3 +114,4 @@ def test_the_code_of_the_readme_runs(environment: dict[str, str], tmp_path: Path
     lines = _serve_until([sys.executable, str(tmp_path / "worker.py")], environment, bool)
 
     assert lines == ["b'{\"user_id\": 42}' 0"]
+    _start_and_end([sys.executable, "-c", scheduler], environment)

@@ -57,6 +57,22 @@ class Every:
 
 
 @dataclass(frozen=True, slots=True)
+class Aligned:
+    """Fires at the whole multiples of a delay since the Unix epoch: the same instants in every process.
+
+    Attributes:
+        delay_s: At least 1.
+    """
+
+    delay_s: int
+
+    def next(self, after_ns: int) -> int | None:
+        """Return the first multiple later than `after_ns`."""
+        delay_ns = self.delay_s * _SECOND_NS
+        return (after_ns // delay_ns + 1) * delay_ns
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """Fires when the local clock of a zone shows what its five fields say.
 
