@@ -80,7 +80,7 @@ docs: setup  ## renew the file map of docs/architecture.md and the table of docs
 
 lock: setup  ## renew requirements.lock from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools
-	@$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra dev --extra fast --extra dash --output-file requirements.lock pyproject.toml
+	@$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra dev --extra fast --extra dash --extra otel --output-file requirements.lock pyproject.toml
 
 clean:  ## remove what the targets made
 	@rm -rf $(VENV) .svc .demo* .hypothesis .pytest_cache .mypy_cache .ruff_cache

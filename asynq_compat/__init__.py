@@ -119,6 +119,10 @@ if TYPE_CHECKING:
         LogLevel,
         WarnLevel,
     )
+    from asynq_compat.metrics.collector import (
+        QueueMetricsCollector,
+        new_queue_metrics_collector,
+    )
     from asynq_compat.options import (
         Deadline,
         DeadlineOpt,
@@ -232,6 +236,8 @@ __all__ = [
     "DailyStats", "ServerInfo", "WorkerInfo", "ClusterNode", "SchedulerEntry", "SchedulerEnqueueEvent",
     # listing
     "ListOption", "PageSize", "Page",
+    # metrics.collector
+    "QueueMetricsCollector", "new_queue_metrics_collector",
     # ports.inspecting
     "QueueInfo",
     # targets
@@ -298,6 +304,7 @@ _HOMES = {
     "inspector": "Inspector new_inspector new_inspector_from_redis_client",
     "infos": "DailyStats ServerInfo WorkerInfo ClusterNode SchedulerEntry SchedulerEnqueueEvent",
     "listing": "ListOption PageSize Page",
+    "metrics.collector": "QueueMetricsCollector new_queue_metrics_collector",
     "ports.inspecting": "QueueInfo",
     "targets": (
         "RedisConnOpt RedisClientOpt RedisFailoverClientOpt RedisClusterClientOpt RedpandaOpt EmbeddedOpt "

@@ -25,6 +25,7 @@ PLACES = {
     "dash": Place("dash.command", "dash", "Show queues and tasks in the terminal, and look again every few seconds."),
     "worker": Place("running.worker", "worker", "Run tasks with the handler that stands at MODULE:NAME."),
     "doctor": Place("verbs.doctor", "doctor", "Look whether the broker, and what it holds, is as it should be."),
+    "metrics": Place("running.metrics", "metrics", "Tell Prometheus of all queues."),
     "version": Place("verbs.version", "version", "Show which version this is."),
     "history": Place("past.history", "history", "Tell what happened to a task."),
     "journal": Place("past.journal", "journal", "Look into the journal of a queue (redpanda://, sqlite:///)."),

@@ -24,6 +24,13 @@ def test_what_only_the_command_line_needs_is_not_loaded() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_what_only_metrics_need_is_not_loaded() -> None:
+    used = "a.Client, a.Server('memory://'), a.Config(), a.Inspector, a.Semaphore"
+    code = f"import asynq_compat as a, sys; {used}; assert not {{'prometheus_client', 'opentelemetry', 'http'}} & sys.modules.keys()"
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.alone
 def test_importing_the_package_is_quick() -> None:
     def best_s(code: str) -> float:
