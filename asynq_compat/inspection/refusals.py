@@ -70,6 +70,10 @@ def raise_for(outcome: AdminOutcome, queue: str, *, active: str = "", pending: s
             raise QueueNotEmptyError(f"queue is not empty: queue={named(queue)}")
         case AdminOutcome.QUEUE_HAS_ACTIVE_TASKS:
             raise QueueStateError("FAILED_PRECONDITION: cannot remove queue with active tasks")
+        case AdminOutcome.TASK_IS_IN_SET:
+            raise TaskStateError(
+                f"{REFUSED}task is being aggregated with others of its group; try again in two minutes"
+            )
         case AdminOutcome.QUEUE_IS_PAUSED:
             raise QueueStateError(f"queue {named(queue)} is already paused")
         case AdminOutcome.QUEUE_IS_NOT_PAUSED:

@@ -1,6 +1,7 @@
 """What can an operator change?
 
-Contract: each id stands for itself. Active tasks cannot be touched: their worker has them.
+Contract: each id stands for itself. Active tasks cannot be touched: their worker has them. Nor can those of a set: who makes one task of
+them has read them already.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from asynq_compat.machine.amending import with_payload
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.machine.archive import put_into_archive
+from asynq_compat.machine.containers.groups import GroupedTask
 from asynq_compat.machine.containers.indexes import Segment, TimedTask
 from asynq_compat.machine.containers.kept import Shelf
 from asynq_compat.machine.state import Assignment, Container, State
@@ -16,6 +18,7 @@ from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire.command import (
     IS_ACTIVE,
     IS_ARCHIVED,
+    IS_IN_SET,
     IS_NOT_PAUSED,
     IS_NOT_SCHEDULED,
     IS_PAUSED,
@@ -100,6 +103,8 @@ def _run_one(state: State, task_id: str) -> int:
         return IS_ACTIVE
     if isinstance(container, Segment):
         return IS_PENDING
+    if _is_in_set(container):
+        return IS_IN_SET
     state.make_pending([task_id], [_take_out(state, task_id, container)], None)
     return OK
 
@@ -112,6 +117,8 @@ def _archive_one(state: State, task_id: str) -> int:
         return IS_ACTIVE
     if isinstance(container, TimedTask) and container.state is TaskState.ARCHIVED:
         return IS_ARCHIVED
+    if _is_in_set(container):
+        return IS_IN_SET
     put_into_archive(state, task_id, _take_out(state, task_id, container))
     return OK
 
@@ -122,15 +129,24 @@ def _delete_one(state: State, task_id: str) -> int:
         return NO_SUCH_TASK
     if isinstance(container, Assignment):
         return IS_ACTIVE
+    if _is_in_set(container):
+        return IS_IN_SET
     _take_out(state, task_id, container)
     state.forget([task_id], frees_locks=True)
     return OK
+
+
+def _is_in_set(container: Container) -> bool:
+    return isinstance(container, GroupedTask) and container.in_set is not None
 
 
 def _take_out(state: State, task_id: str, container: Container) -> bytes:
     """Take a task that is not active from its container; return its message."""
     if isinstance(container, TimedTask):
         state.timed[container.state].discard(container)
+        return container.message
+    if isinstance(container, GroupedTask):
+        state.groups.discard(container)
         return container.message
     if isinstance(container, Shelf):
         return state.kept.take(container, task_id)

@@ -130,7 +130,7 @@ class TaskView:
     """One task.
 
     Attributes:
-        due_at: Unix seconds: scheduled, retry: when; archived: since when; completed: until when; else None.
+        due_at: Unix seconds: scheduled, retry: when; archived, aggregating: since when; completed: until when; else None.
         pending_since_ms: Pending: since when, Unix ms; None when not known (requeued, run by hand).
         session: Active: who has it, or had it when orphaned; else None.
     """
@@ -143,6 +143,22 @@ class TaskView:
     result: bytes | None = None
     session: int | None = None
     is_orphaned: bool = False
+
+
+@hot_record
+class SetView:
+    """Tasks that somebody is about to make one of.
+
+    Attributes:
+        messages: Of its tasks, the first to come first.
+        expires_s: Unix second, by the queue's clock, at which they return to their group.
+    """
+
+    position: int
+    number: int
+    group: str
+    messages: list[bytes]
+    expires_s: int
 
 
 @hot_record

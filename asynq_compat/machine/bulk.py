@@ -10,6 +10,7 @@ from __future__ import annotations
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.machine.archive import put_all_into_archive
 from asynq_compat.machine.containers.counters import Counters
+from asynq_compat.machine.containers.groups import Groups
 from asynq_compat.machine.containers.indexes import SEGMENT_LENGTH_AIM, DueIndex, Part, PendingQueue
 from asynq_compat.machine.containers.kept import KeptTasks
 from asynq_compat.machine.containers.locks import Locks
@@ -74,6 +75,7 @@ def remove_queue(state: State, _: Step, command: Command) -> Outcome | None:
     state.pending = PendingQueue(attic=state.pending.attic)
     state.timed = {kind: DueIndex() for kind in state.timed}
     state.kept = KeptTasks()
+    state.groups = Groups()
     state.counters = Counters()
     state.is_paused = False
     return [OK, count]

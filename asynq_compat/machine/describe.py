@@ -22,6 +22,11 @@ def describe(state: State, queue: str) -> str:
             f"locks {len(state.locks.held)}, writers {len(state.writers.known)}"
         ),
     ]
+    if now.groups or state.groups.sets:
+        lines.append(
+            f"  aggregating {now.aggregating} in {now.groups} groups, "
+            f"{sum(len(one.tasks) for one in state.groups.sets.values())} more in {len(state.groups.sets)} sets"
+        )
     skipped = state.skipped
     if skipped.unreadable or skipped.id_taken or skipped.duplicate:
         lines.append(

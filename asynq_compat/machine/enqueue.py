@@ -65,6 +65,7 @@ class _Decision:
     entering: dict[str, bytes] = field(default_factory=dict)
     scheduled: dict[str, int] = field(default_factory=dict)
     locks: dict[str, tuple[str, int]] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
 
 
 def enqueue_more(state: State, _: Step, command: Command) -> Outcome | None:
@@ -147,7 +148,7 @@ def _decide(
     ttl_s: object,
     group: object,
 ) -> int:
-    if group is not None or not (process_at is None or is_int(process_at)):
+    if not (process_at is None or is_int(process_at)) or not (group is None or (type(group) is str and group)):
         return REJECTED
     if unique_key is not None or ttl_s is not None:
         if not (type(unique_key) is str and unique_key and is_int(ttl_s) and 1 <= ttl_s <= TTL_S_MAX):
@@ -161,15 +162,22 @@ def _decide(
         decision.scheduled[task_id] = min(process_at, INT_MAX)
     if type(unique_key) is str and is_int(ttl_s):
         decision.locks[unique_key] = (task_id, state.clocks.clock_ms + ttl_s * 1000)
+    if type(group) is str:
+        decision.groups[task_id] = group
     return OK
 
 
 def _enter(state: State, decision: _Decision) -> None:
-    scheduled = decision.scheduled
-    pending = [task_id for task_id in decision.entering if task_id not in scheduled]
+    scheduled, groups = decision.scheduled, decision.groups
+    pending = [task_id for task_id in decision.entering if task_id not in scheduled and task_id not in groups]
     if pending:
         state.make_pending(pending, [decision.entering[i] for i in pending], state.clocks.clock_ms)
     for task_id, second in scheduled.items():
         state.make_timed(TaskState.SCHEDULED, task_id, decision.entering[task_id], second)
+    for task_id, group in groups.items():
+        if task_id in scheduled:
+            state.groups.name_of[task_id] = group
+        else:
+            state.make_grouped(task_id, decision.entering[task_id], group)
     for key, (task_id, expires_ms) in decision.locks.items():
         state.locks.acquire([key], [task_id], expires_ms)

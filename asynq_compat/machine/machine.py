@@ -14,16 +14,19 @@ from asynq_compat.machine.applied import (
     Outcome,
     QueueCounts,
     SessionView,
+    SetView,
     TaskView,
     Verdict,
 )
 from asynq_compat.machine.bare import enqueue_bare
 from asynq_compat.machine.containers.attic import Attic
+from asynq_compat.machine.containers.groups import SetName
 from asynq_compat.machine.markers import Footprints, check_of, trail_after
 from asynq_compat.machine.state import State
 from asynq_compat.machine.step import Step
 from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.machine.writer import Turn
+from asynq_compat.rules.patience import Patience
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
 from asynq_compat.wire.bare import Headers
@@ -250,9 +253,26 @@ class Machine:
     def list_tasks(self, state: TaskState, start: int = 0, count: int | None = None) -> list[TaskView]:
         """Return tasks in `state`, skipping `start`, at most `count`.
 
-        Order: pending: next first; active: oldest first; scheduled, retry, archived, completed: by (due_at, id).
+        Order: pending: next first; active: oldest first; aggregating: by group; scheduled, retry, archived, completed, and in a group: by
+        (due_at, id).
         """
         return views.list_tasks(self._state, state, start, count)
+
+    def groups(self) -> list[tuple[str, int]]:
+        """Return the groups in which tasks wait, and how many in each, by name."""
+        return self._state.groups.sizes()
+
+    def list_group(self, group: str, start: int = 0, count: int | None = None) -> list[TaskView]:
+        """Return tasks that wait in a group, skipping `start`, at most `count`; by (due_at, id)."""
+        return views.list_group(self._state, group, start, count)
+
+    def due_groups(self, patience: Patience, now_s: int) -> list[tuple[str, int]]:
+        """Return the groups of which a set is to be made at `now_s`, and since when each is, Unix seconds."""
+        return views.due_groups(self._state, patience, now_s)
+
+    def aggregation_set(self, name: SetName) -> SetView | None:
+        """Return a set of tasks that are about to become one; None when it was deleted or its time is over."""
+        return views.aggregation_set(self._state, name)
 
     def lock_holder(self, unique_key: str) -> str | None:
         """Return the id of the task that holds a uniqueness lock."""

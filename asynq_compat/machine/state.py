@@ -1,7 +1,8 @@
 """What does a queue's machine remember?
 
 Contract: pure data and the few steps that every transition shares. `tasks[id]` points to the container that holds the task: a `Segment`
-while it is pending, an `Assignment` while it is active, a `Shelf` once it is completed, a `TimedTask` otherwise.
+while it is pending, an `Assignment` while it is active, a `Shelf` once it is completed, a `GroupedTask` while it is to become one with
+others, a `TimedTask` otherwise.
 Not obvious: what few tasks have (a result, returns) stands in `extras`, so that the many cost nothing.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 
 from asynq_compat.machine.clocks import Clocks
 from asynq_compat.machine.containers.counters import Counters
+from asynq_compat.machine.containers.groups import GroupedTask, Groups
 from asynq_compat.machine.containers.indexes import DueIndex, Part, PendingQueue, Segment, TimedTask
 from asynq_compat.machine.containers.kept import KeptTasks, Shelf
 from asynq_compat.machine.containers.locks import Locks
@@ -123,7 +125,7 @@ class Skipped:
     duplicate: int = 0
 
 
-Container = Segment | Assignment | Shelf | TimedTask
+Container = Segment | Assignment | Shelf | TimedTask | GroupedTask
 
 
 @dataclass(slots=True, eq=False)
@@ -156,6 +158,7 @@ class State:
         }
     )
     kept: KeptTasks = field(default_factory=KeptTasks)
+    groups: Groups = field(default_factory=Groups)
     sessions: dict[int, Session] = field(default_factory=dict)
     sessions_due_ms: int = DORMANT_LEASE_MS
     orphans: dict[tuple[int, int], Assignment] = field(default_factory=dict)
@@ -179,6 +182,13 @@ class State:
         task = TimedTask(state, task_id, message, score)
         self.tasks[task_id] = task
         self.timed[state].add(task)
+
+    def make_grouped(self, task_id: str, message: bytes, group: str) -> None:
+        """Let a task wait in its group from now on, in place of whatever held it."""
+        task = GroupedTask(task_id, message, group, self.clock_s())
+        self.tasks[task_id] = task
+        self.groups.add(task)
+        self.groups.name_of[task_id] = group
 
     def keep(self, ids: list[str], messages: list[bytes], retention_s: int) -> None:
         """Keep tasks that have ended well, in place of whatever held them."""
@@ -209,6 +219,8 @@ class State:
         if self.extras and not self.extras.keys().isdisjoint(ids):
             for task_id in ids:
                 self.extras.pop(task_id, None)
+        if self.groups.name_of:
+            self.groups.forget(ids)
 
     def extra_of(self, task_id: str) -> Extra:
         """Return the extra of a task, made if there is none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from asynq_compat.machine import admin, bulk, enqueue, journal, reply, session, settle
+from asynq_compat.machine import admin, bulk, enqueue, group, journal, reply, session, settle
 from asynq_compat.machine.step import Transition
 from asynq_compat.wire import command as c
 
@@ -29,6 +29,8 @@ TRANSITIONS: dict[int, Transition] = {
     c.WRITE_RESULT: settle.write_result,
     c.RECOVER_RETRY: settle.recover_retry,
     c.RECOVER_ARCHIVE: settle.recover_archive,
+    c.AGGREGATE: group.aggregate,
+    c.DELETE_SET: group.delete_set,
     c.RUN: admin.run_task,
     c.ARCHIVE: admin.archive_task,
     c.DELETE: admin.delete_task,

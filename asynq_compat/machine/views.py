@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from asynq_compat.machine.applied import OrphanedTask, QueueCounts, SessionView, TaskView
+from asynq_compat.machine.applied import OrphanedTask, QueueCounts, SessionView, SetView, TaskView
 from asynq_compat.machine.containers.counters import DAY_MS
+from asynq_compat.machine.containers.groups import GroupedTask, SetName
 from asynq_compat.machine.containers.indexes import Segment, TimedTask
 from asynq_compat.machine.containers.kept import Shelf
 from asynq_compat.machine.state import Assignment, Session, State
+from asynq_compat.rules.patience import Patience
 from asynq_compat.rules.task_state import TaskState
 
 # The recoverer of the session of rank r takes orphans that are older than r times this.
@@ -68,6 +70,8 @@ def task_view(state: State, task_id: str) -> TaskView | None:
         return None
     if isinstance(container, TimedTask):
         return _timed_view(state, container)
+    if isinstance(container, GroupedTask):
+        return _grouped_view(state, container)
     if isinstance(container, Shelf):
         return _kept_view(state, container, task_id)
     index = container.index_of(task_id)
@@ -85,8 +89,32 @@ def list_tasks(state: State, kind: TaskState, start: int, count: int | None) -> 
         return [_active_view(state, *place) for place in islice(_active_places(state), start, stop)]
     if kind is TaskState.COMPLETED:
         return [_kept_view(state, *place) for place in islice(state.kept.in_order(), start, stop)]
+    if kind is TaskState.AGGREGATING:
+        names = [name for name, _ in state.groups.sizes()]
+        waiting = (task for name in names for task in state.groups.waiting(name))
+        return [_grouped_view(state, task) for task in islice(waiting, start, stop)]
     index = state.timed.get(kind)
     return [] if index is None else [_timed_view(state, task) for task in index.sorted()[start:stop]]
+
+
+def list_group(state: State, group: str, start: int, count: int | None) -> list[TaskView]:
+    """Return a page of the tasks that wait in a group, the first to come first."""
+    stop = None if count is None else start + count
+    return [_grouped_view(state, task) for task in islice(state.groups.waiting(group), start, stop)]
+
+
+def due_groups(state: State, patience: Patience, now_s: int) -> list[tuple[str, int]]:
+    """Return the groups of which a set is to be made, and since when each is, Unix seconds; by name."""
+    lines = sorted(state.groups.lines.items())
+    return [(name, patience.over_since_s(line)) for name, line in lines if patience.is_over(line, now_s)]
+
+
+def aggregation_set(state: State, name: SetName) -> SetView | None:
+    """Return a set; None when it was deleted or its time is over."""
+    found = state.groups.sets.get(name)
+    if found is None:
+        return None
+    return SetView(*name, found.group, [task.message for task in found.tasks], found.expires_s)
 
 
 def counts(state: State) -> QueueCounts:
@@ -102,8 +130,8 @@ def counts(state: State) -> QueueCounts:
         retry=timed[TaskState.RETRY].count,
         archived=timed[TaskState.ARCHIVED].count,
         completed=state.kept.count,
-        aggregating=0,
-        groups=0,
+        aggregating=len(state.groups.tasks),
+        groups=len(state.groups.lines),
         orphaned=sum(assignment.live_count for assignment in state.orphans.values()),
         processed=processed,
         failed=failed,
@@ -128,6 +156,8 @@ def _memory_usage_bytes(state: State) -> int:
         samples.append(([len(task.message) for task in islice(live, _SAMPLE_COUNT)], index.count))
     kept = [len(shelf.message(task_id)) for shelf, task_id in islice(state.kept.places(), _SAMPLE_COUNT)]
     samples.append((kept, state.kept.count))
+    grouped = state.groups.tasks
+    samples.append(([len(task.message) for task in islice(grouped.values(), _SAMPLE_COUNT)], len(grouped)))
     return sum((sum(sizes) // len(sizes) + _TASK_OVERHEAD_BYTES) * count for sizes, count in samples if sizes)
 
 
@@ -180,6 +210,11 @@ def _active_view(state: State, assignment: Assignment, index: int) -> TaskView:
 
 def _timed_view(state: State, task: TimedTask) -> TaskView:
     return TaskView(task.task_id, task.message, task.state, due_at=task.score, result=_result(state, task.task_id))
+
+
+def _grouped_view(state: State, task: GroupedTask) -> TaskView:
+    result = _result(state, task.task_id)
+    return TaskView(task.task_id, task.message, TaskState.AGGREGATING, due_at=task.score, result=result)
 
 
 def _kept_view(state: State, shelf: Shelf, task_id: str) -> TaskView:

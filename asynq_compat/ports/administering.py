@@ -25,6 +25,7 @@ class AdminOutcome(Enum):
     TASK_IS_PENDING = "task_is_pending"
     TASK_IS_ARCHIVED = "task_is_archived"
     TASK_IS_NOT_SCHEDULED = "task_is_not_scheduled"
+    TASK_IS_IN_SET = "task_is_in_set"
     QUEUE_IS_PAUSED = "queue_is_paused"
     QUEUE_IS_NOT_PAUSED = "queue_is_not_paused"
     QUEUE_IS_NOT_EMPTY = "queue_is_not_empty"

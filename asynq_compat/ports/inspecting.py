@@ -115,7 +115,7 @@ class Inspecting(Protocol):
         """Return tasks in `state`, skipping `start`, at most `count` (None: all); None when there is no such queue.
 
         Order: pending: next to run first; active: oldest first; scheduled and retry: by due time; archived and completed: by
-        score, ascending. AGGREGATING is refused with UnsupportedByBroker.
+        score, ascending. AGGREGATING is refused with UnsupportedByBroker: see `list_group`.
         """
 
     def history(self, queue: str, days: int) -> Sequence[DayCounts] | None:
@@ -129,3 +129,9 @@ class Inspecting(Protocol):
 
     def nodes(self, queue: str) -> Sequence[tuple[str, str]]:
         """Return id and address of each node that holds the queue, the one that is written to first; none where nobody holds it."""
+
+    def groups(self, queue: str) -> Sequence[tuple[str, int]]:
+        """Return the groups in which tasks of `queue` wait, with their sizes, by name; none when there is no such queue."""
+
+    def list_group(self, queue: str, group: str, *, start: int, count: int | None) -> Sequence[StoredTask] | None:
+        """Return tasks that wait in a group, the first to come first; skipping and None as `list_tasks`."""

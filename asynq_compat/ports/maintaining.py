@@ -1,16 +1,19 @@
 """Which duties keep a queue going, and who has to do them?
 
 Contract: each is safe to run in many processes at once. `Broker.duties` says which of them this broker leaves to the engine: on a
-journal time passes inside the machine, so only expired leases are left, since the user's retry function decides about them.
+journal time passes inside the machine, so only expired leases and groups are left, since the user's functions decide about them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Protocol
 
 from asynq_compat.ports.consuming import Lease, Settlement, SettleOutcome
+from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest
+from asynq_compat.rules.patience import Patience
+from asynq_compat.wire.hot_record import hot_record
 
 
 class Duty(Enum):
@@ -19,10 +22,30 @@ class Duty(Enum):
     FORWARD = "forward"
     RECOVER = "recover"
     EXPIRE_COMPLETED = "expire_completed"
+    AGGREGATE = "aggregate"
+
+
+@hot_record
+class AggregationSet:
+    """Tasks of one group, of which this process is to make one.
+
+    Attributes:
+        name: Of the set, for logs.
+        messages: Their encoded TaskMessages, the first to come first.
+        expires_at_s: Unix second from which on they return to their group, unless the set is finished before.
+        place: The broker's own.
+    """
+
+    queue: str
+    group: str
+    name: str
+    messages: Sequence[bytes]
+    expires_at_s: int
+    place: object
 
 
 class Maintaining(Protocol):
-    """What forwarder, recoverer and janitor ask of a broker. Thread-safe."""
+    """What forwarder, recoverer, janitor and aggregator ask of a broker. Thread-safe."""
 
     def forward_due(self, queues: Sequence[str]) -> int:
         """Make every scheduled or retried task pending whose time has come; return how many."""
@@ -35,3 +58,18 @@ class Maintaining(Protocol):
 
     def settle_expired(self, settlements: Sequence[Settlement]) -> Sequence[SettleOutcome]:
         """Settle tasks that `expired_leases` gave (RETRY or ARCHIVE): one outcome each, same order."""
+
+    def aggregate(self, queue: str, patience: Patience) -> Iterator[AggregationSet]:
+        """Make a set of each group that has waited long enough, the next one when it is asked for.
+
+        On a journal a group is left to servers that look after it before this one; they have some seconds for it.
+        """
+
+    def finish_set(self, one: AggregationSet, request: EnqueueRequest) -> EnqueueOutcome | None:
+        """Store the request, which stands for the set's tasks, and delete them.
+
+        Nothing is deleted unless it is stored. None: the time of the set is over, and nothing was stored; on Redis nobody asks.
+        """
+
+    def reclaim_sets(self, queues: Sequence[str]) -> int:
+        """Return the tasks of sets whose time is over to their groups; return how many sets there were."""

@@ -40,6 +40,8 @@ HAND_BACK: Final = 21
 WRITE_RESULT: Final = 22
 RECOVER_RETRY: Final = 24
 RECOVER_ARCHIVE: Final = 25
+AGGREGATE: Final = 26
+DELETE_SET: Final = 27
 RUN: Final = 32
 ARCHIVE: Final = 33
 DELETE: Final = 34
@@ -87,6 +89,9 @@ UNKNOWN_VERSION: Final = 12
 LAST_SESSION: Final = 13
 IS_NOT_EMPTY: Final = 14
 IS_NOT_SCHEDULED: Final = 15
+IS_NOT_DUE: Final = 16
+NO_SUCH_SET: Final = 17
+IS_IN_SET: Final = 18
 
 # Sizes of what CHECKPOINTED carries.
 DIGEST_BYTES: Final = 32
@@ -167,7 +172,7 @@ def enqueue_more(
         process_at: Unix seconds.
         unique_keys: Full keys of uniqueness locks.
         unique_ttls: How long each lock lasts from now, whole seconds.
-        groups: Group names; rejected by machine version 1.
+        groups: Groups in which they wait instead of running, or, those with a `process_at`, from then on.
     """
     return [ENQUEUE_MORE, ids, messages, process_at, unique_keys, unique_ttls, groups]
 
@@ -215,6 +220,28 @@ def recover_retry(retries: Sequence[OrphanRetry]) -> Command:
 def recover_archive(archivings: Sequence[OrphanArchiving]) -> Command:
     """Settle orphans: failed for good."""
     return [RECOVER_ARCHIVE, archivings]
+
+
+def aggregate(groups: Sequence[str], size_max: int, delay_s: int, grace_s: int) -> Command:
+    """Make a set of each group that is full or has waited long enough.
+
+    The outcome has for each group the list of the set's position and number, or IS_NOT_DUE.
+
+    Args:
+        groups: Names.
+        size_max: A group is full with so many tasks, and no set has more; 0: no limit.
+        delay_s: Its first task waits at most so long, whole seconds; 0: no limit.
+        grace_s: No task has come for so long, whole seconds.
+    """
+    return [AGGREGATE, groups, size_max, delay_s, grace_s]
+
+
+def delete_set(position: int, number: int, enqueueing: Command | None = None) -> Command:
+    """Delete the tasks of a set and free their locks; `enqueueing`, of one task, comes first, and nothing is deleted unless it enters.
+
+    The outcome is 0, or one code: NO_SUCH_SET, or the one of the task that was refused.
+    """
+    return [DELETE_SET, position, number, enqueueing]
 
 
 def run(ids: Sequence[str]) -> Command:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from asynq_compat.brokers.journal.consuming import JournalIntake, _Sent
 from asynq_compat.brokers.journal.following.followed import Partition
 from asynq_compat.brokers.journal.maintaining import JournalMaintaining, OrphanTerm, _name
+from asynq_compat.brokers.journal.producing import JournalProducing
 from asynq_compat.brokers.journal.session import SessionTerm
 from asynq_compat.brokers.journal.settling import delay_ms, new_retried, outcomes_of
 from asynq_compat.brokers.journal.writing.ticket import Ticket
@@ -51,7 +52,7 @@ class Work:
     def __init__(self, server: Server, intake: JournalIntake) -> None:
         self._server = server
         self._intake = intake
-        self._maintaining = JournalMaintaining(server.partitions)
+        self._maintaining = JournalMaintaining(server.partitions, JournalProducing(server.partitions))
         self._taken: list[Lease] = []
         self._running: dict[Place, Lease] = {}
         self._ended: list[Ended] = []

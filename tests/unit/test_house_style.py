@@ -27,7 +27,7 @@ FOLDER_FILES_MAX = 12
 # Path of a module -> (its lines at most, why it stays whole).
 LONG_MODULES: dict[str, tuple[int, str]] = {
     "asynq_compat/wire/command.py": (
-        330,
+        340,
         "one table of all commands and outcomes, and what makes those of a task's life",
     ),
 }
@@ -42,14 +42,15 @@ LONG_FUNCTIONS: dict[str, tuple[int, str]] = {
 
 # Folder -> (its files at most, why they stay together).
 FULL_FOLDERS: dict[str, tuple[int, str]] = {
-    "asynq_compat/engine": (21, "one duty a file under Go's name, and what the runner is made of"),
+    "asynq_compat/engine": (22, "one duty a file under Go's name, and what the runner is made of"),
     "asynq_compat": (23, "its files are the public modules, one for each thing that a user holds"),
-    "asynq_compat/testing/conformance": (36, "one file a transition, and what they share"),
+    "asynq_compat/testing/conformance": (42, "one file a transition, and what they share"),
     "asynq_compat/brokers/redis": (31, "one file a port, and the few that all of them stand on"),
-    "asynq_compat/brokers/redis/lua": (28, "one file a transition"),
-    "asynq_compat/brokers/journal": (23, "one file a port, as in every broker, and what they share"),
+    "asynq_compat/brokers/redis/lua": (32, "one file a transition"),
+    "asynq_compat/brokers/journal": (24, "one file a port, as in every broker, and what they share"),
     "asynq_compat/wire": (14, "one file a kind of message, and one for each family of commands"),
     "asynq_compat/ports": (14, "one file a port"),
+    "asynq_compat/rules": (13, "one rule of Asynq a file"),
     "asynq_compat/machine": (
         24,
         "one family of transitions a file; all work on one state, no part has a life of its own",

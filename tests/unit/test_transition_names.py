@@ -42,6 +42,7 @@ MACHINE_ALONE = {
 WITHOUT_HEADING = {
     "enqueue_unique": "under enqueue",
     "list_tasks": "reads change nothing",
+    "list_groups": "reads change nothing",
     "queue_stats": "reads change nothing",
     "history": "reads change nothing",
     "cancelations": "changes nothing that is stored",

@@ -109,6 +109,36 @@ def left() -> list[Entry]:
     return log.entries
 
 
+def groups() -> list[Entry]:
+    """Tasks that wait in groups, sets that are deleted, come too late or are left to their time, and what an operator may not touch."""
+    log = Log()
+    log.frame(c.genesis(b"g" * 16, 0, 1))
+    more, names = list("abcdefg"), ["g", "g", "g", "h", "g", "i", "j"]
+    keys, ttls = ["k", *[None] * 6], [500, *[None] * 6]
+    due = [None, None, None, None, START_MS // 1000 + 3, None, None]
+    columns = [message(i) for i in more]
+    log.frame(
+        c.enqueue_more(more, columns, process_at=due, unique_keys=keys, unique_ttls=ttls, groups=names),
+        c.enqueue_more(["a", "z"], [b"", b""], groups=["g", ""]),
+    )
+    log.frame(c.aggregate(["g", "h", "nobody"], 2, 0, 60), c.aggregate(["h"], 0, 0, 60), c.ask())
+    first = log.position
+    log.frame(c.run(["a", "d"]), c.archive(["b"]), c.delete(["b", "g"]), writer="operator")
+    instead = c.enqueue_more(["ab"], [message("ab")], unique_keys=["k"], unique_ttls=[60])
+    log.frame(c.delete_set(first, 0, instead))
+    log.frame(c.delete_set(first, 0, c.enqueue_more(["c"], [message("c")])), c.delete_set(first, 9))
+    log.frame(
+        c.delete_set(first, 0, c.enqueue_more(["ab"], [message("ab")])), c.delete_set(first, 0), [c.DELETE_SET, 0]
+    )
+    log.pass_s(4)
+    log.frame(c.aggregate(["g"], 0, 2, 60), c.aggregate(["g", "i"], 0, 0, 4), c.aggregate(["g"], -1, 0, 0))
+    name = log.open("one", credit=3)
+    log.session(name, c.settle_retry([(name, 0, 1_000, "no", 1)]), mark=(name, 2))
+    log.pass_s(200)
+    log.frame(c.archive(["c"]), c.delete(["e"]), c.delete_set(first + 5, 0))
+    return log.entries
+
+
 def activated() -> list[Entry]:
     """All servers know a version that this release does not, and an operator lets it hold: the last entry that this release reads."""
     log = Log()
@@ -258,6 +288,7 @@ STORIES: dict[str, Callable[[], list[Entry]]] = {
     "activated": activated,
     "left": left,
     "operated": operated,
+    "groups": groups,
     "control": control,
     "removed-control": removed_control,
     "told-control": told_control,

@@ -26,6 +26,7 @@ _OUTCOMES: Mapping[int, AdminOutcome] = {
     command.IS_ACTIVE: AdminOutcome.TASK_IS_ACTIVE,
     command.IS_PENDING: AdminOutcome.TASK_IS_PENDING,
     command.IS_ARCHIVED: AdminOutcome.TASK_IS_ARCHIVED,
+    command.IS_IN_SET: AdminOutcome.TASK_IS_IN_SET,
     command.IS_PAUSED: AdminOutcome.QUEUE_IS_PAUSED,
     command.IS_NOT_PAUSED: AdminOutcome.QUEUE_IS_NOT_PAUSED,
     command.IS_NOT_SCHEDULED: AdminOutcome.TASK_IS_NOT_SCHEDULED,

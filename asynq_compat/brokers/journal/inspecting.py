@@ -65,11 +65,25 @@ class JournalInspecting:
     def list_tasks(self, queue: str, state: TaskState, *, start: int, count: int | None) -> Sequence[StoredTask] | None:
         """Return tasks in `state`."""
         if state is TaskState.AGGREGATING:
-            raise UnsupportedByBroker("a journal cannot hold tasks in groups yet; use a redis:// broker for groups")
+            raise UnsupportedByBroker("aggregating tasks are listed by group, not by state")
+        return self._page(queue, lambda machine, stop: machine.list_tasks(state, 0, stop), start, count)
+
+    def groups(self, queue: str) -> Sequence[tuple[str, int]]:
+        """Return the groups in which tasks wait, with their sizes."""
+        found = self._ask(queue, Machine.groups) or []
+        return sorted(one for of_partition in found for one in of_partition)
+
+    def list_group(self, queue: str, group: str, *, start: int, count: int | None) -> Sequence[StoredTask] | None:
+        """Return tasks that wait in a group."""
+        return self._page(queue, lambda machine, stop: machine.list_group(group, 0, stop), start, count)
+
+    def _page(
+        self, queue: str, listed: Callable[[Machine, int | None], list[TaskView]], start: int, count: int | None
+    ) -> Sequence[StoredTask] | None:
         stop = None if count is None else start + count
 
         def first(machine: Machine) -> list[tuple[TaskView, int]]:
-            return [(view, machine.clock_ms) for view in machine.list_tasks(state, 0, stop)]
+            return [(view, machine.clock_ms) for view in listed(machine, stop)]
 
         found = self._ask(queue, first)
         if found is None:

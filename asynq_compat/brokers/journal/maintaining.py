@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asynq_compat.brokers.journal.aggregating import JournalAggregating
 from asynq_compat.brokers.journal.following.followed import Partition
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.settling import delay_ms, new_retried
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.ports.consuming import Lease, SettleKind, Settlement, SettleOutcome
+from asynq_compat.ports.producing import Producing
 from asynq_compat.wire import command
 from asynq_compat.wire.command import Command
 
@@ -31,11 +33,11 @@ class OrphanTerm:
         return True
 
 
-class JournalMaintaining:
+class JournalMaintaining(JournalAggregating):
     """The maintaining port over journals."""
 
-    def __init__(self, partitions: Partitions) -> None:
-        self._partitions = partitions
+    def __init__(self, partitions: Partitions, producing: Producing) -> None:
+        super().__init__(partitions, producing)
 
     def forward_due(self, queues: Sequence[str]) -> int:  # noqa: ARG002 - the port's
         """Return 0: the machine forwards what is due by itself."""
@@ -43,6 +45,10 @@ class JournalMaintaining:
 
     def delete_expired_completed(self, queues: Sequence[str], batch_size: int) -> int:  # noqa: ARG002 - the port's
         """Return 0: the machine deletes them by itself."""
+        return 0
+
+    def reclaim_sets(self, queues: Sequence[str]) -> int:  # noqa: ARG002 - the port's
+        """Return 0: the machine reclaims them by itself."""
         return 0
 
     def expired_leases(self, queues: Sequence[str]) -> Sequence[Lease]:

@@ -88,6 +88,7 @@ def _broker(
 ) -> Broker:
     history = JournalHistory(store, partitions.clock, partitions.versions)
     consuming = JournalConsuming(partitions, idle_s=idle_s)
+    producing = JournalProducing(partitions)
     is_open = [True]
 
     def close() -> None:
@@ -98,16 +99,16 @@ def _broker(
     return Broker(
         family="journal",
         address=store.address,
-        producing=JournalProducing(partitions),
+        producing=producing,
         consuming=consuming,
-        maintaining=JournalMaintaining(partitions),
+        maintaining=JournalMaintaining(partitions, producing),
         registering=JournalRegistering(partitions),
         signalling=JournalSignalling(partitions),
         scheduling=JournalScheduling(partitions),
         inspecting=JournalInspecting(partitions),
         administering=JournalAdministering(partitions),
         limiting=JournalLimiting(partitions),
-        duties=frozenset({Duty.RECOVER}),
+        duties=frozenset({Duty.RECOVER, Duty.AGGREGATE}),
         recovery_interval_s=_RECOVERY_INTERVAL_S,
         company_s=_COMPANY_S,
         diagnosing=JournalDiagnosing(store, partitions.clock, partitions.versions, history, examine),

@@ -31,11 +31,16 @@ _ROOM_BYTES = 4_096
 MESSAGE_BYTES_MAX = wire_frame.FRAME_BYTES_MAX - _ROOM_BYTES
 _TASK_ROOM_BYTES = 16
 
-_STATUS = {
+STATUS = {
     command.OK: EnqueueStatus.ENQUEUED,
     command.DUPLICATE: EnqueueStatus.DUPLICATE,
     command.ID_TAKEN: EnqueueStatus.ID_CONFLICT,
 }
+
+
+def partition_key(request: EnqueueRequest) -> str:
+    """Return what says in which partition of its queue a task stands."""
+    return request.group or request.unique_key or request.task_id
 
 
 class JournalProducing:
@@ -75,7 +80,7 @@ class JournalProducing:
         name: str | None = None
         for number, request in enumerate(requests):
             size_bytes = len(request.message) + len(request.task_id) + len(request.unique_key) + _TASK_ROOM_BYTES
-            if len(request.message) > MESSAGE_BYTES_MAX or request.group:
+            if len(request.message) > MESSAGE_BYTES_MAX:
                 outcomes[number] = _refusal(request)
                 continue
             if request.queue != name:
@@ -89,7 +94,7 @@ class JournalProducing:
                 _fail(outcomes, [number], queue, failures)
                 continue
             if not is_whole:
-                partition = queue.of(request.unique_key or request.task_id)
+                partition = queue.of(partition_key(request))
                 part = by_partition.setdefault(partition, [_Part()])[-1]
             if part.numbers and (
                 part.size_bytes + size_bytes > FRAME_BYTES_MAX or len(part.numbers) >= FRAME_TASKS_MAX
@@ -183,7 +188,7 @@ def single(request: EnqueueRequest) -> tuple[Command, int, bool]:
 def outcome_of(codes: Outcome) -> EnqueueOutcome:
     """Return what the machine's outcome of such a command means."""
     code = codes[0] if isinstance(codes, list) and len(codes) == 1 else codes
-    return (_STATUS.get(code) if isinstance(code, int) else None) or _rejected()
+    return (STATUS.get(code) if isinstance(code, int) else None) or _rejected()
 
 
 class _Part:
@@ -204,8 +209,9 @@ class _Part:
         """Take one more request in."""
         if request.has_chosen_id or request.unique_key:
             self.needs_outcomes = True
-        if request.process_at is not None or request.unique_key:
+        if request.process_at is not None or request.unique_key or request.group:
             self.more[len(self.numbers)] = request
+            size_bytes += len(request.group)
         self.numbers.append(number)
         self.ids.append(request.task_id)
         self.messages.append(request.message)
@@ -218,20 +224,18 @@ class _Part:
         rows = [self.more.get(place) for place in range(len(self.ids))]
         has_due = any(one.process_at is not None for one in self.more.values())
         has_locks = any(one.unique_key for one in self.more.values())
+        has_groups = any(one.group for one in self.more.values())
         return command.enqueue_more(
             self.ids,
             self.messages,
             process_at=[one.process_at if one else None for one in rows] if has_due else None,
             unique_keys=[(one.unique_key or None) if one else None for one in rows] if has_locks else None,
             unique_ttls=[one.unique_ttl_s if one and one.unique_key else None for one in rows] if has_locks else None,
+            groups=[(one.group or None) if one else None for one in rows] if has_groups else None,
         )
 
 
 def _refusal(request: EnqueueRequest) -> AsynqError:
-    if request.group:
-        return UnsupportedByBroker(
-            f"a journal cannot hold tasks in groups yet, got group {request.group[:80]!r}; use a redis:// broker for groups"
-        )
     size = len(request.message)
     return PayloadTooLargeError(
         f"the task is {size} bytes when encoded, a journal takes up to {MESSAGE_BYTES_MAX}; store the payload elsewhere and "
@@ -251,7 +255,7 @@ def _answer(outcomes: list[EnqueueOutcome], part: _Part, ticket: Ticket) -> None
         codes if isinstance(codes, list) and len(codes) == len(part.numbers) else [command.REJECTED] * len(part.numbers)
     )
     for number, code in zip(part.numbers, each, strict=True):
-        known = _STATUS.get(code) if isinstance(code, int) else None
+        known = STATUS.get(code) if isinstance(code, int) else None
         outcomes[number] = known or _rejected()
 
 

@@ -24,7 +24,7 @@ from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire.message import decode_message, encode_message
 
 _DONE, _NOT_FOUND = {1: AdminOutcome.OK}, {0: AdminOutcome.TASK_NOT_FOUND}
-_ACTIVE = {-1: AdminOutcome.TASK_IS_ACTIVE}
+_ACTIVE = {-1: AdminOutcome.TASK_IS_ACTIVE, -5: AdminOutcome.TASK_IS_IN_SET}
 _RUN = {**_DONE, **_NOT_FOUND, **_ACTIVE, -2: AdminOutcome.TASK_IS_PENDING}
 _ARCHIVE = {**_DONE, **_NOT_FOUND, **_ACTIVE, -2: AdminOutcome.TASK_IS_ARCHIVED}
 _DELETE = {**_DONE, **_NOT_FOUND, **_ACTIVE}

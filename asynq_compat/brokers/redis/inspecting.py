@@ -1,6 +1,6 @@
 """What can be read about queues and tasks in Redis?
 
-Contract: the questions `queue_stats`, `memory_usage`, `task`, `list_tasks`, `history`, `servers`; nothing changes. Thread-safe.
+Contract: the questions `queue_stats`, `memory_usage`, `task`, `list_tasks`, `list_groups`, `history`, `servers`; nothing changes. Thread-safe.
 Not obvious: an id that a list names and that has no task is listed as an empty message, as in Asynq; unlike Asynq it does not make
 `queue_stats` fail.
 Source: docs/semantics.md, "inspector reads".
@@ -97,8 +97,26 @@ class RedisInspecting:
         """Return tasks in `state`; see the port."""
         if state is TaskState.AGGREGATING:
             raise UnsupportedByBroker("aggregating tasks are listed by group, not by state")
-        keys, now_s = queue_keys(queue), self._clock.now_ns() // _NS
-        questions = [_page(keys, state, start, count)]
+        keys = queue_keys(queue)
+        return self._listed(keys, state, keys.prefix + str(state).encode(), start, count)
+
+    def groups(self, queue: str) -> Sequence[tuple[str, int]]:
+        """Return the groups that are announced, with their sizes."""
+        keys = queue_keys(queue)
+        parts = as_list(self._link.ask(script("list_groups")([keys.groups], [keys.group_prefix])))
+        names = [as_bytes(name).decode("utf-8", "replace") for name in parts[::2]]
+        return sorted(zip(names, map(as_int, parts[1::2]), strict=True))
+
+    def list_group(self, queue: str, group: str, *, start: int, count: int | None) -> Sequence[StoredTask] | None:
+        """Return tasks that wait in a group; see the port."""
+        keys = queue_keys(queue)
+        return self._listed(keys, TaskState.AGGREGATING, keys.group(group), start, count)
+
+    def _listed(
+        self, keys: QueueKeys, state: TaskState, place: bytes, start: int, count: int | None
+    ) -> Sequence[StoredTask] | None:
+        now_s = self._clock.now_ns() // _NS
+        questions = [_page(keys, state, place, start, count)]
         if state is TaskState.ACTIVE:
             questions.append(script("expired_leases")([keys.lease], [keys.task_prefix, b"%d" % now_s]))
         answers = self._ask_known(keys, questions)
@@ -192,8 +210,7 @@ def _memory_usage(keys: QueueKeys) -> Command:
     return script("memory_usage")(places, limits)
 
 
-def _page(keys: QueueKeys, state: TaskState, start: int, count: int | None) -> Command:
-    place = keys.prefix + str(state).encode()
+def _page(keys: QueueKeys, state: TaskState, place: bytes, start: int, count: int | None) -> Command:
     if state in (TaskState.PENDING, TaskState.ACTIVE):
         first, last, is_list = 0 if count is None else -(start + count), -(start + 1), b"1"
     else:

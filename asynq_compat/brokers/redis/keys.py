@@ -23,6 +23,7 @@ class QueueKeys:
 
     __slots__ = (
         "active",
+        "aggregation_sets",
         "archived",
         "completed",
         "failed",
@@ -53,6 +54,7 @@ class QueueKeys:
         self.completed = prefix + b"completed"
         self.paused = prefix + b"paused"
         self.groups = prefix + b"groups"
+        self.aggregation_sets = prefix + b"aggregation_sets"
         self.processed = prefix + b"processed"
         self.failed = prefix + b"failed"
 
@@ -63,6 +65,14 @@ class QueueKeys:
     def fired(self, entry: str) -> bytes:
         """Return the key of the last firings of an elected scheduler's entry. Ours alone: Go neither reads nor writes it."""
         return self.prefix + b"fired:" + entry.encode()
+
+    def group(self, name: str) -> bytes:
+        """Return the key of one group."""
+        return self.group_prefix + name.encode()
+
+    def aggregation_set(self, group: str, set_id: str) -> bytes:
+        """Return the key of one of a group's sets."""
+        return b"%b:%b" % (self.group(group), set_id.encode())
 
     def processed_on(self, now_s: int) -> bytes:
         """Return the counter of the UTC day that `now_s` lies in."""

@@ -1,6 +1,6 @@
 """How do forwarder, janitor and recoverer keep Redis going?
 
-Contract: the transitions `forward_due`, `delete_expired_completed`, `expired_leases`; each is safe in many processes at once. Thread-safe.
+Contract: the transitions `forward_due`, `delete_expired_completed`, `expired_leases`, and those of `aggregating`; each is safe in many processes at once. Thread-safe.
 Not obvious: a lease counts as abandoned only 30 s after its end, as with Asynq's recoverer.
 Source: docs/semantics.md, "forward", "leases", "retention".
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asynq_compat.brokers.redis.aggregating import RedisAggregating
 from asynq_compat.brokers.redis.commands import as_bytes, as_int, as_list
 from asynq_compat.brokers.redis.keys import queue_keys
 from asynq_compat.brokers.redis.lease_term import LEASE_NS, TOLERANCE_NS, WallClockTerm
@@ -16,18 +17,18 @@ from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.scripts import script
 from asynq_compat.brokers.redis.settling import Settling
 from asynq_compat.ports.consuming import Lease, Settlement, SettleOutcome
+from asynq_compat.ports.producing import Producing
 from asynq_compat.rules.clock import Clock
 
 _NS = 1_000_000_000
 _FORWARD_MAX = b"100"  # Asynq's: it keeps each script call short.
 
 
-class RedisMaintaining:
+class RedisMaintaining(RedisAggregating):
     """The maintaining port. Thread-safe."""
 
-    def __init__(self, link: Link, clock: Clock) -> None:
-        self._link = link
-        self._clock = clock
+    def __init__(self, link: Link, clock: Clock, producing: Producing) -> None:
+        super().__init__(link, clock, producing)
         self._settling = Settling(link, clock)
 
     def forward_due(self, queues: Sequence[str]) -> int:

@@ -17,6 +17,7 @@ from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.session import CREDIT_MAX
 from asynq_compat.machine.snapshot import fields as f
 from asynq_compat.machine.snapshot.common import head, read_clocks, read_way, read_writers
+from asynq_compat.machine.snapshot.groups import read_grouped, read_names, read_sets
 from asynq_compat.machine.state import DORMANT_LEASE_MS, Assignment, Extra, Session, Skipped, State
 from asynq_compat.machine.versions import VERSIONS, Versions
 from asynq_compat.rules.task_state import TaskState
@@ -232,11 +233,16 @@ _READERS: dict[int, Callable[[State, s.Body], int | None]] = {
     s.TIMED: _timed,
     s.EXTRAS: _extras,
     s.LOCKS: _locks,
+    s.SETS: read_sets,
+    s.GROUPED: read_grouped,
+    s.GROUP_NAMES: read_names,
 }
 
 
 def _work_out(state: State) -> None:
     """Fill in what follows from the rest."""
+    if any(not one.tasks for one in state.groups.sets.values()):
+        raise f.corrupt("a set without tasks")
     for index in state.timed.values():
         heapify(index.heap)
         index.count = len(index.heap)

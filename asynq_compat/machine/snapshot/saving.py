@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.snapshot.columns import COLUMN_LENGTH_MAX, Sized, batches, columns, size_of
 from asynq_compat.machine.snapshot.common import ROW_BYTES, clock_items, head_items, way_items, writer_rows
+from asynq_compat.machine.snapshot.groups import grouped_rows, name_rows, set_rows
 from asynq_compat.machine.state import Assignment, Extra, State
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import snapshot as s
@@ -39,6 +40,9 @@ def _bodies(state: State, size_bytes_max: int) -> Iterator[s.Body]:
         (s.TIMED, _timed_rows(state, size_bytes_max)),
         (s.EXTRAS, _extra_rows(state)),
         (s.LOCKS, _lock_rows(state)),
+        (s.SETS, set_rows(state.groups)),
+        (s.GROUPED, grouped_rows(state.groups, size_bytes_max)),
+        (s.GROUP_NAMES, name_rows(state.groups)),
     ):
         for batch in batches(rows, size_bytes_max):
             yield [code, batch]

@@ -8,7 +8,10 @@ from __future__ import annotations
 from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.ports.inspecting import Missing
 from asynq_compat.ports.producing import EnqueueStatus
+from asynq_compat.rules.task_state import TaskState
+from asynq_compat.testing.conformance.grouping import sets_of
 from asynq_compat.testing.conformance.harness import QueueHarness
+from asynq_compat.testing.conformance.scenario import passes
 
 
 def whatever_is_not_active_is_gone(queue: QueueHarness) -> None:
@@ -49,6 +52,31 @@ def an_active_task_stays(queue: QueueHarness) -> None:
     assert queue.broker.administering.delete_task(queue.queue, active) is AdminOutcome.TASK_IS_ACTIVE
 
     assert queue.stats().active == 1
+
+
+def one_of_a_group_leaves_it(queue: QueueHarness) -> None:
+    """The others wait on; with the last one the group is gone."""
+    queue.enqueue(task_id="a", group="g")
+    queue.enqueue(task_id="b", group="g")
+
+    assert queue.broker.administering.delete_task(queue.queue, "a") is AdminOutcome.OK
+
+    assert queue.state("a") is Missing.TASK
+    assert (queue.groups(), queue.grouped("g")) == ([("g", 1)], ["b"])
+    assert queue.broker.administering.delete_task(queue.queue, "b") is AdminOutcome.OK
+    assert queue.groups() == []
+
+
+@passes(60)
+def what_is_being_aggregated_stays(queue: QueueHarness) -> None:
+    """Who makes one task of it and others has read it already."""
+    queue.enqueue(task_id="a", group="g")
+    queue.pass_s(60)
+    assert len(sets_of(queue)) == 1
+
+    assert queue.broker.administering.delete_task(queue.queue, "a") is AdminOutcome.TASK_IS_IN_SET
+
+    assert queue.state("a") is TaskState.AGGREGATING
 
 
 def what_is_missing_is_told(queue: QueueHarness) -> None:

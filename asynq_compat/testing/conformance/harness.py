@@ -48,6 +48,7 @@ class TaskFields(TypedDict, total=False):
     unique_ttl_s: int
     retry: int
     retention: int
+    group: str
     headers: Mapping[str, str]
 
 
@@ -96,6 +97,7 @@ class QueueHarness:
             timeout=1800,
             unique_key=unique_key(queue, type_name, payload) if unique_ttl_s else "",
             retention=fields.get("retention", 0),
+            group_key=fields.get("group", ""),
             headers=fields.get("headers"),
         )
         return EnqueueRequest(
@@ -103,6 +105,7 @@ class QueueHarness:
             message.id,
             encode_message(message),
             process_at=self.clock.now_s() + fields["in_s"] if "in_s" in fields else None,
+            group=message.group_key,
             unique_key=message.unique_key,
             unique_ttl_s=unique_ttl_s,
             has_chosen_id=bool(fields.get("task_id")),
@@ -226,6 +229,16 @@ class QueueHarness:
         """Return whether `found` are these, one behind the other where the queue is one order."""
         return list(found) == list(ids) if self.traits.is_one_order else sorted(found) == sorted(ids)
 
+    def grouped(self, group: str, *, start: int = 0, count: int | None = None) -> list[str]:
+        """Return the ids of the tasks that wait in a group, in the broker's order."""
+        tasks = self.broker.inspecting.list_group(self.queue, group, start=start, count=count)
+        assert tasks is not None, f"no queue {self.queue}"
+        return [decode_message(task.message).id for task in tasks]
+
+    def groups(self) -> list[tuple[str, int]]:
+        """Return the groups of the queue with their sizes."""
+        return list(self.broker.inspecting.groups(self.queue))
+
     def is_listed_as_orphaned(self, task_id: str) -> bool:
         """Return whether the list of active tasks says that nobody has this one any more."""
         tasks = self.broker.inspecting.list_tasks(self.queue, TaskState.ACTIVE, start=0, count=None) or ()
@@ -253,6 +266,7 @@ class QueueHarness:
             self.broker.maintaining.forward_due([self.queue])
         if Duty.EXPIRE_COMPLETED in self.broker.duties:
             self.broker.maintaining.delete_expired_completed([self.queue], 100)
+        self.broker.maintaining.reclaim_sets([self.queue])
 
     def wait_until(self, condition: Callable[[], bool], what: str, seen: Callable[[], object] = lambda: "") -> None:
         """Return when `condition` holds.

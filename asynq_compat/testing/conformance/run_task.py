@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.rules.task_state import TaskState
+from asynq_compat.testing.conformance.grouping import sets_of
 from asynq_compat.testing.conformance.harness import QueueHarness
+from asynq_compat.testing.conformance.scenario import passes
 
 
 def whatever_waits_becomes_pending(queue: QueueHarness) -> None:
@@ -54,6 +56,31 @@ def what_is_active_or_pending_stays(queue: QueueHarness) -> None:
     assert administering.run_task(queue.queue, pending) is AdminOutcome.TASK_IS_PENDING
 
     assert (queue.stats().active, queue.stats().pending) == (1, 1)
+
+
+def one_of_a_group_leaves_it(queue: QueueHarness) -> None:
+    """The others wait on; with the last one the group is gone."""
+    queue.enqueue(task_id="a", group="g")
+    queue.enqueue(task_id="b", group="g")
+
+    assert queue.broker.administering.run_task(queue.queue, "a") is AdminOutcome.OK
+
+    assert queue.state("a") is TaskState.PENDING
+    assert (queue.groups(), queue.grouped("g")) == ([("g", 1)], ["b"])
+    assert queue.broker.administering.run_task(queue.queue, "b") is AdminOutcome.OK
+    assert queue.groups() == []
+
+
+@passes(60)
+def what_is_being_aggregated_stays(queue: QueueHarness) -> None:
+    """Who makes one task of it and others has read it already."""
+    queue.enqueue(task_id="a", group="g")
+    queue.pass_s(60)
+    assert len(sets_of(queue)) == 1
+
+    assert queue.broker.administering.run_task(queue.queue, "a") is AdminOutcome.TASK_IS_IN_SET
+
+    assert queue.state("a") is TaskState.AGGREGATING
 
 
 def what_is_missing_is_told(queue: QueueHarness) -> None:

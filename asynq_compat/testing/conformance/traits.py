@@ -20,6 +20,8 @@ class BrokerTraits:
         leaves_traces_of_trimmed_tasks: What the archive has no room for when an operator archives still blocks its id (G2).
         keeps_locks_of_deleted_pending_tasks: Deleting all pending or grouped tasks frees none of their locks.
         keeps_part_of_a_removed_queue: Completed and grouped tasks, the pause, counters and locks stay (G21).
+        groups_as_go: A delayed task forgets its group (G6), a group whose set came to nothing is not listed (G8), and what is aggregated, or
+            deleted by hand while it waits in a group, keeps its lock until that ends (G5).
         is_one_order: A queue is one order of tasks, one set of ids and one archive; otherwise each of its partitions is.
     """
 
@@ -29,6 +31,7 @@ class BrokerTraits:
     leaves_traces_of_trimmed_tasks: bool
     keeps_locks_of_deleted_pending_tasks: bool
     keeps_part_of_a_removed_queue: bool
+    groups_as_go: bool
     is_one_order: bool = True
 
 
@@ -39,6 +42,7 @@ REDIS = BrokerTraits(
     leaves_traces_of_trimmed_tasks=True,
     keeps_locks_of_deleted_pending_tasks=True,
     keeps_part_of_a_removed_queue=True,
+    groups_as_go=True,
 )
 JOURNAL = BrokerTraits(
     has_virtual_time=True,
@@ -47,5 +51,6 @@ JOURNAL = BrokerTraits(
     leaves_traces_of_trimmed_tasks=False,
     keeps_locks_of_deleted_pending_tasks=False,
     keeps_part_of_a_removed_queue=False,
+    groups_as_go=False,
 )
 PARTITIONED_JOURNAL = replace(JOURNAL, is_one_order=False)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
+from asynq_compat.machine.containers.groups import GroupedTask, Groups
 from asynq_compat.machine.containers.indexes import DueIndex, PendingQueue, Segment, TimedTask
 from asynq_compat.machine.containers.kept import KeptTasks, Shelf
 from asynq_compat.machine.containers.locks import Locks
@@ -24,6 +25,8 @@ WORKED_OUT: dict[type, set[str]] = {
     DueIndex: {"heap", "added_count"},
     KeptTasks: {"shelves", "seconds"},
     Tokens: {"now_s"},
+    Groups: {"name_of", "lines", "tasks"},
+    GroupedTask: {"in_set"},
     Locks: {"held", "key_of", "ending", "ends_ms", "ending_count"},
 }
 
@@ -55,6 +58,9 @@ def _instead(thing: object) -> Iterator[tuple[str, object]]:
         yield "places", [row for part in thing.parts() for row in _places(*part)]
     elif isinstance(thing, DueIndex):
         yield "tasks", [picture(task) for task in thing.sorted()]
+    elif isinstance(thing, Groups):
+        yield "names", sorted(thing.name_of.items())
+        yield "tasks", [picture(task) for name, _ in thing.sizes() for task in thing.waiting(name)]
     elif isinstance(thing, Locks):
         yield "held", sorted(thing.held.items())
         yield "keys", sorted(thing.key_of.items())
@@ -73,4 +79,6 @@ def _holder(holder: object) -> object:
         return holder.session, holder.position
     if isinstance(holder, Shelf):
         return holder.until_s
+    if isinstance(holder, GroupedTask):
+        return holder.group, holder.in_set
     return str(holder.state) if isinstance(holder, TimedTask) else "pending"

@@ -82,11 +82,16 @@ def test_a_lock_is_looked_at_before_the_id() -> None:
     assert log.say(c.enqueue_more(["a"], [b""], unique_keys=["k"], unique_ttls=[10])) == [c.DUPLICATE]
 
 
-def test_a_group_is_rejected_for_its_task_alone() -> None:
+def test_a_group_without_a_name_is_rejected_for_its_task_alone() -> None:
     log = Log()
 
-    assert log.say(c.enqueue_more(["a", "b"], [b"", b""], groups=["g", None])) == [c.REJECTED, 0]
-    assert log.ids(TaskState.PENDING) == ["b"]
+    groups: list[object] = ["", 7, "g"]
+    assert log.say([c.ENQUEUE_MORE, ["a", "b", "c"], [b""] * 3, None, None, None, groups]) == [
+        c.REJECTED,
+        c.REJECTED,
+        0,
+    ]
+    assert log.ids(TaskState.AGGREGATING) == ["c"]
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,9 @@ def rich() -> Log:
     log.open("spare", credit=2)
     log.frame(c.checkpointed(3, b"d" * 32, 17, b"t" * 16), c.checkpointed(4, b"e" * 32, 16, b"u" * 16))
     log.frame(c.ask(), c.delete(["nobody", "e"]), c.tick())
+    grouped = c.enqueue_more(list("ABCDE"), [message(i) for i in "ABCDE"], groups=["g", "g", "h", "g", "h"])
+    log.frame(grouped, c.enqueue_more(["F"], [message("F")], process_at=[at + 99], groups=["h"]), writer="grouper")
+    log.frame(c.aggregate(["g"], 2, 0, 0), c.aggregate(["h"], 1, 0, 0), writer="grouper")
     log.append(message("i"))
     log.append(message("new"), (("unique_ttl", b"9"),))
     log.append(message("newer"), (("unique_ttl", b"9"),))
@@ -123,6 +126,7 @@ def test_a_rich_state_comes_back_and_goes_on() -> None:
     for _ in range(40):
         log.pass_s(8)
         log.frame(c.enqueue_more(["x"], [b"m"], unique_keys=["k1"], unique_ttls=[7]))
+        log.frame(c.aggregate(["g", "h"], 2, 0, 30), c.delete_set(log.position - 40, 0))
         log.open("late", credit=1)
     for entry in log.entries[restored.position + 1 :]:
         restored.apply(*entry)
@@ -183,7 +187,7 @@ def test_no_item_of_a_snapshot_is_there_in_vain() -> None:
 def test_no_section_of_a_snapshot_is_there_in_vain() -> None:
     machine = rich().machine
     told = bodies(machine)
-    assert {body[0] for body in told} == {*range(s.LOCKS + 1)}
+    assert {body[0] for body in told} == {*range(s.GROUP_NAMES + 1)}
 
     for number in range(len(told)):
         try:

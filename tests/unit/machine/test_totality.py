@@ -37,6 +37,21 @@ NEARLY_RIGHT = st.one_of(
         st.sampled_from([None, START_MS // 1000 + 1]),
         st.sampled_from([None, "k"]),
     ),
+    st.builds(
+        lambda ids, at, group: c.enqueue_more(
+            ids, [b"m"] * len(ids), process_at=[at] * len(ids), groups=[group] * len(ids)
+        ),
+        IDS,
+        st.sampled_from([None, START_MS // 1000 + 1]),
+        st.sampled_from(["g", "h", None]),
+    ),
+    st.builds(c.aggregate, st.lists(st.sampled_from("ghi"), max_size=3), SMALL, SMALL, SMALL),
+    st.builds(
+        lambda at, number, ids: c.delete_set(at, number, c.enqueue_more(ids, [b"m"] * len(ids)) if ids else None),
+        st.integers(0, 12),
+        SMALL,
+        IDS,
+    ),
     st.builds(c.open_session, TEXT, SMALL, st.integers(0, 5)),
     st.builds(c.session, st.integers(0, 12), st.integers(0, 12), SMALL, st.integers(-2, 5)),
     st.builds(c.close_session, st.integers(0, 12)),
@@ -163,12 +178,20 @@ def consistent(machine: Machine) -> None:
         TaskState.RETRY,
         TaskState.ARCHIVED,
         TaskState.COMPLETED,
+        TaskState.AGGREGATING,
     )
-    assert told == tuple(len(listed[state]) for state in states)
+    assert (*told, counts.aggregating) == tuple(len(listed[state]) for state in states)
     views = [view for state in states for view in listed[state]]
     assert len({view.task_id for view in views}) == len(views)
     for view in views:
         assert machine.task(view.task_id) == view
+    assert sum(size for _, size in machine.groups()) == counts.aggregating
+    assert all(size for _, size in machine.groups())
+    sets = machine.state.groups.sets
+    in_sets = [task.task_id for one in sets.values() for task in one.tasks]
+    assert len(machine.state.tasks) == len(views) + len(in_sets)
+    assert all(one.tasks for one in sets.values())
+    assert machine.state.groups.name_of.keys() <= machine.state.tasks.keys()
     assert machine.next_due_ms() is None or machine.position >= 0
     machine.describe()
     machine.orphans(0)

@@ -9,7 +9,7 @@ from asynq_compat.testing import conformance
 from asynq_compat.testing.conformance import traits
 from asynq_compat.testing.conformance.suite import SCENARIOS, TRANSITIONS, scenarios_for
 
-SHARED = {"harness", "scenario", "suite", "traits", "worker"}
+SHARED = {"grouping", "harness", "scenario", "suite", "traits", "worker"}
 
 
 def test_every_file_of_the_suite_is_in_its_table() -> None:

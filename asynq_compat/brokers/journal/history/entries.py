@@ -45,8 +45,10 @@ def command_text(command: c.Command) -> str:
     transition = TRANSITIONS.get(code) if isinstance(code, int) else None
     name = f"unknown command {code!r:.20}" if transition is None else transition.__name__
     match code, items:
-        case c.ENQUEUE | c.ENQUEUE_MORE | c.RUN | c.ARCHIVE | c.DELETE, [list() as ids, *_]:
+        case c.ENQUEUE | c.ENQUEUE_MORE | c.AGGREGATE | c.RUN | c.ARCHIVE | c.DELETE, [list() as ids, *_]:
             about = _shown(ids)
+        case c.DELETE_SET, [position, number, enqueueing]:
+            about = _set(position, number, enqueueing)
         case c.OPEN, [server_id, slots, _version, credit]:
             about = f"for {server_id!s:.80}: {slots!s:.20} slots, credit {credit!s:.20}"
         case c.SESSION, [session, position, index, credit]:
@@ -78,6 +80,13 @@ def _shown(items: Sequence[object]) -> str:
     shown = ", ".join(f"{item:.80}" if isinstance(item, str) else f"{item!r:.80}" for item in items[:_SHOWN_MAX])
     more = f", ... ({len(items)})" if len(items) > _SHOWN_MAX else ""
     return shown + more
+
+
+def _set(position: object, number: object, enqueueing: object) -> str:
+    """A set, and the task that stands for its own."""
+    ids = enqueueing[1] if isinstance(enqueueing, list) and len(enqueueing) > 1 else None
+    instead = f", enqueue {_shown(ids)}" if isinstance(ids, list) else ""
+    return f"{position!s:.20}.{number!s:.20}{instead}"
 
 
 def _range(item: object) -> str:

@@ -21,8 +21,6 @@ _COUNTS = (
     "pending", "active", "scheduled", "retry", "archived", "completed", "aggregating", "processed_total", "failed_total",
 )  # fmt: skip
 NOTES_MAX = 20
-# A journal holds no tasks in groups.
-_STATES = [state for state in TaskState if state is not TaskState.AGGREGATING]
 
 
 def snapshot_of(
@@ -99,7 +97,7 @@ class TaskStates:
     """The state of every task at one moment."""
 
     def __init__(self, machine: Machine) -> None:
-        self.by_id = {view.task_id: str(state) for state in _STATES for view in machine.list_tasks(state)}
+        self.by_id = {view.task_id: str(state) for state in TaskState for view in machine.list_tasks(state)}
 
 
 def task_differences(before: TaskStates, after: TaskStates) -> list[TaskDifference]:

@@ -10,7 +10,7 @@
 --       5 archived_before   what was archived at this Unix second or before leaves the archive
 --       6 archive_size_max  what is beyond it leaves the archive, oldest first; one less than it remains
 -- Gives 1 done | 0 no such task | -1 it is active | -2 it is archived | -3 it is not where its state says | -4 its hash has
---       no state, or no group to wait in; other than by 1 nothing has changed
+--       no state, or no group to wait in | -5 it stands in a set; other than by 1 nothing has changed
 -- Cost  O(pending) or O(log size)
 -- Not obvious: the hashes of what leaves the archive stay, as in Asynq, and so does the task's pending_since.
 local task, archived, groups = KEYS[1], KEYS[2], KEYS[3]

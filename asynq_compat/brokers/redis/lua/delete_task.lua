@@ -6,7 +6,7 @@
 --       2 queue_prefix  key of a state's list or set without the state
 --       3 group_prefix  key of a group without its name
 -- Gives 1 done | 0 no such task | -1 it is active | -3 it is not where its state says | -4 its hash has no state, or no
---       group to wait in; other than by 1 nothing has changed
+--       group to wait in | -5 it stands in a set; other than by 1 nothing has changed
 -- Cost  O(pending) or O(log size)
 local task, groups = KEYS[1], KEYS[2]
 local task_id, queue_prefix, group_prefix = ARGV[1], ARGV[2], ARGV[3]

@@ -1,6 +1,6 @@
 -- leaving: take a task that is not active out of the list or set where it waits; a group that it leaves empty goes too.
 -- Uses the script's locals task, groups, task_id, queue_prefix and group_prefix.
--- Gives 1 it is out | 0, -1, -2, -3, -4 as the script does; then nothing has changed.
+-- Gives 1 it is out | 0, -1, -2, -3, -4 as the script does, -5 it has left its group for a set; then nothing has changed.
 local function leave(refused_state, occurrences_if_pending)
   if redis.call("EXISTS", task) == 0 then
     return 0
@@ -21,7 +21,7 @@ local function leave(refused_state, occurrences_if_pending)
     removed = redis.call("ZREM", place, task_id)
   end
   if removed == 0 then
-    return -3
+    return state == "aggregating" and -5 or -3
   end
   if state == "aggregating" and redis.call("ZCARD", place) == 0 then
     redis.call("SREM", groups, group)
