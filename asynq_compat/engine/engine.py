@@ -29,7 +29,7 @@ from asynq_compat.engine.settler import Settler
 from asynq_compat.engine.subscriber import Subscriber
 from asynq_compat.errors import AsynqError
 from asynq_compat.ports.broker import Broker
-from asynq_compat.ports.consuming import QueueOrder
+from asynq_compat.ports.consuming import Intake, QueueOrder
 from asynq_compat.ports.maintaining import Duty
 from asynq_compat.rules.clock import Clock
 from asynq_compat.servemux import Handler
@@ -84,12 +84,11 @@ class Engine:
         order = QueueOrder(
             weights=config.queues, strict=config.strict_priority, check_interval_s=config.task_check_interval
         )
-        crew = _crew(handler, config, clock, log, is_wanted)
         try:
-            self._intake = broker.consuming.open_intake(order, config.concurrency, server_id)
+            crew = _crew(handler, config, clock, log, is_wanted)
+            self._intake = _opened(broker, order, config, server_id, crew)
         except BaseException:
-            if crew is not None:
-                crew.stop_threads()
+            self._collector.thaw()
             raise
         self._settler = Settler(self._intake, log)
         if crew is not None:
@@ -152,6 +151,15 @@ def _crew(
     from asynq_compat.engine.processes.crew import hired
 
     return hired(handler, config, clock, log, is_wanted)
+
+
+def _opened(broker: Broker, order: QueueOrder, config: Config, server_id: str, crew: Crew | None) -> Intake:
+    try:
+        return broker.consuming.open_intake(order, config.concurrency, server_id)
+    except BaseException:
+        if crew is not None:
+            crew.stop_threads()
+        raise
 
 
 def _server_info(config: Config, server_id: str, clock: Clock) -> ServerInfo:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,6 +27,9 @@ ROUNDS = 50
 # A round there takes a second: ten connections are made and a broker ends each long poll in its own time.
 ROUNDS_ON_KAFKA = 10
 TASK = asynq.Task("email", b"{}")
+STARTS_BEFORE = 80
+STARTS = 1_000
+SIDE_BY_SIDE = 8
 
 
 def open_files() -> list[str]:
@@ -77,6 +84,41 @@ def test_nothing_is_left_of_clients_servers_and_inspectors(url: str) -> None:
         use_all(url)
 
     wait_until(lambda: not what_is_left(files, running), f"{what_is_left(files, running)} left")
+
+
+@pytest.fixture(params=[pytest.param("redis", marks=pytest.mark.redis), "sqlite"])
+def urls(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """One URL for each of the threads that start servers; files in memory, since each start and end waits for a disk."""
+    if request.param == "redis":
+        yield [str(request.getfixturevalue("redis_url"))] * SIDE_BY_SIDE
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
+        yield [f"sqlite:///{folder}/{number}.db" for number in range(SIDE_BY_SIDE)]
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def start_and_stop(url: str, times: int) -> None:
+    for _ in range(times):
+        server = asynq.Server(url, asynq.Config(concurrency=2, log_level="error"))
+        server.start(asynq.ServeMux())
+        server.shutdown()
+
+
+@pytest.mark.timeout(900)  # A quarter of a minute of work for the processor and the kernel, which may be busy.
+def test_a_thousand_starts_and_stops_leave_no_thread_socket_or_file(urls: list[str]) -> None:
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as starters:
+        # Most of a start and an end is waiting: side by side they take a sixth of the time.
+        list(starters.map(start_and_stop, urls, [STARTS_BEFORE // SIDE_BY_SIDE] * SIDE_BY_SIDE))
+        files, running, memory_mb = open_files(), threads(), resident_mb()
+
+        list(starters.map(start_and_stop, urls, [STARTS // SIDE_BY_SIDE] * SIDE_BY_SIDE))
+
+        wait_until(lambda: not what_is_left(files, running), f"{what_is_left(files, running)} left")
+        # A tenth of a megabyte each would be left if nobody looked for what has no owner.
+        assert resident_mb() - memory_mb < 60
 
 
 def test_nothing_is_left_of_them_with_the_other_kafka_library(

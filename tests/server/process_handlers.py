@@ -119,6 +119,16 @@ async def quick(ctx: asynq.Context, task: asynq.Task) -> None:
     pass
 
 
+def deadly(following: asynq.HandlerFunc) -> asynq.HandlerFunc:
+    """End the process while a chain is built, which is before its handler begins."""
+    os._exit(4)
+
+
+DEADLY = asynq.ServeMux()
+DEADLY.handle("plain", plain)
+DEADLY.use(deadly)
+
+
 def base_context() -> asynq.Context:
     return asynq.Context().with_value("base", "ours")
 

@@ -142,6 +142,14 @@ def test_what_a_process_had_not_begun_when_it_died_goes_to_another_uncounted(gro
     assert " died (exit code 3) while running this task" in ground.message(poison).error_msg
 
 
+def test_a_task_whose_processes_die_before_it_begins_does_not_go_round_for_ever(ground: Ground) -> None:
+    with ground.serving(handlers.DEADLY, **PROCESSES):
+        poison = ground.enqueue("plain", retry=0)
+
+        ground.wait_for_state(poison, asynq.TaskState.ARCHIVED)
+    assert " died (exit code 4) while running this task" in ground.message(poison).error_msg
+
+
 def test_a_shutdown_hands_back_what_does_not_end(ground: Ground) -> None:
     with serving(ground, shutdown_timeout=1):
         hanging = ground.enqueue("hang", retention=DAY_S, retry=3)

@@ -135,6 +135,11 @@ class Crew:
             self._kill_workers()
             self._are_gone_within(_EXIT_S)
         self._listener.stop()
+        for worker in self._workers:  # One that was made while this went on, or whose end nobody heard.
+            worker.kill()
+            worker.reap()
+            worker.close()
+        self._workers.clear()
         self._pool.stop()
 
     def _are_gone_within(self, patience_s: float) -> bool:
@@ -160,7 +165,10 @@ class Crew:
                 worker.kill()
 
     def _make(self, slots: int) -> None:
-        worker = Worker(slots, self._hiring.settings(), SIGNALS, self._listener.wake)
+        try:
+            worker = Worker(slots, self._hiring.settings(), SIGNALS, self._listener.wake)
+        except OSError as error:  # No memory, no process or no descriptor left.
+            raise WorkerProcessError(f"a worker process cannot be started: {error}") from error
         with self._lock:
             self._workers.append(worker)
         self._listener.watch(worker)
@@ -198,12 +206,19 @@ class Crew:
         self.attempts.refill()
         for slots in self._hiring.due():
             if not self.attempts.is_draining:
-                self._make(slots)
+                self._remake(slots)
         now_s = time.monotonic()
         if now_s - self._looked_s >= _LOOK_S:
             self._looked_s = now_s
             self._look()
         return self._hiring.wait_s()
+
+    def _remake(self, slots: int) -> None:
+        try:
+            self._make(slots)
+        except WorkerProcessError as error:
+            self._log.error("%s; it is tried again", error)
+            self._hiring.lost(slots, 0.0, 0)
 
     def _look(self) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from asynq_compat.engine.processes.bereaved import Bereaved, Home, run_of
@@ -24,6 +24,9 @@ from asynq_compat.rules.clock import Clock
 
 # How long a shutdown waits for the user's functions that are deciding about a failure, and then for killed processes.
 _CONCLUDE_S = 2.0
+# So often a task goes to another worker uncounted; of so many it is remembered.
+_RETURNS_MAX = 3
+_RETURNED_MAX = 10_000
 
 
 class Desk:
@@ -67,6 +70,7 @@ class Desk:
         self._lock = lock
         self._workers = workers
         self._waiting: deque[Lease] = deque()
+        self._returned: Counter[tuple[str, str]] = Counter()
         self._has_ended_some = False
         self.is_draining = False
         self._drained = threading.Event()
@@ -223,12 +227,25 @@ class Desk:
     def gone(self, worker: Worker) -> list[tuple[int, Held]]:
         """A worker is gone: what it had not begun waits for another one; return what it had begun, by place."""
         self._has_ended_some = True
+        begun = []
         with self._lock:
             self._workers.remove(worker)
-            tasks = worker.take_back()
-            begun = [(place, held) for place, held in tasks if worker.has_begun(place)]
-            self._waiting.extendleft(held.lease for place, held in reversed(tasks) if not worker.has_begun(place))
+            for place, held in reversed(worker.take_back()):
+                if worker.has_begun(place) or self._is_ominous(held.lease):
+                    begun.append((place, held))
+                else:
+                    self._waiting.appendleft(held.lease)
         return begun
+
+    def _is_ominous(self, lease: Lease) -> bool:
+        """Count that a worker died with a task that it had not begun; return whether the task is to be blamed all the same.
+
+        What a base context or a middleware does comes before a handler's begin, and may be what ends the process each time.
+        """
+        if len(self._returned) > _RETURNED_MAX:
+            self._returned.clear()
+        self._returned[lease.queue, lease.task_id] += 1
+        return self._returned[lease.queue, lease.task_id] > _RETURNS_MAX
 
     def requeue(self, tasks: Sequence[Held]) -> None:
         """Give tasks back that were begun, uncounted."""

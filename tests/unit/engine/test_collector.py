@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from asynq_compat.config import Config
+from asynq_compat.engine import collector
+from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.server import Server
 
 DEFAULT = 700, 10, 10
@@ -73,6 +76,35 @@ def test_the_last_of_several_servers_thaws() -> None:
 
     second.shutdown()
     assert gc.get_freeze_count() == 0
+
+
+def test_the_thresholds_are_put_back_behind_the_last_server_also_one_that_could_not_start() -> None:
+    first, second = started(), started()
+    while_they_run = gc.get_threshold()
+
+    first.shutdown()
+    behind_the_first = gc.get_threshold()
+    second.shutdown()
+
+    assert while_they_run == behind_the_first != DEFAULT
+    assert gc.get_threshold() == DEFAULT
+    with pytest.raises(InvalidArgumentError):
+        Server("memory://", Config(processes=2, concurrency=2)).start(lambda ctx, task: None)
+    assert gc.get_threshold() == DEFAULT
+
+
+def test_what_servers_leave_is_freed_when_others_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "_LOOK_EVERY_S", 0.0)
+    knot = Knot()
+    told = weakref.ref(knot)
+    server = started()
+    del knot
+    server.shutdown()
+    assert told() is not None
+
+    started().shutdown()
+
+    assert told() is None
 
 
 @pytest.mark.parametrize("threshold", [0, 9_000])
