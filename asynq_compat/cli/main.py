@@ -22,6 +22,7 @@ PLACES = {
     "stats": Place("verbs.stats", "stats", "Show how many tasks there are, by state and by queue."),
     "queue": Place("verbs.queue", "queue", "Look at queues, pause and remove them.", ("queues",)),
     "task": Place("verbs.task", "task", "Look at tasks, enqueue, run, archive, delete and cancel them.", ("tasks",)),
+    "server": Place("verbs.server", "server", "Look at the servers that live.", ("servers",)),
     "dash": Place("dash.command", "dash", "Show queues and tasks in the terminal, and look again every few seconds."),
     "worker": Place("running.worker", "worker", "Run tasks with the handler that stands at MODULE:NAME."),
     "doctor": Place("verbs.doctor", "doctor", "Look whether the broker, and what it holds, is as it should be."),

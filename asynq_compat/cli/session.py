@@ -16,7 +16,7 @@ from asynq_compat.cli.connection import chosen_target
 from asynq_compat.connect import VARIABLE, choose, default_path, open_broker
 from asynq_compat.connect.checks import checked_path
 from asynq_compat.errors import InvalidArgumentError, UnsupportedByBroker
-from asynq_compat.targets import EmbeddedOpt, Target
+from asynq_compat.targets import EmbeddedOpt, RedisClusterClientOpt, Target
 from asynq_compat.targets.local import DefaultFile
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ class Session:
         if isinstance(target, EmbeddedOpt) and not makes_file:
             _refuse_a_missing_file(target)
         return target
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether the tasks are in a Redis cluster."""
+        return isinstance(self.target(makes_file=False), RedisClusterClientOpt)
 
     def claimed_target(self) -> Target | None:
         """Return where this process's tasks are, for who runs user code: what is said at the command line holds for that code too.

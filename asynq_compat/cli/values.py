@@ -66,6 +66,11 @@ DURATION = DurationType()
 INSTANT = InstantType()
 
 
+def queues_argument(command: _F) -> _F:
+    """Give a command the queues that it has to be told, one or more."""
+    return click.argument("queues", metavar="QUEUE...", nargs=-1, required=True, type=NAME)(command)
+
+
 def queue_option(command: _F) -> _F:
     """Give a command the queue that it has to be told."""
     return click.option("--queue", "-q", type=NAME, required=True, help="The queue.")(command)

@@ -107,10 +107,33 @@ def test_stats_have_go_s_names_and_numbers(filled: str, oracle: Oracle) -> None:
         assert 0 <= info["latency_ns"] - queue["Latency"] < 120 * NS_PER_S
 
 
+def test_servers_and_days_are_go_s(filled: str, oracle: Oracle) -> None:
+    def has_told_of_its_worker() -> bool:
+        return [len(one["active_workers"]) for one in oracle.call("inspector.servers", redis=filled)] == [1]
+
+    wait_until(has_told_of_its_worker, "Go's server tells every five seconds", 60)
+    (server,) = ask(filled, "server", "ls", "--json")
+    (go,) = oracle.call("inspector.servers", redis=filled)
+    (days,) = ask(filled, "queue", "history", "default", "--days", "5", "--json")
+
+    for field in ("id", "host", "pid", "concurrency", "queues", "strict_priority", "status"):
+        assert server[field] == go[field], field
+    assert round(datetime.fromisoformat(server["started"]).timestamp()) - go["start_time"][0] in {0, 1}
+    (worker,), (of_go,) = server["active_workers"], go["active_workers"]
+    for field in ("task_id", "task_type", "queue"):
+        assert worker[field] == of_go[field], field
+    assert worker["task_payload_base64"] == of_go["task_payload"]
+    go_days = oracle.call("inspector.history", redis=filled, queue="default", days=5)
+    assert [(day["date"], day["processed"], day["failed"]) for day in days["days"]] == [
+        (day["day"], day["processed"], day["failed"]) for day in go_days
+    ]
+
+
 def test_go_sees_what_the_command_line_changes(filled: str, oracle: Oracle) -> None:
     of_retry = ("--queue", "default", "--id", "retry")
 
     ask(filled, "queue", "pause", "low")
+    ask(filled, "task", "runall", "--queue", "default", "--state", "scheduled")
     ask(filled, "task", "archive", *of_retry)
     ask(filled, "task", "delete", "--queue", "low", "--id", "pending0", "--yes")
     ask(
@@ -135,6 +158,7 @@ def test_go_sees_what_the_command_line_changes(filled: str, oracle: Oracle) -> N
     assert go["low"]["info"]["paused"] is True
     assert [task["id"] for task in go["default"]["tasks"]["archived"]] == ["archived", "retry"]
     assert go["low"]["info"]["pending"] == 39
+    assert go["default"]["info"]["scheduled"] == 0
     (mine,) = go["low"]["tasks"]["scheduled"]
     assert (mine["id"], mine["type"], mine["max_retry"]) == ("mine", "mine", 3)
 

@@ -19,6 +19,7 @@ from asynq_compat.errors import QueueNotFoundError
 from asynq_compat.inspector import Inspector
 from asynq_compat.ports.inspecting import QueueInfo
 
+_FACTS = ("connected_clients", "used_memory_human", "used_memory_peak_human")
 _SUMS = (*STATES, "processed", "failed")
 
 
@@ -36,10 +37,11 @@ def stats(session: Session, *, as_json: bool) -> None:
     with session.broker() as broker:
         infos = _infos(Inspector(broker))
         where = {"family": broker.family, "address": broker.address}
+        facts = broker.diagnosing.facts() if broker.family == "redis" else None
     if as_json:
-        print_json(_as_go_does(infos, where))
+        print_json({**_as_go_does(infos), "redis": facts, "broker": where})
     else:
-        _print(infos, where)
+        _print(infos, where, facts or {})
 
 
 def _infos(inspector: Inspector) -> Sequence[QueueInfo]:
@@ -52,10 +54,10 @@ def _infos(inspector: Inspector) -> Sequence[QueueInfo]:
     return infos
 
 
-def _as_go_does(infos: Sequence[QueueInfo], where: Mapping[str, str]) -> Mapping[str, object]:
+def _as_go_does(infos: Sequence[QueueInfo]) -> Mapping[str, object]:
     sums: dict[str, object] = {name: sum(getattr(info, name) for info in infos) for name in _SUMS}
     sums["timestamp"] = datetime.now(UTC)
-    return {"aggregate": sums, "queues": [_queue_as_go_does(info) for info in infos] or None, "broker": where}
+    return {"aggregate": sums, "queues": [_queue_as_go_does(info) for info in infos] or None}
 
 
 def _queue_as_go_does(info: QueueInfo) -> Mapping[str, object]:
@@ -76,7 +78,7 @@ def _queue_as_go_does(info: QueueInfo) -> Mapping[str, object]:
     }
 
 
-def _print(infos: Sequence[QueueInfo], where: Mapping[str, str]) -> None:
+def _print(infos: Sequence[QueueInfo], where: Mapping[str, str], facts: Mapping[str, str]) -> None:
     print_text("Task count by state")
     print_table(STATES, [[str(sum(getattr(info, state) for info in infos)) for state in STATES]])
     if infos:
@@ -97,3 +99,14 @@ def _print(infos: Sequence[QueueInfo], where: Mapping[str, str]) -> None:
     print_text(f"\nToday ({datetime.now(UTC):%Y-%m-%d} UTC)")
     print_table(("processed", "failed", "error rate"), [(str(processed), str(failed), error_rate(processed, failed))])
     print_text(f"\n{where['family']} at {where['address']}")
+    if facts:
+        print_table(
+            ("version", "uptime", "connections", "memory usage", "peak memory usage"),
+            [
+                (
+                    facts.get("redis_version", "-"),
+                    f"{facts.get('uptime_in_days', '-')} days",
+                    *(facts.get(name, "-") for name in _FACTS),
+                )
+            ],
+        )

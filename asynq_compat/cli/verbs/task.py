@@ -13,6 +13,7 @@ from asynq_compat.cli.listing import COLUMNS, Column, described, listed
 from asynq_compat.cli.output import json_option, print_json, print_table, print_text
 from asynq_compat.cli.session import Session
 from asynq_compat.cli.values import page_options, queue_option, task_id_option
+from asynq_compat.cli.verbs.bulk import archiveall, deleteall, runall
 from asynq_compat.cli.verbs.enqueue import enqueue
 from asynq_compat.cli.verbs.task_changes import archive, cancel, delete, run
 from asynq_compat.cli.views import bytes_text, task_json
@@ -79,7 +80,7 @@ def _print_list(columns: Sequence[Column], infos: Sequence[TaskInfo]) -> None:
     )
 
 
-for _command in (cancel, archive, delete, run, enqueue):
+for _command in (cancel, archive, delete, run, enqueue, archiveall, deleteall, runall):
     task.add_command(_command)
 task.alias("ls", "list")
 task.alias("delete", "remove", "rm")
