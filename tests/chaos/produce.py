@@ -23,16 +23,17 @@ UNDER_WAY_MAX = 500
 class Producer:
     """One producer and its ledger."""
 
-    def __init__(self, client: aio.AsyncClient, ledger: Ledger) -> None:
+    def __init__(self, client: aio.AsyncClient, ledger: Ledger, tasks_per_tick: int) -> None:
         self._client = client
+        self._tasks_per_tick = tasks_per_tick
         self._ledger = ledger
 
     async def produce(self, name: str) -> None:
-        """Ask for 150 tasks a second, fewer while the broker is slower or away."""
+        """Ask for so many tasks every 100 ms, fewer while the broker is slower or away."""
         slots = asyncio.Semaphore(UNDER_WAY_MAX)
         async with asyncio.TaskGroup() as group:
             for n in itertools.count():
-                if n % TASKS_PER_TICK == 0:
+                if n % self._tasks_per_tick == 0:
                     await asyncio.sleep(TICK_S)
                 await slots.acquire()
                 group.create_task(self._one(f"{name}/{n}", n)).add_done_callback(lambda _: slots.release())
@@ -60,10 +61,10 @@ class Producer:
             self._ledger.note(event="acknowledged", kind=kind, id=info.id, durable=True)
 
 
-async def main(url: str, path: Path) -> None:
+async def main(url: str, path: Path, tasks_per_tick: int = TASKS_PER_TICK) -> None:
     """Produce until killed."""
     async with aio.AsyncClient(url) as client:
-        await Producer(client, Ledger(path)).produce(path.name)
+        await Producer(client, Ledger(path), tasks_per_tick).produce(path.name)
 
 
 if __name__ == "__main__":

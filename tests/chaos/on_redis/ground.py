@@ -46,7 +46,7 @@ def crew() -> Crew:
     go: Path = build("chaos")
     worker = (sys.executable, "-m", "tests.chaos.on_redis.work")
     return {
-        "producer-1": (sys.executable, "-m", "tests.chaos.produce"),
+        "producer-1": (sys.executable, "-m", "tests.chaos.on_redis.produce"),
         "producer-2-go": (go, "produce"),
         "worker-1": worker,
         "worker-2": worker,

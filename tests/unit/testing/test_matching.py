@@ -78,6 +78,7 @@ OPTIONS: list[tuple[str, Any, Any]] = [
     ("process_in", 60, 61),
     ("process_in", 1.5, 2.5),
     ("retention", 3600, 0),
+    ("group", "digest", ""),
 ]
 
 
