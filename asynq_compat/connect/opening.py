@@ -19,7 +19,7 @@ from asynq_compat.connect.checks import checked_path
 from asynq_compat.connect.kafka import kafka_store
 from asynq_compat.connect.redis import redis_settings
 from asynq_compat.connect.standing_in import standing_in
-from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, UnsupportedByBroker
+from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
@@ -165,13 +165,8 @@ def _made_default_path() -> Path:
 
 def _open(target: Target, clock: Clock | None, *, replica: bool) -> Broker:
     match target:
-        case RedisClientOpt() | RedisFailoverClientOpt():
+        case RedisClientOpt() | RedisFailoverClientOpt() | RedisClusterClientOpt():
             return _open_redis(target, clock)
-        case RedisClusterClientOpt():
-            raise UnsupportedByBroker(
-                f"{type(target).__name__} cannot be opened yet, it comes with a later version; "
-                "use RedisClientOpt or RedisFailoverClientOpt"
-            )
         case MemoryOpt() | EmbeddedOpt() | RedpandaOpt():
             return _open_journal(target, clock, replica=replica)
         case _:

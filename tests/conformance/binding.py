@@ -27,6 +27,7 @@ LOOK_AGAIN_S = 0.02
 
 TRAITS: dict[str, BrokerTraits] = {
     "redis": REDIS,
+    "cluster": REDIS,
     "sentinel": REDIS,
     "tls": REDIS,
     "memory": JOURNAL,

@@ -6,6 +6,7 @@ Contract: opens nothing; connections are made with the first request. The clock 
 from __future__ import annotations
 
 from asynq_compat.brokers.redis.administering import RedisAdministering
+from asynq_compat.brokers.redis.cluster import ClusterLink
 from asynq_compat.brokers.redis.commands import command
 from asynq_compat.brokers.redis.consuming import RedisConsuming
 from asynq_compat.brokers.redis.diagnosing.diagnosing import RedisDiagnosing
@@ -65,6 +66,8 @@ def open_redis(settings: RedisSettings, clock: Clock | None = None) -> Broker:
 
 
 def _link(settings: RedisSettings) -> Link:
+    if settings.cluster:
+        return ClusterLink(settings)
     if settings.sentinels:
         return FailoverLink(settings)
     return ServerLink(settings)

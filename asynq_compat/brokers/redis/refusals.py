@@ -31,6 +31,7 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.TryAgainError, "TRYAGAIN"),
     (exceptions.MaxConnectionsError, "MAXCLIENTS"),
     (exceptions.AuthenticationError, "WRONGPASS"),
+    (exceptions.ClusterCrossSlotError, "CROSSSLOT"),
 )
 # As Redis 6, 7.0 and 7.2 put it.
 _DENIED_IN_SCRIPT = re.compile(r"executing the script can't|ACL failure in script|@user_script.*no permissions")
@@ -43,7 +44,6 @@ _MEANINGS = {
     "NOAUTH": "asks for a password (NOAUTH); give the password of this Redis",
     "WRONGPASS": "does not accept this user name or password; check both",
     "MOVED": "is one node of a cluster; connect with RedisClusterClientOpt, or redis-cluster://host:port",
-    "ASK": "moves this queue's slot from node to node without end; look at the cluster",
     "CLUSTERDOWN": "is a cluster that does not serve this queue now (CLUSTERDOWN); are all its masters up?",
     "CROSSSLOT": "is a cluster, where a queue whose name begins with } is in several slots; give it another name",
     "MAXCLIENTS": "has as many clients as it takes (maxclients); close some or raise the limit",
@@ -82,6 +82,9 @@ def refusal_of(error: Exception) -> Refusal:
     text = str(error)
     if "max number of clients" in text:
         return Refusal("MAXCLIENTS", text)
+    if isinstance(error, exceptions.AskError):
+        code = "MOVED" if isinstance(error, exceptions.MovedError) else "ASK"
+        return Refusal(code, f"{code} {text}")
     for kind, code in _CODES:
         if isinstance(error, kind):
             return Refusal("NOAUTH" if code == "WRONGPASS" and "required" in text else code, text)

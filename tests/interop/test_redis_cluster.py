@@ -1,0 +1,207 @@
+"""Do clients, servers and inspectors work on a cluster, whatever happens to its nodes and slots?"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+import redis
+
+import asynq_compat as asynq
+from asynq_compat.brokers.redis.slots import slot_of
+from asynq_compat.engine.service import THREAD_PREFIX
+from tests.interop.failover import WITHIN_S, Load
+from tests.services.cluster import ClusterNode, RedisCluster
+from tests.services.ports import HOST, free_ports
+from tests.services.redis import RedisServer
+from tests.services.waiting import wait_until
+
+pytestmark = pytest.mark.redis
+
+QUEUES = ("default", "low", "high", "emails", "images")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RedisCluster]:
+    """Its data are on the disk, so that a node may be killed and come back."""
+    made = RedisCluster(durable=True)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(autouse=True)
+def _emptied(cluster: RedisCluster) -> None:
+    for node in cluster.connections():
+        node.flushall()
+        node.close()
+
+
+def url_of(cluster: RedisCluster, parameters: str = "") -> str:
+    # A request waits for a node as long as connecting may take.
+    return f"redis-cluster://{cluster.addrs[0]}?dial_timeout={WITHIN_S}{parameters}"
+
+
+def test_its_queues_are_on_all_nodes(cluster: RedisCluster) -> None:
+    assert len({cluster.node_of(f"asynq:{{{queue}}}:pending") for queue in QUEUES}) == 3
+
+
+def test_one_batch_goes_to_many_nodes_and_each_queue_is_announced(cluster: RedisCluster) -> None:
+    with asynq.Client(url_of(cluster)) as client, asynq.Inspector(url_of(cluster)) as inspector:
+        results = client.enqueue_many([(asynq.Task("t"), asynq.Queue(QUEUES[at % len(QUEUES)])) for at in range(100)])
+
+        assert not [one for one in results if isinstance(one, Exception)]
+        assert sorted(inspector.queues()) == sorted(QUEUES)
+        assert [inspector.get_queue_info(queue).pending for queue in QUEUES] == [20] * 5
+    counts = [node.dbsize() for node in cluster.connections()]
+    assert min(counts) >= 20
+
+
+def test_a_server_does_all_its_duties(cluster: RedisCluster) -> None:
+    """What is due, what failed, what is kept, what is cancelled, in queues of several nodes."""
+    seen: list[str] = []
+    has_begun, was_cancelled = threading.Event(), threading.Event()
+
+    def handle(ctx: asynq.Context, task: asynq.Task) -> None:
+        seen.append(task.type)
+        if task.type == "fails" and ctx.retry_count == 0:
+            raise ValueError("once")
+        if task.type == "result":
+            assert task.result_writer is not None
+            task.result_writer.write(b"done")
+        if task.type == "long":
+            has_begun.set()
+            if ctx.wait(WITHIN_S):
+                was_cancelled.set()
+
+    config = asynq.Config(
+        concurrency=5, queues=dict.fromkeys(QUEUES, 1), retry_delay_func=lambda n, error, task: 0, janitor_interval=0.2
+    )
+    server = asynq.Server(asynq.RedisClusterClientOpt(addrs=cluster.addrs[1:2]), config)
+    server.start(handle)
+    with asynq.Client(url_of(cluster)) as client, asynq.Inspector(url_of(cluster)) as inspector:
+        for queue in QUEUES:
+            client.enqueue(asynq.Task("due"), queue=queue, process_in=1)
+            client.enqueue(asynq.Task("fails"), queue=queue)
+            client.enqueue(asynq.Task("result"), queue=queue, retention=3600, task_id="kept")
+            client.enqueue(asynq.Task("gone"), queue=queue, retention=1, unique=60)
+        client.enqueue(asynq.Task("long"), task_id="long", max_retry=0)
+        assert has_begun.wait(WITHIN_S)
+        inspector.cancel_processing("long")
+        assert was_cancelled.wait(WITHIN_S)
+        wait_until(lambda: len(seen) == 5 * len(QUEUES) + 1, "all to be handled", WITHIN_S)
+        for queue in QUEUES:
+            wait_until(partial(has_one_left, inspector, queue), "the janitor to delete the other one", WITHIN_S)
+            assert inspector.get_task_info(queue, "kept").result == b"done"
+        wait_until(lambda: len(inspector.servers()) == 1, "the server to be known", WITHIN_S)
+    server.shutdown()
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith(THREAD_PREFIX)] == []
+
+
+def has_one_left(inspector: asynq.Inspector, queue: str) -> bool:
+    return inspector.get_queue_info(queue).completed == 1
+
+
+def test_the_peek_of_each_queue_waits_at_its_node(cluster: RedisCluster) -> None:
+    expected = [
+        sum(cluster.node_of(f"asynq:{{{queue}}}:pending") is node for queue in QUEUES) for node in cluster.nodes
+    ]
+    server = asynq.Server(url_of(cluster), asynq.Config(concurrency=1, queues=dict.fromkeys(QUEUES, 1)))
+    server.start(lambda ctx, task: None)
+    nodes = cluster.connections()
+
+    def waiting() -> list[int]:
+        return [sum(client["cmd"] == "blmove" for client in node.client_list()) for node in nodes]
+
+    wait_until(lambda: waiting() == expected, f"{expected} peeks", WITHIN_S)
+    server.shutdown()
+    for node in nodes:
+        node.close()
+
+
+def test_a_node_that_is_killed_and_comes_back_loses_nothing(cluster: RedisCluster) -> None:
+    with Load(url_of(cluster), QUEUES) as load:
+        load.goes_on()
+        for node in cluster.nodes[:2]:
+            node.kill()
+            node.start()
+            load.goes_on()
+        missing = load.missing()
+
+    assert missing == frozenset()
+    assert load.errors == []
+
+
+def test_a_slot_that_moves_under_load_is_followed(cluster: RedisCluster) -> None:
+    """MOVED, ASK and TRYAGAIN, of a queue's slot that goes to another node key by key, and back."""
+    slot = slot_of(b"asynq:{default}:pending")
+    home = cluster.node_of("asynq:{default}:pending")
+    away = next(node for node in cluster.nodes if node is not home)
+    with Load(url_of(cluster), ("default", "low")) as load:
+        load.goes_on()
+        for source, target in ((home, away), (away, home)):
+            move(cluster, slot, source, target)
+            load.goes_on()
+        missing = load.missing()
+
+    assert missing == frozenset()
+    assert load.errors == []
+
+
+def move(cluster: RedisCluster, slot: int, source: ClusterNode, target: ClusterNode) -> None:
+    """Let a slot go from one node to another as redis-cli does."""
+    target.say("CLUSTER", "SETSLOT", slot, "IMPORTING", source.say("CLUSTER", "MYID"))
+    source.say("CLUSTER", "SETSLOT", slot, "MIGRATING", target.say("CLUSTER", "MYID"))
+    while keys := source.say("CLUSTER", "GETKEYSINSLOT", slot, 100):
+        assert isinstance(keys, list)
+        source.say("MIGRATE", HOST, target.port, "", 0, 5000, "KEYS", *keys)
+    for node in (target, source, *cluster.nodes):
+        node.say("CLUSTER", "SETSLOT", slot, "NODE", target.say("CLUSTER", "MYID"))
+
+
+def test_a_client_of_redis_py_is_shared(cluster: RedisCluster) -> None:
+    shared = redis.RedisCluster(HOST, cluster.nodes[2].port)
+
+    with asynq.Client.from_redis_client(shared) as client:
+        client.enqueue(asynq.Task("t"), queue="low")
+
+    assert shared.llen("asynq:{low}:pending") == 1
+    shared.close()
+
+
+def test_without_redirects_a_slot_that_moved_is_told(cluster: RedisCluster) -> None:
+    slot = slot_of(b"asynq:{default}:pending")
+    home = cluster.node_of("asynq:{default}:pending")
+    away = next(node for node in cluster.nodes if node is not home)
+    opt = asynq.RedisClusterClientOpt(addrs=cluster.addrs, max_redirects=-1)
+    try:
+        with asynq.Client(opt) as client:
+            client.enqueue(asynq.Task("t"))
+            move(cluster, slot, home, away)
+            with pytest.raises(asynq.BrokerUnavailableError, match=r"sent a command on .* max_redirects"):
+                client.enqueue(asynq.Task("t"))
+            client.enqueue(asynq.Task("t"))  # It has asked who has it.
+    finally:
+        move(cluster, slot, away, home)
+
+
+def test_what_is_no_cluster_and_what_is_one_are_told_apart(cluster: RedisCluster, redis_server: RedisServer) -> None:
+    for target, said in (
+        (f"redis-cluster://{redis_server.addr}", "is no node of a cluster; connect with RedisClientOpt"),
+        (f"redis-cluster://{HOST}:{free_ports(1)[0]}?dial_timeout=0.5", "connection refused"),
+    ):
+        with asynq.Client(target) as client, pytest.raises(asynq.BrokerUnavailableError, match=said):
+            client.ping()
+    slots = [(node, f"redis://{node.addr}") for node in cluster.nodes]
+    stranger = next(url for node, url in slots if node is not cluster.node_of("asynq:queues"))
+    with asynq.Client(stranger) as client, pytest.raises(asynq.BrokerUnavailableError, match="RedisClusterClientOpt"):
+        client.enqueue(asynq.Task("t"))
+
+
+def test_a_queue_whose_keys_are_in_many_slots_is_refused_by_name(cluster: RedisCluster) -> None:
+    with (
+        asynq.Client(url_of(cluster)) as client,
+        pytest.raises(asynq.BrokerUnavailableError, match="queue whose name begins with }"),
+    ):
+        client.enqueue(asynq.Task("t"), queue="}x")

@@ -1,0 +1,86 @@
+"""How does a test get a Redis Cluster?
+
+Contract: three masters, each with a third of the slots and none with a replica; ready when each says that all is well. Nodes are processes of
+ours, and keep what they know in their folders; with `durable` also the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import redis
+
+from tests.services.ports import HOST, free_ports
+from tests.services.redis import RedisServer
+from tests.services.waiting import wait_until
+
+SLOT_COUNT = 16_384
+_READY_WITHIN_S = 60.0
+
+
+class ClusterNode(RedisServer):
+    """One node. A cluster's nodes talk to each other at a port of their own."""
+
+    name = "cluster"
+
+    def __init__(self, *options: str, durable: bool = False) -> None:
+        (self.bus_port,) = free_ports(1)
+        super().__init__(*options, durable=durable)
+
+    def command(self) -> Sequence[str | Path]:
+        """Return the node's command line."""
+        cluster = ("--cluster-enabled", "yes", "--cluster-port", str(self.bus_port), "--cluster-node-timeout", "5000")
+        return [*super().command(), *cluster]
+
+    def say(self, *words: object) -> object:
+        """Ask this node, and it alone."""
+        with redis.Redis(HOST, self.port) as connection:
+            return connection.execute_command(*words)
+
+
+class RedisCluster:
+    """Three nodes.
+
+    Attributes:
+        nodes: The nodes.
+        addrs: Their addresses.
+    """
+
+    def __init__(self, *options: str, durable: bool = False) -> None:
+        """Start it; the arguments are those of `RedisServer`, for each node."""
+        self.nodes = [ClusterNode(*options, durable=durable) for _ in range(3)]
+        self.addrs = [node.addr for node in self.nodes]
+        first = self.nodes[0]
+        for at, node in enumerate(self.nodes):
+            last = SLOT_COUNT * (at + 1) // 3 - 1
+            node.say("CLUSTER", "ADDSLOTSRANGE", SLOT_COUNT * at // 3, last)
+            node.say("CLUSTER", "SET-CONFIG-EPOCH", at + 1)
+            if node is not first:
+                first.say("CLUSTER", "MEET", HOST, node.port, node.bus_port)
+        self.wait_until_ok()
+
+    def wait_until_ok(self) -> None:
+        """Return when all nodes say that the cluster serves every slot."""
+        wait_until(lambda: all(map(_is_ok, self.nodes)), "the cluster to be ready", _READY_WITHIN_S)
+
+    def connections(self) -> list[redis.Redis]:
+        """Return a client of each node by itself."""
+        return [redis.Redis(HOST, node.port) for node in self.nodes]
+
+    def node_of(self, key: str) -> ClusterNode:
+        """Return the node that has a key."""
+        slot = self.nodes[0].say("CLUSTER", "KEYSLOT", key)
+        assert isinstance(slot, int)
+        return next(node for at, node in enumerate(self.nodes) if slot < SLOT_COUNT * (at + 1) // 3)
+
+    def stop(self) -> None:
+        """Kill all nodes and remove their folders. Legal twice."""
+        for node in self.nodes:
+            node.stop()
+
+
+def _is_ok(node: ClusterNode) -> bool:
+    said = node.say("CLUSTER", "INFO")
+    text = said if isinstance(said, bytes) else str(said).encode()
+    return b"cluster_state:ok" in text and b"cluster_known_nodes:3" in text
