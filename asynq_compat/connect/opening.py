@@ -68,7 +68,6 @@ def open_broker(
 
     Raises:
         InvalidArgumentError: It stands for no broker, or `replica` is no truth value.
-        UnsupportedByBroker: This kind of broker cannot be opened yet.
         BrokerUnavailableError: It does not answer, or is not usable; the message says where and why.
     """
     check_truth("replica", replica)

@@ -13,7 +13,7 @@ from asynq_compat.targets.redis import RedisConnOpt
 from asynq_compat.targets.redis_urls import REDIS_URL_SCHEMES, parse_redis_url
 from asynq_compat.targets.redpanda import RedpandaOpt, parse_redpanda
 
-SCHEMES = "redis://, rediss://, redis-socket://, redis-sentinel://, redpanda://, sqlite:///file or memory://"
+SCHEMES = "redis://, rediss://, redis-socket://, redis-sentinel://, redis-cluster://, redpanda://, sqlite:///file or memory://"
 
 Target = RedisConnOpt | RedpandaOpt | EmbeddedOpt | MemoryOpt
 

@@ -31,7 +31,7 @@ ROLES = ("producer", "worker", "scheduler", "inspector")
 PLAIN = {
     "producer": {"ping", "evalsha", "script|load", "sadd", "get", "hget"},
     "worker": {
-        *("ping", "evalsha", "script|load", "blmove", "subscribe"),
+        *("ping", "evalsha", "script|load", "blmove", "subscribe", "sadd"),
         *("hset", "zadd", "zrem", "del", "zrange"),
     },
     "inspector": {
@@ -47,11 +47,12 @@ TRANSITIONS = {
     "worker": (
         *("take", "settle_done", "settle_complete", "settle_retry", "settle_archive", "settle_requeue"),
         *("forward_due", "delete_expired_completed", "expired_leases", "server_state"),
-        "acquire_token",
+        *("acquire_token", "aggregate", "delete_set", "reclaim_sets", "list_groups"),
     ),
     "inspector": (
         *("archive_task", "delete_task", "run_task", "task", "list_tasks", "queue_stats", "memory_usage"),
         *("update_payload", "run_all", "archive_all", "delete_all", "remove_queue", "expired_leases"),
+        "list_groups",
     ),
     "scheduler": ("enqueue", "fire", "scheduler_entries", "enqueue_events"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from asynq_compat.targets import (
     MemoryOpt,
     RedisClientOpt,
     RedisClusterClientOpt,
+    RedisFailoverClientOpt,
     RedpandaOpt,
     Target,
     TLSConfig,
@@ -102,16 +104,40 @@ def test_a_relative_state_folder_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize(
-    "target",
-    [RedisClusterClientOpt(addrs=["h:1"])],
+    ("target", "text"),
+    [
+        (RedisFailoverClientOpt(master_name=" ", sentinel_addrs=["h:1"]), "master_name must say which master"),
+        (RedisFailoverClientOpt(master_name="m", sentinel_addrs=[]), "sentinel_addrs must name one address at least"),
+        (
+            RedisFailoverClientOpt(master_name="m", sentinel_addrs="h:1"),
+            r"sentinel_addrs must be a sequence of addresses, got 'h:1'; write \['host:26379'\]",
+        ),
+        (RedisFailoverClientOpt(master_name="m", sentinel_addrs=["h:99999"]), "addr must be host:port, got 'h:99999'"),
+        (RedisClusterClientOpt(addrs=[""]), "addrs must name one address at least, and none that is blank"),
+        (RedisClusterClientOpt(addrs=["h"], max_redirects=-2), "max_redirects must be -1 for none, 0 for 3, or more"),
+        (RedisClusterClientOpt(addrs=["h"], read_timeout=cast("float", "x")), "read_timeout"),
+        (RedisClientOpt("h", pool_size=-1), "pool_size must not be negative"),
+    ],
 )
-def test_what_comes_later_says_so(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redis_that_cannot_be_is_refused_before_it_is_opened(
+    target: Target, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
 
-    with pytest.raises(
-        errors.UnsupportedByBroker, match=f"{type(target).__name__} cannot be opened yet.*use RedisClientOpt"
-    ):
+    with pytest.raises(errors.InvalidArgumentError, match=text):
         open_broker(target)
+
+
+def test_the_options_of_sentinels_and_clusters_have_gos_defaults() -> None:
+    watched = redis_settings(RedisFailoverClientOpt(master_name="m", sentinel_addrs=["h1", "h2:2"], db=3))
+    cluster = redis_settings(RedisClusterClientOpt(addrs=["h1", "h2:2"], read_timeout=-1))
+
+    assert (watched.sentinels, watched.master_name, watched.db) == (("h1", "h2:2"), "m", 3)
+    assert (watched.dial_timeout_s, watched.read_timeout_s, watched.write_timeout_s) == (5.0, 3.0, 3.0)
+    assert watched.address == "m of the sentinels h1,h2:2"
+    assert (cluster.cluster, cluster.max_redirects, cluster.read_timeout_s) == (("h1", "h2:2"), 3, None)
+    assert cluster.pool_size == 5 * (os.cpu_count() or 1)
+    assert redis_settings(RedisClusterClientOpt(addrs=["h"], max_redirects=-1)).max_redirects == 0
 
 
 def test_an_embedded_broker_is_a_file_and_an_info_line_names_it(

@@ -5,7 +5,7 @@ of connections of its own. A redirect (MOVED, ASK) is followed `max_redirects` t
 (TRYAGAIN, CLUSTERDOWN, ...), are tried again with a back-off until the dial timeout is over, by a table of slots that is asked for anew.
 Not obvious: when only some of the commands get no answer, theirs are refusals of our own (DOWN, LOST), so that what the others did is not
 forgotten.
-Source: the Redis Cluster specification; docs/redis.md, "Cluster"; ADR 0022.
+Source: the Redis Cluster specification; docs/redis.md, "Cluster"; ADR 0025.
 """
 
 from __future__ import annotations
