@@ -274,6 +274,10 @@ class Machine:
         """Return a set of tasks that are about to become one; None when it was deleted or its time is over."""
         return views.aggregation_set(self._state, name)
 
+    def places(self, state: TaskState, count: int | None) -> list[tuple[int, str]]:
+        """Return what the first `count` tasks of `list_tasks` are ordered by."""
+        return views.places(self._state, state, count)
+
     def lock_holder(self, unique_key: str) -> str | None:
         """Return the id of the task that holds a uniqueness lock."""
         lock = self._state.locks.held.get(unique_key)

@@ -84,7 +84,7 @@ def list_tasks(state: State, kind: TaskState, start: int, count: int | None) -> 
     """Return a page of the tasks in one state."""
     stop = None if count is None else start + count
     if kind is TaskState.PENDING:
-        return [_pending_view(state, *place) for place in islice(_pending_places(state), start, stop)]
+        return [_pending_view(state, *place) for place in islice(_pending_places(state, start), count)]
     if kind is TaskState.ACTIVE:
         return [_active_view(state, *place) for place in islice(_active_places(state), start, stop)]
     if kind is TaskState.COMPLETED:
@@ -94,7 +94,19 @@ def list_tasks(state: State, kind: TaskState, start: int, count: int | None) -> 
         waiting = (task for name in names for task in state.groups.waiting(name))
         return [_grouped_view(state, task) for task in islice(waiting, start, stop)]
     index = state.timed.get(kind)
-    return [] if index is None else [_timed_view(state, task) for task in index.sorted()[start:stop]]
+    return [] if index is None else [_timed_view(state, task) for task in index.first_in_order(stop)[start:]]
+
+
+def places(state: State, kind: TaskState, count: int | None) -> list[tuple[int, str]]:
+    """Return what the tasks of `list_tasks` are ordered by, at most `count`: a time, where that decides also the id; no message is read."""
+    if kind is TaskState.PENDING:
+        return [(segment.since_ms(index) or 0, "") for segment, index in islice(_pending_places(state, 0), count)]
+    if kind is TaskState.ACTIVE:
+        return [(0, "") for _ in islice(_active_places(state), count)]
+    if kind is TaskState.COMPLETED:
+        return [(shelf.until_s, task_id) for shelf, task_id in islice(state.kept.in_order(), count)]
+    index = state.timed.get(kind)
+    return [] if index is None else [(task.score, task.task_id) for task in index.first_in_order(count)]
 
 
 def list_group(state: State, group: str, start: int, count: int | None) -> list[TaskView]:
@@ -161,8 +173,12 @@ def _memory_usage_bytes(state: State) -> int:
     return sum((sum(sizes) // len(sizes) + _TASK_OVERHEAD_BYTES) * count for sizes, count in samples if sizes)
 
 
-def _pending_places(state: State) -> Iterator[tuple[Segment, int]]:
-    return ((segment, index) for segment, lo, hi in state.pending.parts() for index in range(lo, hi))
+def _pending_places(state: State, start: int = 0) -> Iterator[tuple[Segment, int]]:
+    """Give what waits, first to last, behind the first `start`."""
+    for segment, lo, hi in state.pending.parts():
+        if start < hi - lo:
+            yield from ((segment, index) for index in range(lo + start, hi))
+        start = max(start - (hi - lo), 0)
 
 
 def active_assignments(state: State) -> list[Assignment]:

@@ -8,6 +8,7 @@ Not obvious: asking about a queue never makes one.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -66,7 +67,13 @@ class JournalInspecting:
         """Return tasks in `state`."""
         if state is TaskState.AGGREGATING:
             raise UnsupportedByBroker("aggregating tasks are listed by group, not by state")
-        return self._page(queue, lambda machine, stop: machine.list_tasks(state, 0, stop), start, count)
+        return self._page(
+            queue,
+            lambda machine, first, size: machine.list_tasks(state, first, size),
+            lambda machine, size: machine.places(state, size),
+            start,
+            count,
+        )
 
     def groups(self, queue: str) -> Sequence[tuple[str, int]]:
         """Return the groups in which tasks wait, with their sizes."""
@@ -75,21 +82,51 @@ class JournalInspecting:
 
     def list_group(self, queue: str, group: str, *, start: int, count: int | None) -> Sequence[StoredTask] | None:
         """Return tasks that wait in a group."""
-        return self._page(queue, lambda machine, stop: machine.list_group(group, 0, stop), start, count)
+        return self._page(
+            queue,
+            lambda machine, first, size: machine.list_group(group, first, size),
+            lambda machine, size: [(view.due_at or 0, view.task_id) for view in machine.list_group(group, 0, size)],
+            start,
+            count,
+        )
 
     def _page(
-        self, queue: str, listed: Callable[[Machine, int | None], list[TaskView]], start: int, count: int | None
+        self,
+        queue: str,
+        listed: Callable[[Machine, int, int | None], list[TaskView]],
+        places: Callable[[Machine, int | None], list[tuple[int, str]]],
+        start: int,
+        count: int | None,
     ) -> Sequence[StoredTask] | None:
-        stop = None if count is None else start + count
-
-        def first(machine: Machine) -> list[tuple[TaskView, int]]:
-            return [(view, machine.clock_ms) for view in listed(machine, stop)]
-
-        found = self._ask(queue, first)
-        if found is None:
+        """Return a page of what `listed` gives; of several partitions' tasks merged by their `places`, for which no message is read."""
+        if not self._partitions.control.knows(queue):
             return None
-        pages = found if len(found) == 1 else [heapq.merge(*found, key=lambda one: _place(one[0]))]
-        return [_stored(view, clock_ms) for view, clock_ms in islice(pages[0], start, stop)]
+        partitions = self._partitions.queue(queue).partitions
+        if len(partitions) == 1:
+            return self._part_of_page(partitions[0], listed, start, count)
+        stop = None if count is None else start + count
+        told = [self._ask_one(one, lambda machine: places(machine, stop)) for one in partitions]
+        merged = heapq.merge(*([(*place, at) for place in of_one] for at, of_one in enumerate(told)))
+        owners = [at for _, _, at in islice(merged, stop)]
+        before, wanted = Counter(owners[:start]), Counter(owners[start:])
+        parts = [
+            iter(self._part_of_page(one, listed, before[at], wanted[at])) for at, one in enumerate(partitions)
+        ]
+        found = (next(parts[at], None) for at in owners[start:])
+        return [task for task in found if task is not None]  # One may have gone between the two questions.
+
+    def _part_of_page(
+        self,
+        partition: Partition,
+        listed: Callable[[Machine, int, int | None], list[TaskView]],
+        start: int,
+        count: int | None,
+    ) -> list[StoredTask]:
+        if count == 0:
+            return []
+        return self._ask_one(
+            partition, lambda machine: [_stored(view, machine.clock_ms) for view in listed(machine, start, count)]
+        )
 
     def history(self, queue: str, days: int) -> Sequence[DayCounts] | None:
         """Return the counts of the last `days` days, today first."""
@@ -164,13 +201,6 @@ def _readable(decode: Callable[[bytes], _T], data: bytes) -> _T | None:
         return decode(data)
     except CorruptDataError:
         return None
-
-
-def _place(view: TaskView) -> tuple[int, str]:
-    """Return where a task of one partition stands among those of the others: exact where a time decides, else by when it came."""
-    if view.due_at is not None:
-        return view.due_at, view.task_id
-    return view.pending_since_ms or 0, ""
 
 
 def _stats(queue: str, partitions: Sequence[QueueCounts], now: datetime) -> QueueInfo:

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, nsmallest
 
 from asynq_compat.machine.containers.attic import Attic, PutAside
 from asynq_compat.rules.task_state import TaskState
@@ -20,6 +20,8 @@ from asynq_compat.rules.task_state import TaskState
 SEGMENT_LENGTH_AIM = 512
 _JOINS_BYTES_MAX = 64 * 1024
 _COMPACT_FROM = 64
+# The first of so many times more are found without sorting all.
+_FEW = 64
 # What has so many tasks before it waits far behind; what is as large as that, too, if any is before it.
 RESIDENT_TASKS = 16_384
 LARGE_BYTES = 1024 * 1024
@@ -254,4 +256,12 @@ class DueIndex:
 
     def sorted(self) -> list[TimedTask]:
         """Return all, in order."""
-        return [item[3] for item in sorted(item for item in self.heap if item[3].is_live)]
+        self.heap = [item for item in self.heap if item[3].is_live]
+        self.heap.sort()  # A heap still; sorted again later it costs little.
+        return [item[3] for item in self.heap]
+
+    def first_in_order(self, count: int | None) -> list[TimedTask]:
+        """Return the first `count`, None for all, in order."""
+        if count is None or count > self.count // _FEW:
+            return self.sorted()[:count]
+        return [item[3] for item in nsmallest(count, (item for item in self.heap if item[3].is_live))]
