@@ -21,15 +21,15 @@ from asynq_compat.wire.command import IS_ACTIVE, IS_NOT_EMPTY, OK, Command
 
 SLICE_COUNT_MAX = 65_536
 _TIMED = {str(state): state for state in (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED)}
-_PENDING, _COMPLETED = str(TaskState.PENDING), str(TaskState.COMPLETED)
+_PENDING, _COMPLETED, _GROUPED = str(TaskState.PENDING), str(TaskState.COMPLETED), str(TaskState.AGGREGATING)
 
 
 def run_all(state: State, _: Step, command: Command) -> Outcome | None:
     """The next tasks of a state are pending now, behind all others."""
-    asked = _asked(command, {*_TIMED})
+    asked = _asked(command, {_GROUPED, *_TIMED})
     if asked is None:
         return None
-    ids, messages = _take_timed(state, *asked)
+    ids, messages = _take(state, *asked)
     for start in range(0, len(ids), SEGMENT_LENGTH_AIM):
         end = start + SEGMENT_LENGTH_AIM
         state.make_pending(ids[start:end], messages[start:end], None)
@@ -38,26 +38,26 @@ def run_all(state: State, _: Step, command: Command) -> Outcome | None:
 
 def archive_all(state: State, _: Step, command: Command) -> Outcome | None:
     """The next tasks of a state go to the archive; messages and counters stay."""
-    asked = _asked(command, {_PENDING, *_TIMED} - {str(TaskState.ARCHIVED)})
+    asked = _asked(command, {_PENDING, _GROUPED, *_TIMED} - {str(TaskState.ARCHIVED)})
     if asked is None:
         return None
-    ids, messages = _take_pending(state, asked[1]) if asked[0] == _PENDING else _take_timed(state, *asked)
+    ids, messages = _take(state, *asked)
     put_all_into_archive(state, ids, messages)
     return [OK, len(ids)]
 
 
 def delete_all(state: State, _: Step, command: Command) -> Outcome | None:
     """The next tasks of a state are deleted, their locks freed."""
-    asked = _asked(command, {_PENDING, _COMPLETED, *_TIMED})
+    asked = _asked(command, {_PENDING, _COMPLETED, _GROUPED, *_TIMED})
     if asked is None:
         return None
-    kind, count = asked
+    kind, group, count = asked
     if kind == _PENDING:
         ids = [task_id for segment, lo, hi in _first_pending(state, count) for task_id in segment.ids[lo:hi]]
     elif kind == _COMPLETED:
         ids = _take_completed(state, count)
     else:
-        ids = _take_timed(state, kind, count)[0]
+        ids = _take(state, kind, group, count)[0]
     state.forget(ids, frees_locks=True)
     return [OK, len(ids)]
 
@@ -76,42 +76,45 @@ def remove_queue(state: State, _: Step, command: Command) -> Outcome | None:
     state.timed = {kind: DueIndex() for kind in state.timed}
     state.kept = KeptTasks()
     state.groups = Groups()
+    state.groups = Groups()
     state.counters = Counters()
     state.is_paused = False
     return [OK, count]
 
 
-def _asked(command: Command, kinds: set[str]) -> tuple[str, int] | None:
-    """Return which state is meant and how many at most; None when the command is malformed."""
+def _asked(command: Command, kinds: set[str]) -> tuple[str, str, int] | None:
+    """Return which state is meant, which group, and how many at most; None when the command is malformed."""
     if len(command) != 4:
         return None
     _code, kind, group, count = command
-    if type(kind) is not str or kind not in kinds or group != "" or not is_int(count):
+    if type(kind) is not str or kind not in kinds or type(group) is not str or not is_int(count):
         return None
-    return (kind, count) if 1 <= count <= SLICE_COUNT_MAX else None
+    if bool(group) != (kind == _GROUPED):
+        return None
+    return (kind, group, count) if 1 <= count <= SLICE_COUNT_MAX else None
 
 
-def _first_pending(state: State, count: int) -> list[Part]:
-    return state.pending.take(min(count, state.pending.count))
-
-
-def _take_pending(state: State, count: int) -> tuple[list[str], list[bytes]]:
+def _take(state: State, kind: str, group: str, count: int) -> tuple[list[str], list[bytes]]:
+    """Take the first tasks of a state, other than completed, from their container; return ids and messages."""
     ids: list[str] = []
     messages: list[bytes] = []
-    for segment, lo, hi in _first_pending(state, count):
-        ids += segment.ids[lo:hi]
-        messages += segment.messages[lo:hi]
-    return ids, messages
-
-
-def _take_timed(state: State, kind: str, count: int) -> tuple[list[str], list[bytes]]:
+    if kind == _PENDING:
+        for segment, lo, hi in _first_pending(state, count):
+            ids += segment.ids[lo:hi]
+            messages += segment.messages[lo:hi]
+        return ids, messages
+    if kind == _GROUPED:
+        taken = state.groups.take(group, min(count, len(state.groups.lines.get(group, ()))))
+        return [task.task_id for task in taken], [task.message for task in taken]
     index = state.timed[_TIMED[kind]]
-    ids: list[str] = []
-    messages: list[bytes] = []
     while len(ids) < count and (task := index.pop_first()) is not None:
         ids.append(task.task_id)
         messages.append(task.message)
     return ids, messages
+
+
+def _first_pending(state: State, count: int) -> list[Part]:
+    return state.pending.take(min(count, state.pending.count))
 
 
 def _take_completed(state: State, count: int) -> list[str]:

@@ -179,6 +179,12 @@ def operated() -> list[Entry]:
     log.frame(c.pause(), ac.delete_all("pending", "", 1), c.enqueue(["y"], [message("y")]))
     log.frame(ac.remove_queue(force=True), ac.remove_queue(force=False), [c.REMOVE_QUEUE, 1])
     log.frame(c.enqueue(["z", "h"], [message("z"), message("h")]))
+    grouped, groups = list("123456"), ["g", "g", "g", "h", "h", "i"]
+    log.frame(c.enqueue_more(grouped, [message(i) for i in grouped], groups=groups))
+    log.frame(
+        ac.run_all("aggregating", "g", 1), ac.archive_all("aggregating", "g", 9), ac.delete_all("aggregating", "h", 2)
+    )
+    log.frame(ac.run_all("aggregating", "", 1), ac.run_all("aggregating", "none", 1), ac.run_all("retry", "g", 1))
     log.session(name, credit=2)
     log.pass_s(40)
     return log.entries

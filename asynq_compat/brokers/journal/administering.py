@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S, Partition
 from asynq_compat.brokers.journal.partitions import Partitions
-from asynq_compat.errors import CorruptDataError, UnsupportedByBroker
+from asynq_compat.errors import CorruptDataError
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.machine.machine import Machine
 from asynq_compat.ports.administering import AdminOutcome, Progress
@@ -129,10 +129,12 @@ class JournalAdministering:
         group: str,
         progress: Progress | None,
     ) -> int | None:
-        if state is TaskState.AGGREGATING:
-            raise UnsupportedByBroker("a journal cannot hold tasks in groups yet; use a redis:// broker for groups")
         if not self._partitions.control.knows(queue):
             return None
+        if (
+            state is TaskState.AGGREGATING and not group
+        ):  # No task waits in a group without a name, and no command may name it.
+            return 0
         slice_ = slice_of(str(state), group, SLICE_COUNT_MAX)
         count = 0
         for partition in self._partitions.queue(queue).partitions:

@@ -109,9 +109,7 @@ class JournalInspecting:
         merged = heapq.merge(*([(*place, at) for place in of_one] for at, of_one in enumerate(told)))
         owners = [at for _, _, at in islice(merged, stop)]
         before, wanted = Counter(owners[:start]), Counter(owners[start:])
-        parts = [
-            iter(self._part_of_page(one, listed, before[at], wanted[at])) for at, one in enumerate(partitions)
-        ]
+        parts = [iter(self._part_of_page(one, listed, before[at], wanted[at])) for at, one in enumerate(partitions)]
         found = (next(parts[at], None) for at in owners[start:])
         return [task for task in found if task is not None]  # One may have gone between the two questions.
 

@@ -79,6 +79,8 @@ class Groups:
 
     def take(self, group: str, count: int) -> list[GroupedTask]:
         """Take the first `count` tasks out of a group that has as many."""
+        if not count:
+            return []
         line = self.lines[group]
         taken = [self.tasks.pop(task_id) for _, task_id in line[:count]]
         del line[:count]

@@ -46,6 +46,16 @@ def an_active_task_goes_on(queue: QueueHarness) -> None:
         assert queue.state(waiting) is TaskState.ARCHIVED
 
 
+def a_group_is_put_away(queue: QueueHarness) -> None:
+    """It is gone with its last task."""
+    ids = [queue.enqueue(group="g") for _ in range(2)]
+
+    assert queue.broker.administering.archive_all(queue.queue, TaskState.AGGREGATING, group="g") == 2
+
+    assert {queue.state(task_id) for task_id in ids} == {TaskState.ARCHIVED}
+    assert queue.groups() == []
+
+
 def they_keep_their_locks(queue: QueueHarness) -> None:
     """They may be run again."""
     queue.enqueue("pay", unique_ttl_s=600)

@@ -47,6 +47,18 @@ def an_active_task_stays(queue: QueueHarness) -> None:
     assert queue.stats().processed_total == 1
 
 
+def a_group_is_gone(queue: QueueHarness) -> None:
+    """The others stay."""
+    ids = [queue.enqueue(group="g") for _ in range(2)]
+    other = queue.enqueue(group="h")
+
+    assert queue.broker.administering.delete_all(queue.queue, TaskState.AGGREGATING, group="g") == 2
+
+    assert {queue.state(task_id) for task_id in ids} == {Missing.TASK}
+    assert queue.groups() == [("h", 1)]
+    assert queue.state(other) is TaskState.AGGREGATING
+
+
 def their_ids_are_free_again(queue: QueueHarness) -> None:
     """Ids are not remembered."""
     queue.enqueue(task_id="again")

@@ -53,7 +53,7 @@ def one_with_an_active_task_stays_whatever_is_allowed(queue: QueueHarness) -> No
 def it_is_there_again_with_its_next_task(queue: QueueHarness) -> None:
     """Empty but for that one; where Go's rules hold as it was otherwise (G21)."""
     queue.bury()
-    finished = queue.finish()
+    finished, grouped = queue.finish(), queue.enqueue(group="g")
     queue.broker.administering.pause_queue(queue.queue)
     queue.broker.administering.remove_queue(queue.queue, force=True)
 
@@ -64,19 +64,21 @@ def it_is_there_again_with_its_next_task(queue: QueueHarness) -> None:
     assert (stats.pending, stats.archived) == (1, 0)
     assert stats.paused == leftovers
     assert (stats.completed, stats.processed_total, stats.failed_total) == ((1, 2, 1) if leftovers else (0, 0, 0))
-    assert (queue.state(finished) is Missing.TASK) != leftovers
+    for task_id in (finished, grouped):
+        assert (queue.state(task_id) is Missing.TASK) != leftovers
+    assert queue.groups() == ([("g", 1)] if leftovers else [])
     if not leftovers:
         assert queue.worker(capacity=1).take_one().task_id == again
 
 
-def completed_tasks_are_tasks_where_go_s_rules_do_not_hold(queue: QueueHarness) -> None:
+def completed_and_grouped_tasks_are_tasks_where_go_s_rules_do_not_hold(queue: QueueHarness) -> None:
     """Go does not look at them (G21)."""
+    expected = AdminOutcome.OK if queue.traits.keeps_part_of_a_removed_queue else AdminOutcome.QUEUE_IS_NOT_EMPTY
     queue.finish()
+    queue.enqueue(group="g", queue=f"{queue.queue}-grouped")
 
-    outcome = queue.broker.administering.remove_queue(queue.queue, force=False)
-
-    leftovers = queue.traits.keeps_part_of_a_removed_queue
-    assert outcome is (AdminOutcome.OK if leftovers else AdminOutcome.QUEUE_IS_NOT_EMPTY)
+    for name in (queue.queue, f"{queue.queue}-grouped"):
+        assert queue.broker.administering.remove_queue(name, force=False) is expected
 
 
 def its_locks_are_free_where_go_s_rules_do_not_hold(queue: QueueHarness) -> None:

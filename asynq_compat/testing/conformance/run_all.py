@@ -36,6 +36,19 @@ def they_run_behind_the_others_in_the_order_of_their_time(queue: QueueHarness) -
     assert queue.are([lease.task_id for lease in queue.worker().take(3)], [waiting, sooner, later])
 
 
+def a_group_is_dissolved(queue: QueueHarness) -> None:
+    """Each of its tasks runs for itself; another group waits on."""
+    first, second = (queue.enqueue(group="g", payload=payload) for payload in (b"1", b"2"))
+    other = queue.enqueue(group="h")
+
+    assert queue.broker.administering.run_all(queue.queue, TaskState.AGGREGATING, group="g") == 2
+
+    assert {queue.state(first), queue.state(second)} == {TaskState.PENDING}
+    assert queue.groups() == [("h", 1)]
+    assert queue.state(other) is TaskState.AGGREGATING
+    assert queue.broker.administering.run_all(queue.queue, TaskState.AGGREGATING, group="nobody's") == 0
+
+
 def neither_messages_nor_counters_change(queue: QueueHarness) -> None:
     """A failure stays told."""
     task_id = queue.fail()
