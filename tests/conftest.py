@@ -27,13 +27,19 @@ from tests.services import golang, java
 from tests.services.installing import ServiceMissingError
 from tests.services.kafka import GivenCluster, KafkaCluster
 from tests.services.kafka_secure import SecureKafka
-from tests.services.redis import RedisServer
+from tests.services.redis import RedisServer, install_valkey
 
 _T = TypeVar("_T")
 _REDPANDA = "REDPANDA_BROKERS"
 # Who uses one of these kills brokers, looks into their files or asks for logins.
 _ON_BROKERS_OF_THEIR_OWN = frozenset({"secure_kafka", "own_cluster", "nodes"})
-_MARKED_BY = {"redis_server": "redis", "kafka_cluster": "kafka", "secure_kafka": "kafka", "go_program": "go"}
+_MARKED_BY = {
+    "redis_server": "redis",
+    "valkey_server": "redis",
+    "kafka_cluster": "kafka",
+    "secure_kafka": "kafka",
+    "go_program": "go",
+}
 # Databases 0 and 13 to 15 are left to tests that choose one themselves.
 _databases = itertools.cycle(range(1, 13))
 
@@ -110,6 +116,14 @@ def _or_skip(start: Callable[[], _T]) -> _T:
 def redis_server() -> Iterator[RedisServer]:
     """A Redis for the whole session; a test that kills or restarts one starts a `RedisServer` of its own."""
     server = _or_skip(RedisServer)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def valkey_server() -> Iterator[RedisServer]:
+    """A Valkey, which programs talk to as to a Redis."""
+    server = _or_skip(lambda: RedisServer(binary=install_valkey()))
     yield server
     server.stop()
 

@@ -30,6 +30,8 @@ TRAITS: dict[str, BrokerTraits] = {
     "cluster": REDIS,
     "sentinel": REDIS,
     "tls": REDIS,
+    "unix": REDIS,
+    "valkey": REDIS,
     "memory": JOURNAL,
     "sqlite": JOURNAL,
     "kafka": JOURNAL,

@@ -1,4 +1,4 @@
-"""Installs or builds what the tests start: ``python -m tests.services all|redis|kafka|go|java``.
+"""Installs or builds what the tests start: ``python -m tests.services all|redis|valkey|kafka|go|java``.
 
 Contract: idempotent; quick when everything is there. What is missing is one line each on stderr, exit code 1.
 """
@@ -24,6 +24,7 @@ def _build_java_programs() -> None:
 
 STEPS: dict[str, Callable[[], object]] = {
     "redis": redis.install,
+    "valkey": redis.install_valkey,
     "kafka": kafka.install,
     "go": _build_go_programs,
     "java": _build_java_programs,

