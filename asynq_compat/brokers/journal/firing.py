@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S, Partition
 from asynq_compat.brokers.journal.partitions import Partitions
-from asynq_compat.brokers.journal.producing import outcome_of, single
+from asynq_compat.brokers.journal.producing import outcome_of, partition_key, single
 from asynq_compat.brokers.journal.reply import ReplyReader
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.brokers.journal.writing.unsent import unanswered
@@ -28,7 +28,7 @@ def fire_frame(partitions: Partitions, request: EnqueueRequest, writer_id: bytes
         command, size_bytes, may_be_refused = single(request)
     except AsynqError as refusal:
         return refusal
-    partition = partitions.queue(request.queue).of(request.unique_key or request.task_id)
+    partition = partitions.queue(request.queue).of(partition_key(request))
     first = partitions.begin(partition)
     if first:
         partition.commit(first, size_bytes=64, needs_outcomes=False)

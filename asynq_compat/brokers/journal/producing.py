@@ -179,7 +179,7 @@ def single(request: EnqueueRequest) -> tuple[Command, int, bool]:
         AsynqError: A journal cannot take it.
     """
     part = _Part()
-    if len(request.message) > MESSAGE_BYTES_MAX or request.group:
+    if len(request.message) > MESSAGE_BYTES_MAX:
         raise _refusal(request)
     part.add(0, request, len(request.message) + len(request.task_id) + len(request.unique_key) + _TASK_ROOM_BYTES)
     return part.command(), part.size_bytes, part.needs_outcomes

@@ -67,15 +67,18 @@ def each_instant_and_each_entry_is_a_firing(queue: QueueHarness) -> None:
 
 
 def a_task_of_any_kind_can_be_fired(queue: QueueHarness) -> None:
-    """Scheduled, and unique."""
+    """Scheduled, unique, and in a group."""
     fire = queue.broker.scheduling.fire
     later, unique = queue.request(in_s=60), queue.request("unique", unique_ttl_s=60)
+    grouped = queue.request("grouped", group="g")
 
     assert fire(later, _firing(queue, "first")) is EnqueueStatus.ENQUEUED
     assert fire(unique, _firing(queue, "first", entry="unique")) is EnqueueStatus.ENQUEUED
+    assert fire(grouped, _firing(queue, "first", entry="grouped")) is EnqueueStatus.ENQUEUED
 
     assert queue.listed(TaskState.SCHEDULED) == [later.task_id]
     assert queue.listed(TaskState.PENDING) == [unique.task_id]
+    assert queue.grouped("g") == [grouped.task_id]
 
 
 def a_firing_whose_task_is_refused_is_made(queue: QueueHarness) -> None:
