@@ -156,7 +156,8 @@ def test_a_busy_redis_has_no_faults(
 def test_a_redis_that_evicts_and_has_no_memory_left_is_a_problem(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     server = RedisServer()
     try:
-        with redis.Redis.from_url(server.url) as connection:
+        with redis.Redis.from_url(server.url) as connection, asynq.Client(server.url) as client:
+            client.enqueue(asynq.Task("x"))
             connection.config_set("maxmemory-policy", "allkeys-lru")
             connection.config_set("maxmemory", "2000000")
             told = ask("--broker", server.url, "doctor", "--json")

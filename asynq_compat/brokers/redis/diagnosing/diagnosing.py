@@ -1,18 +1,20 @@
 """What does a doctor see in a Redis, and what can it mend?
 
 Contract: the diagnosing port. A right that is missing (INFO, CONFIG, SCAN) is a finding, no failure.
-Not obvious: of a cluster only the tasks are looked at, and none that no list names: INFO and SCAN are questions to one node.
+Not obvious: of a cluster those nodes are looked at that hold queues.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from asynq_compat.brokers.redis.commands import Refusal, Reply, as_bytes, as_int, as_list, command
-from asynq_compat.brokers.redis.diagnosing.server import facts_of, server_findings
+from asynq_compat.brokers.redis.commands import as_bytes, as_int, as_list, command
+from asynq_compat.brokers.redis.diagnosing.node import NodeTalk
+from asynq_compat.brokers.redis.diagnosing.server import server_findings
 from asynq_compat.brokers.redis.diagnosing.tasks import FAULTS, TaskDiagnosis
-from asynq_compat.brokers.redis.keys import QUEUES, SCHEDULERS, SERVERS, WORKERS
-from asynq_compat.brokers.redis.link import Link, ServerLink
+from asynq_compat.brokers.redis.keys import QUEUES, SCHEDULERS, SERVERS, WORKERS, queue_keys
+from asynq_compat.brokers.redis.link import Link
 from asynq_compat.errors import UnsupportedByBroker
 from asynq_compat.ports.diagnosing import Finding, Severity
 from asynq_compat.ports.history import Progress
@@ -20,6 +22,16 @@ from asynq_compat.rules.clock import Clock
 
 _NS = 1_000_000_000
 _STALE = "stale_servers"
+_NO_INFO = Finding(
+    check="version",
+    severity=Severity.WARNING,
+    message="this user may not ask INFO: version, eviction and persistence are not known; give it +info",
+)
+_NO_SCAN = Finding(
+    check="strays",
+    severity=Severity.WARNING,
+    message="this user may not SCAN: tasks that no list names are not looked for; give it +scan",
+)
 
 
 class RedisDiagnosing:
@@ -31,17 +43,15 @@ class RedisDiagnosing:
         self._tasks = TaskDiagnosis(link, clock)
 
     def facts(self) -> Mapping[str, str]:
-        """Return the fields of INFO; empty on a cluster, and for a user who may not ask."""
-        info = self._allowed(b"INFO") if self._is_one_server else None
-        return facts_of(info.decode(errors="replace")) if isinstance(info, bytes) else {}
-
-    @property
-    def _is_one_server(self) -> bool:
-        return isinstance(self._link, ServerLink)
+        """Return the fields of INFO, of the node that knows which queues there are; empty for a user who may not ask."""
+        with NodeTalk(self._link, QUEUES) as node:
+            return node.facts()
 
     def findings(self, progress: Progress) -> Sequence[Finding]:
-        """Look at the server, the servers that are known, and each queue."""
-        return [*self._of_server(), *self._of_servers(), *self._of_queues(progress)]
+        """Look at the nodes, the servers that are known, and each queue."""
+        found = as_list(self._link.ask(command(b"SMEMBERS", QUEUES)))
+        queues = sorted(as_bytes(name).decode(errors="replace") for name in found)
+        return [*self._of_nodes(queues), *self._of_servers(), *self._of_queues(queues, progress)]
 
     def repair(self, finding: Finding) -> int:
         """Do what the finding's remedy says."""
@@ -55,35 +65,31 @@ class RedisDiagnosing:
             for key in (SERVERS, WORKERS, SCHEDULERS)
         )
 
-    def _allowed(self, *parts: bytes) -> Reply:
-        """Return the answer; None where the user may not ask."""
-        answer = self._link.run([command(*parts)]).answers[0]
-        if isinstance(answer, Refusal) and answer.code == "NOPERM":
-            return None
-        return self._link.accept(answer)
+    def _of_nodes(self, queues: Sequence[str]) -> Iterator[Finding]:
+        seen: set[str] = set()
+        for key in (QUEUES, *(queue_keys(queue).pending for queue in queues)):
+            with NodeTalk(self._link, key) as node:
+                info = node.facts()
+                is_one_of_many = info.get("cluster_enabled") == "1"
+                if info.get("run_id", "") not in seen:
+                    where = f"node at port {info.get('tcp_port', '?')}: " if is_one_of_many else ""
+                    yield from (replace(one, message=where + one.message) for one in self._of_node(node, info))
+            if not is_one_of_many:
+                return
+            seen.add(info.get("run_id", ""))
 
-    def _of_server(self) -> Iterator[Finding]:
-        if not self._is_one_server:
-            yield Finding(
-                check="cluster", severity=Severity.FINE, message="a cluster: its nodes are not looked at one by one"
-            )
-            return
-        info = self.facts()
+    def _of_node(self, node: NodeTalk, info: Mapping[str, str]) -> Iterator[Finding]:
         if not info:
-            yield Finding(
-                check="version",
-                severity=Severity.WARNING,
-                message="this user may not ask INFO: version, eviction and persistence are not known; give it +info",
-            )
+            yield _NO_INFO
             return
-        save = self._allowed(b"CONFIG", b"GET", b"save")
+        save = node.ask(b"CONFIG", b"GET", b"save")
         saved = as_bytes(save[1]).decode() if isinstance(save, list) and len(save) == 2 else None
-        yield from server_findings(info, saved, self._skew_s())
+        yield from server_findings(info, saved, self._skew_s(node))
 
-    def _skew_s(self) -> float:
-        """Return how far the server's clock is ahead of ours, as near as half a round trip."""
+    def _skew_s(self, node: NodeTalk) -> float:
+        """Return how far the node's clock is ahead of ours, as near as half a round trip."""
         before_ns = self._clock.now_ns()
-        told = self._allowed(b"TIME")
+        told = node.ask(b"TIME")
         after_ns = self._clock.now_ns()
         if told is None:
             return 0.0
@@ -106,19 +112,14 @@ class RedisDiagnosing:
                 remedy="remove these entries",
             )
 
-    def _of_queues(self, progress: Progress) -> Iterator[Finding]:
-        names = [
-            as_bytes(name).decode(errors="replace") for name in as_list(self._link.ask(command(b"SMEMBERS", QUEUES)))
-        ]
-        scans = self._is_one_server and self._allowed(b"SCAN", b"0", b"COUNT", b"1") is not None
-        if self._is_one_server and not scans:
-            yield Finding(
-                check="strays",
-                severity=Severity.WARNING,
-                message="this user may not SCAN: tasks that no list names are not looked for; give it +scan",
-            )
-        for name in sorted(names):
-            found = list(self._tasks.findings(name, progress, scans=scans))
+    def _of_queues(self, queues: Sequence[str], progress: Progress) -> Iterator[Finding]:
+        may_scan = True
+        for name in queues:
+            with NodeTalk(self._link, queue_keys(name).pending) as node:
+                may_scan = may_scan and node.ask(b"SCAN", 0, b"COUNT", 1) is not None
+                found = list(self._tasks.findings(name, progress, node if may_scan else None))
             yield from found or [
                 Finding(check="tasks", severity=Severity.FINE, message="each task stands where it should", queue=name)
             ]
+        if not may_scan:
+            yield _NO_SCAN

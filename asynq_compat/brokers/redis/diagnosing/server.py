@@ -17,12 +17,6 @@ _NEARLY_FULL = 0.9
 _SKEW_WARNING_S, _SKEW_PROBLEM_S = 1.0, 10.0
 
 
-def facts_of(info: str) -> dict[str, str]:
-    """Return the fields of an answer to INFO."""
-    lines = (line.partition(":") for line in info.splitlines() if not line.startswith("#"))
-    return {name: value.strip() for name, separator, value in lines if separator}
-
-
 def server_findings(info: Mapping[str, str], save: str | None, skew_s: float) -> Iterator[Finding]:
     """Yield how the server is: version, role, eviction, memory, persistence, clock.
 

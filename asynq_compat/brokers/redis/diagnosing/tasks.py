@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from asynq_compat.brokers.redis.commands import as_bytes, as_int, as_list, command
+from asynq_compat.brokers.redis.diagnosing.node import NodeTalk
 from asynq_compat.brokers.redis.keys import QueueKeys, queue_keys
 from asynq_compat.brokers.redis.lease_term import LEASE_NS
 from asynq_compat.brokers.redis.link import Link
@@ -90,9 +91,9 @@ class TaskDiagnosis:
         self._link = link
         self._clock = clock
 
-    def findings(self, queue: str, progress: Progress, *, scans: bool) -> Iterator[Finding]:
-        """Yield what is wrong with tasks of a queue; `scans`: look for tasks that no list names, too."""
-        suspects = self._suspects(queue_keys(queue), progress, scans=scans)
+    def findings(self, queue: str, progress: Progress, node: NodeTalk | None) -> Iterator[Finding]:
+        """Yield what is wrong with tasks of a queue; `node` has it: it is asked for tasks that no list names, too, unless it is None."""
+        suspects = self._suspects(queue_keys(queue), progress, node)
         found: dict[str, list[str]] = {fault.word: [] for fault in FAULTS}
         for task_id, word in zip(suspects, self._look(queue, suspects), strict=True):
             if word:
@@ -129,7 +130,7 @@ class TaskDiagnosis:
             words += [as_bytes(self._link.accept(answer)).decode() for answer in self._link.run(calls).answers]
         return words
 
-    def _suspects(self, keys: QueueKeys, progress: Progress, *, scans: bool) -> list[str]:
+    def _suspects(self, keys: QueueKeys, progress: Progress, node: NodeTalk | None) -> list[str]:
         lists = {key: set(self._ids(key, is_list=True)) for key in (keys.pending, keys.active)}
         leases = set(self._ids(keys.lease, is_list=False))
         named = set().union(*lists.values())
@@ -137,8 +138,8 @@ class TaskDiagnosis:
             named.update(self._ids(key, is_list=False))
         suspects = lists[keys.active] ^ leases
         suspects.update(self._missing(keys, named, progress))
-        if scans:
-            suspects.update(self._unnamed(keys, named))
+        if node is not None:
+            suspects.update(_unnamed(node, keys, named))
         return sorted(one.decode() for one in suspects if _is_text(one))
 
     def _groups(self, keys: QueueKeys) -> Iterator[bytes]:
@@ -160,20 +161,20 @@ class TaskDiagnosis:
             answers = self._link.run([command(b"EXISTS", keys.task_prefix + one) for one in some]).answers
             yield from (one for one, answer in zip(some, answers, strict=True) if not self._link.accept(answer))
 
-    def _unnamed(self, keys: QueueKeys, named: set[bytes]) -> Iterator[bytes]:
-        """Yield ids of tasks that nothing names."""
-        pattern = (
-            b"".join(b"\\" + bytes([byte]) if byte in b"*?[]^\\" else bytes([byte]) for byte in keys.task_prefix) + b"*"
-        )
-        cursor = b"0"
-        while True:
-            answer = as_list(self._link.ask(command(b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SLICE)))
-            for key in map(as_bytes, as_list(answer[1])):
-                if (one := key.removeprefix(keys.task_prefix)) not in named:
-                    yield one
-            cursor = as_bytes(answer[0])
-            if cursor == b"0":
-                return
+
+def _unnamed(node: NodeTalk, keys: QueueKeys, named: set[bytes]) -> Iterator[bytes]:
+    """Yield ids of tasks that nothing names."""
+    escaped = (b"\\" + bytes([byte]) if byte in b"*?[]^\\" else bytes([byte]) for byte in keys.task_prefix)
+    pattern = b"".join(escaped) + b"*"
+    cursor = b"0"
+    while True:
+        answer = as_list(node.ask(b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SLICE))
+        for key in map(as_bytes, as_list(answer[1])):
+            if (one := key.removeprefix(keys.task_prefix)) not in named:
+                yield one
+        cursor = as_bytes(answer[0])
+        if cursor == b"0":
+            return
 
 
 def _slices(all_of_them: Sequence[_T], size: int) -> Iterable[Sequence[_T]]:
