@@ -164,13 +164,17 @@ class Scheduler:
     def shutdown(self) -> None:
         """Fire no more, wait for the firings that run, withdraw the entries and their history, and close.
 
-        Does nothing before `start`. A call that finds another at work waits for it, unless it comes from a hook, which is waited for.
+        Before `start` it only lets go of what `ping` opened. A call that finds another at work waits for it, unless it comes from a hook, which is waited for.
         """
         with self._lock:
             is_first, is_new = self._state == "active", self._state == "new"
             broker, timekeeper, heartbeater = self._broker, self._timekeeper, self._heartbeater
             if is_first:
                 self._state = "closed"
+            if is_new:
+                self._broker = None
+        if is_new and broker is not None and broker is not self._target:
+            broker.close()
         if is_new or broker is None or timekeeper is None or heartbeater is None:
             return
         if not is_first:

@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -251,6 +252,15 @@ def test_a_scheduler_starts_once(broker: Broker) -> None:
     with pytest.raises(asynq.ServerStateError, match=r"^asynq: the scheduler has already been stopped$"):
         scheduler.start()
     scheduler.ping()
+
+
+def test_a_scheduler_that_only_pinged_lets_go_of_its_broker(tmp_path: Path) -> None:
+    scheduler = asynq.Scheduler(f"sqlite:///{tmp_path}/q.db")
+    scheduler.ping()
+    scheduler.shutdown()
+    scheduler.ping()
+    scheduler.start()
+    scheduler.shutdown()
 
 
 def test_run_ends_when_another_thread_shuts_it_down(broker: Broker) -> None:

@@ -97,8 +97,12 @@ class JournalScheduling:
         return outcome
 
     def _claimed(self, firing: Firing) -> Claim | None:
-        """Claim a firing; return whose it is now."""
+        """Claim a firing, unless it is known to be made; return whose it is now."""
         control = self._partitions.control
+        with control.replica.lock:
+            known = control.replica.fold.claim(firing.entry, firing.instant_s)
+        if known is not None and known.is_made:
+            return known
         wish = command.claim(firing.entry, firing.instant_s, firing.holder, FIRING_TERM_S * _MS)
         control.commit([wish], size_bytes=_ROOM_BYTES + len(firing.entry), needs_outcomes=True)
         with control.replica.lock:

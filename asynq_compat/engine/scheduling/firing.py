@@ -80,8 +80,9 @@ class Firing:
         return None
 
     def abandon(self) -> None:
-        """Say that it is not tried again: the scheduler ends."""
-        self._log.warning("%s is not enqueued: the scheduler ends before the broker is back", self._name())
+        """Hear that it is not tried again: the scheduler ends."""
+        if self._has_failed:
+            self._log.warning("%s is not enqueued: the scheduler ends before the broker is back", self._name())
 
     def _left_alone(self, reason: NotFired) -> float | None:
         if reason is NotFired.UNDER_WAY:
