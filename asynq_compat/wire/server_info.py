@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.wire.codec import fields
 
 # Go's time.Time{}: 0001-01-01T00:00:00Z.
 ZERO_TIME_NS = -62_135_596_800 * 1_000_000_000
@@ -51,26 +51,19 @@ def encode_server_info(info: ServerInfo) -> bytes:
     Raises:
         InvalidArgumentError: A value cannot be expressed; names the field.
     """
-    from asynq_compat.wire import generated
-
-    message = generated.ServerInfo()
-    for queue, priority in info.queues.items():
-        try:
-            message.queues[queue] = priority
-        except (ValueError, TypeError) as error:
-            raise InvalidArgumentError(
-                f"queues[{queue!r:.80}] cannot be written, got {priority!r:.80}: {error}"
-            ) from error
-    scalars: dict[str, str | int | bytes] = {
-        "host": info.host,
-        "pid": info.pid,
-        "server_id": info.server_id,
-        "concurrency": info.concurrency,
-        "strict_priority": info.strict_priority,
-        "status": info.status,
-        "active_worker_count": info.active_worker_count,
-    }
-    return generated.serialize(message, scalars, {"start_time": info.start_time_ns})
+    return b"".join(
+        (
+            fields.text(1, "host", info.host),
+            fields.integer(2, "pid", info.pid),
+            fields.text(3, "server_id", info.server_id),
+            fields.integer(4, "concurrency", info.concurrency),
+            *(fields.entry(5, f"queues[{queue!r:.80}]", queue, info.queues[queue]) for queue in sorted(info.queues)),
+            fields.integer(6, "strict_priority", info.strict_priority),
+            fields.text(7, "status", info.status),
+            fields.instant(8, "start_time", info.start_time_ns),
+            fields.integer(9, "active_worker_count", info.active_worker_count),
+        )
+    )
 
 
 def decode_server_info(data: bytes) -> ServerInfo:
@@ -101,19 +94,19 @@ def encode_worker_info(info: WorkerInfo) -> bytes:
     Raises:
         InvalidArgumentError: A value cannot be expressed; names the field.
     """
-    from asynq_compat.wire import generated
-
-    scalars: dict[str, str | int | bytes] = {
-        "host": info.host,
-        "pid": info.pid,
-        "server_id": info.server_id,
-        "task_id": info.task_id,
-        "task_type": info.task_type,
-        "task_payload": info.task_payload,
-        "queue": info.queue,
-    }
-    instants = {"start_time": info.start_time_ns, "deadline": info.deadline_ns}
-    return generated.serialize(generated.WorkerInfo(), scalars, instants)
+    return b"".join(
+        (
+            fields.text(1, "host", info.host),
+            fields.integer(2, "pid", info.pid),
+            fields.text(3, "server_id", info.server_id),
+            fields.text(4, "task_id", info.task_id),
+            fields.text(5, "task_type", info.task_type),
+            fields.raw(6, "task_payload", info.task_payload),
+            fields.text(7, "queue", info.queue),
+            fields.instant(8, "start_time", info.start_time_ns),
+            fields.instant(9, "deadline", info.deadline_ns),
+        )
+    )
 
 
 def decode_worker_info(data: bytes) -> WorkerInfo:

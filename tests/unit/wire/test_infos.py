@@ -5,9 +5,14 @@ The hex strings are what asynq v0.26.0 writes.
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asynq_compat.errors import CorruptDataError, InvalidArgumentError
+from asynq_compat.wire import generated
 from asynq_compat.wire.schedule import (
     SchedulerEnqueueEvent,
     SchedulerEntry,
@@ -25,6 +30,9 @@ from asynq_compat.wire.server_info import (
     encode_server_info,
     encode_worker_info,
 )
+
+texts = st.text(max_size=200)
+instants_ns = st.integers(ZERO_TIME_NS, 253_402_300_799_999_999_999)
 
 
 def test_a_server_s_information() -> None:
@@ -87,8 +95,68 @@ def test_what_cannot_be_written_is_refused_by_field() -> None:
         encode_server_info(ServerInfo(pid=2**31, queues={}))
     with pytest.raises(InvalidArgumentError, match=r"queues\['q'\] cannot be written"):
         encode_server_info(ServerInfo(queues={"q": 2**31}))
+    with pytest.raises(InvalidArgumentError, match=r"concurrency cannot be written, got 'ten'"):
+        encode_server_info(ServerInfo(queues={}, concurrency=cast("Any", "ten")))
+    with pytest.raises(InvalidArgumentError, match="task_payload cannot be written"):
+        encode_worker_info(WorkerInfo(task_payload=cast("Any", "text")))
+    with pytest.raises(InvalidArgumentError, match="start_time cannot be written"):
+        encode_worker_info(WorkerInfo(start_time_ns=10**30))
     with pytest.raises(InvalidArgumentError, match="host cannot be written"):
         encode_worker_info(WorkerInfo(host="\ud800"))
+
+
+@given(
+    texts,
+    st.integers(-(2**31), 2**31 - 1),
+    st.dictionaries(texts, st.integers(-(2**31), 2**31 - 1)),
+    st.booleans(),
+    instants_ns,
+)
+def test_a_server_s_information_is_what_the_protobuf_library_writes(
+    value: str, number: int, queues: dict[str, int], strict: bool, at_ns: int
+) -> None:
+    info = ServerInfo(
+        host=value,
+        pid=number,
+        server_id=value,
+        concurrency=number,
+        queues=queues,
+        strict_priority=strict,
+        status=value,
+        start_time_ns=at_ns,
+        active_worker_count=number,
+    )
+    message = generated.ServerInfo(queues=queues)
+
+    theirs = generated.serialize(
+        message,
+        {
+            "host": value,
+            "pid": number,
+            "server_id": value,
+            "concurrency": number,
+            "strict_priority": strict,
+            "status": value,
+            "active_worker_count": number,
+        },
+        {"start_time": at_ns},
+    )
+
+    ours = encode_server_info(info)
+    # A map has no order.
+    assert ours == theirs if len(queues) < 2 else sorted(ours) == sorted(theirs)
+    assert decode_server_info(ours) == decode_server_info(theirs) == info
+
+
+@given(texts, st.binary(max_size=300), instants_ns)
+def test_a_worker_s_information_is_what_the_protobuf_library_writes(value: str, payload: bytes, at_ns: int) -> None:
+    info = WorkerInfo(host=value, pid=1, task_type=value, task_payload=payload, start_time_ns=at_ns, deadline_ns=at_ns)
+
+    assert encode_worker_info(info) == generated.serialize(
+        generated.WorkerInfo(),
+        {"host": value, "pid": 1, "task_type": value, "task_payload": payload},
+        {"start_time": at_ns, "deadline": at_ns},
+    )
 
 
 def test_bytes_that_are_no_information_are_refused() -> None:
