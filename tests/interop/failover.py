@@ -6,8 +6,10 @@ handled nor are still held. A task that a worker had when its Redis went may be 
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -116,3 +118,17 @@ class Load:
     ) -> None:
         self._end_producers()
         self._end_server()
+
+
+def in_child(act: Callable[[], object]) -> int:
+    """Do something in a forked child; return its exit code, 0 where nothing was raised."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            act()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)

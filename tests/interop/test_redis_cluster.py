@@ -12,7 +12,7 @@ import redis
 import asynq_compat as asynq
 from asynq_compat.brokers.redis.slots import slot_of
 from asynq_compat.engine.service import THREAD_PREFIX
-from tests.interop.failover import WITHIN_S, Load
+from tests.interop.failover import WITHIN_S, Load, in_child
 from tests.services.cluster import ClusterNode, RedisCluster
 from tests.services.ports import HOST, free_ports
 from tests.services.redis import RedisServer
@@ -205,3 +205,11 @@ def test_a_queue_whose_keys_are_in_many_slots_is_refused_by_name(cluster: RedisC
         pytest.raises(asynq.BrokerUnavailableError, match="queue whose name begins with }"),
     ):
         client.enqueue(asynq.Task("t"), queue="}x")
+
+
+def test_a_forked_child_has_connections_of_its_own(cluster: RedisCluster) -> None:
+    with asynq.Client(url_of(cluster)) as client, asynq.Inspector(url_of(cluster)) as inspector:
+        client.enqueue(asynq.Task("before"))
+        assert in_child(lambda: client.enqueue(asynq.Task("in it"))) == 0
+        client.enqueue(asynq.Task("after"))
+        assert sorted(task.type for task in inspector.list_pending_tasks("default")) == ["after", "before", "in it"]

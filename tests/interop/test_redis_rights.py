@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from asynq_compat.testing.conformance.scenario import Scenario
 from asynq_compat.testing.conformance.traits import REDIS
 from tests.conformance.binding import harness, noon_clock, scenarios
 from tests.conformance.redis_binding import age_locks
+from tests.services.certificates import Certificates
+from tests.services.cluster import RedisCluster
 from tests.services.redis import RedisServer
 from tests.services.waiting import wait_until
 
@@ -247,3 +250,34 @@ def test_keys_and_channels_that_are_not_allowed_are_told(
 
     with pytest.raises(asynq.BrokerUnavailableError, match=f"does not allow this user .*{word}"):
         act(role, guarded_redis)
+
+
+def test_a_cluster_wants_one_right_more(tmp_path: Path) -> None:
+    """With TLS and a password, as such a cluster is."""
+    certificates = Certificates(tmp_path / "tls")
+    cluster = RedisCluster(certificates=certificates, password="adm1n")
+    try:
+        for node, role in itertools.product(cluster.connections(), ("producer", "worker")):
+            acl(node, *line_of(role), "+cluster|slots")
+        config = asynq.TLSConfig(ca_file=str(certificates.ca))
+
+        def opt_for(role: str) -> asynq.RedisClusterClientOpt:
+            return asynq.RedisClusterClientOpt(
+                addrs=cluster.addrs[:1], username=role, password="password", tls_config=config
+            )
+
+        handled: list[str] = []
+        server = asynq.Server(opt_for("worker"), asynq.Config(concurrency=2, queues={"default": 1, "low": 1}))
+        server.start(lambda ctx, task: handled.append(task.type))
+        with asynq.Client(opt_for("producer")) as client:
+            for queue in ("default", "low"):
+                client.enqueue(asynq.Task(queue), queue=queue)
+            wait_until(lambda: sorted(handled) == ["default", "low"], "both tasks to be handled", 30)
+        server.shutdown()
+        for node in cluster.connections():
+            acl(node, "SETUSER", "producer", "-cluster|slots")
+        url = f"redis-cluster://:password@{cluster.addrs[1]}?username=producer&tls_ca_file={certificates.ca}"
+        with asynq.Client(url) as client, pytest.raises(asynq.BrokerUnavailableError, match=r"cluster\|slots"):
+            client.ping()
+    finally:
+        cluster.stop()

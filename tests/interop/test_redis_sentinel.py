@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
 
 import asynq_compat as asynq
 from asynq_compat.engine.service import THREAD_PREFIX
-from tests.interop.failover import WITHIN_S, Load
+from tests.interop.failover import WITHIN_S, Load, in_child
 from tests.services.certificates import Certificates
 from tests.services.ports import free_ports
 from tests.services.redis import RedisServer
@@ -170,6 +172,29 @@ def test_tls_and_both_passwords(secure: tuple[SentinelSet, Certificates]) -> Non
         assert "wr0ng" not in str(caught.value)
 
 
+def test_a_user_of_the_sentinels_needs_the_rights_that_the_page_lists(
+    secure: tuple[SentinelSet, Certificates],
+) -> None:
+    watched, certificates = secure
+    page = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
+    (line,) = re.findall(r"^    ACL (SETUSER finder .*)$", page, re.MULTILINE)
+    for sentinel in watched.sentinels:
+        with watched.connect(sentinel) as raw:
+            raw.execute_command("ACL", *line.split())
+    opt = asynq.RedisFailoverClientOpt(
+        master_name=MASTER_NAME,
+        sentinel_addrs=watched.addrs,
+        sentinel_username="finder",
+        sentinel_password="password",
+        password=PASSWORD,
+        tls_config=asynq.TLSConfig(ca_file=str(certificates.ca)),
+    )
+
+    with asynq.Client(opt) as client:
+        client.enqueue(asynq.Task("t"))
+        wait_until(lambda: listeners(watched) == 1, "the client to listen", WITHIN_S)
+
+
 def test_what_the_sentinels_do_not_know_is_told(
     secure: tuple[SentinelSet, Certificates], redis_server: RedisServer
 ) -> None:
@@ -197,3 +222,16 @@ def test_a_sentinel_s_master_of_redis_py_is_shared(secure: tuple[SentinelSet, Ce
 
     assert master.llen("asynq:{default}:pending") == 1
     master.close()
+
+
+def test_a_forked_child_finds_the_master_itself(secure: tuple[SentinelSet, Certificates]) -> None:
+    watched, certificates = secure
+    login = f":{SENTINEL_PASSWORD}@{watched.addrs[0]}"
+    url = f"redis-sentinel://{login}?master={MASTER_NAME}&password={PASSWORD}&db=4&tls_ca_file={certificates.ca}"
+    with asynq.Client(url) as client:
+        client.enqueue(asynq.Task("before"))
+        assert in_child(lambda: client.enqueue(asynq.Task("in it"))) == 0
+        client.enqueue(asynq.Task("after"))
+    with watched.connect(watched.master) as raw:
+        raw.select(4)
+        assert raw.llen("asynq:{default}:pending") == 3

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import redis
 
+from tests.services.certificates import Certificates
 from tests.services.ports import HOST, free_ports
 from tests.services.redis import RedisServer
+from tests.services.redis_secure import tls_files
 from tests.services.waiting import wait_until
 
 SLOT_COUNT = 16_384
@@ -24,18 +26,36 @@ class ClusterNode(RedisServer):
 
     name = "cluster"
 
-    def __init__(self, *options: str, durable: bool = False) -> None:
+    def __init__(
+        self,
+        *options: str,
+        durable: bool = False,
+        certificates: Certificates | None = None,
+        password: str | None = None,
+    ) -> None:
         (self.bus_port,) = free_ports(1)
+        self.certificates = certificates
+        self.password = password
         super().__init__(*options, durable=durable)
 
     def command(self) -> Sequence[str | Path]:
         """Return the node's command line."""
         cluster = ("--cluster-enabled", "yes", "--cluster-port", str(self.bus_port), "--cluster-node-timeout", "5000")
-        return [*super().command(), *cluster]
+        login = ("--requirepass", self.password, "--masterauth", self.password) if self.password else ()
+        if self.certificates is None:
+            return [*super().command(), *cluster, *login]
+        files = [part for name, value in tls_files(self.certificates).items() for part in (f"--{name}", value)]
+        tls = ("--port", "0", "--tls-port", str(self.port), "--tls-cluster", "yes", "--tls-replication", "yes")
+        return [*super().command(), *cluster, *login, *tls, *files]
+
+    def connect(self) -> redis.Redis:
+        """Return a client of this node, and it alone."""
+        ca = str(self.certificates.ca) if self.certificates else None
+        return redis.Redis(HOST, self.port, password=self.password, ssl=ca is not None, ssl_ca_certs=ca)
 
     def say(self, *words: object) -> object:
         """Ask this node, and it alone."""
-        with redis.Redis(HOST, self.port) as connection:
+        with self.connect() as connection:
             return connection.execute_command(*words)
 
 
@@ -47,9 +67,17 @@ class RedisCluster:
         addrs: Their addresses.
     """
 
-    def __init__(self, *options: str, durable: bool = False) -> None:
-        """Start it; the arguments are those of `RedisServer`, for each node."""
-        self.nodes = [ClusterNode(*options, durable=durable) for _ in range(3)]
+    def __init__(
+        self, *, durable: bool = False, certificates: Certificates | None = None, password: str | None = None
+    ) -> None:
+        """Start it.
+
+        Args:
+            durable: Data survive the restart of a node.
+            certificates: Where it speaks TLS, and nothing else.
+            password: Of the user `default`.
+        """
+        self.nodes = [ClusterNode(durable=durable, certificates=certificates, password=password) for _ in range(3)]
         self.addrs = [node.addr for node in self.nodes]
         first = self.nodes[0]
         for at, node in enumerate(self.nodes):
@@ -66,7 +94,7 @@ class RedisCluster:
 
     def connections(self) -> list[redis.Redis]:
         """Return a client of each node by itself."""
-        return [redis.Redis(HOST, node.port) for node in self.nodes]
+        return [node.connect() for node in self.nodes]
 
     def node_of(self, key: str) -> ClusterNode:
         """Return the node that has a key."""

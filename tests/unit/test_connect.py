@@ -49,6 +49,26 @@ def test_the_environment_wins_over_the_code() -> None:
     assert chosen == (RedpandaOpt(("r:9092",), "shop"), f"the environment variable {VARIABLE}")
 
 
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("redis://:pw@h:1/2", RedisClientOpt("h:1", password="pw", db=2)),
+        (
+            "rediss://h:1?tls_ca_file=ca.pem",
+            RedisClientOpt("h:1", tls_config=TLSConfig(server_name="h", ca_file="ca.pem")),
+        ),
+        ("redis-socket:///run/r.sock?db=1", RedisClientOpt("/run/r.sock", db=1, network="unix")),
+        (
+            "redis-sentinel://h1:1,h2:2?master=m",
+            RedisFailoverClientOpt(master_name="m", sentinel_addrs=("h1:1", "h2:2")),
+        ),
+        ("redis-cluster://h1:1,h2:2", RedisClusterClientOpt(addrs=("h1:1", "h2:2"))),
+    ],
+)
+def test_every_redis_can_be_named_in_the_environment(url: str, target: Target) -> None:
+    assert choose(EmbeddedOpt(), {VARIABLE: url}) == (target, f"the environment variable {VARIABLE}")
+
+
 def test_a_wrong_url_in_the_environment_is_refused_by_name() -> None:
     with pytest.raises(
         errors.InvalidArgumentError, match=rf'^{VARIABLE}: asynq: unsupported uri scheme: "amqp"; use redis://'
