@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from asynq_compat.infos import (
         ClusterNode,
         DailyStats,
+        GroupInfo,
         SchedulerEnqueueEvent,
         SchedulerEntry,
         ServerInfo,
@@ -233,7 +234,7 @@ __all__ = [
     # inspector
     "Inspector", "new_inspector", "new_inspector_from_redis_client",
     # infos
-    "DailyStats", "ServerInfo", "WorkerInfo", "ClusterNode", "SchedulerEntry", "SchedulerEnqueueEvent",
+    "GroupInfo", "DailyStats", "ServerInfo", "WorkerInfo", "ClusterNode", "SchedulerEntry", "SchedulerEnqueueEvent",
     # listing
     "ListOption", "PageSize", "Page",
     # metrics.collector
@@ -302,7 +303,7 @@ _HOMES = {
     "client": "Client new_client new_client_from_redis_client",
     "aio": "AsyncClient",
     "inspector": "Inspector new_inspector new_inspector_from_redis_client",
-    "infos": "DailyStats ServerInfo WorkerInfo ClusterNode SchedulerEntry SchedulerEnqueueEvent",
+    "infos": "GroupInfo DailyStats ServerInfo WorkerInfo ClusterNode SchedulerEntry SchedulerEnqueueEvent",
     "listing": "ListOption PageSize Page",
     "metrics.collector": "QueueMetricsCollector new_queue_metrics_collector",
     "ports.inspecting": "QueueInfo",

@@ -8,6 +8,7 @@ Source: asynq v0.26.0 `Config`; docs/semantics.md, "config".
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import os
@@ -152,7 +153,7 @@ class Config:
         if self.group_grace_period < 1:
             raise InvalidArgumentError("GroupGracePeriod cannot be less than a second")
         self.group_max_delay = _interval("group_max_delay", group_max_delay)
-        self.group_max_size = _integer("group_max_size", group_max_size)
+        self.group_max_size = _count("group_max_size", group_max_size)
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
@@ -174,6 +175,13 @@ def _check_processes(processes: int, concurrency: int) -> None:
         raise InvalidArgumentError(
             "processes must be 1 on this system: more than one needs Linux, macOS or another Unix"
         )
+
+
+def _count(name: str, value: object) -> int:
+    number = _integer(name, value)
+    if number < 0:
+        raise InvalidArgumentError(f"{name} must not be negative, got {shown(value)}; leave it out for no limit")
+    return number
 
 
 def _seconds(name: str, value: object) -> float:
@@ -232,9 +240,13 @@ def _error_handler(handler: ErrorHandlerFunc | SupportsHandleError | None) -> Er
 
 
 def _group_aggregator(aggregator: GroupAggregatorFunc | SupportsAggregate | None) -> GroupAggregatorFunc | None:
-    if aggregator is None or callable(aggregator):
-        return aggregator
-    method: GroupAggregatorFunc | None = getattr(aggregator, "aggregate", None)
-    if method is None:
+    if aggregator is None:
+        return None
+    function: GroupAggregatorFunc | None = (
+        aggregator if callable(aggregator) else getattr(aggregator, "aggregate", None)
+    )
+    if function is None:
         raise InvalidArgumentError(f"group_aggregator must be callable or have aggregate, got {shown(aggregator)}")
-    return method
+    if inspect.iscoroutinefunction(function):
+        raise InvalidArgumentError(f"group_aggregator must be a plain function, got async def {shown(aggregator)}")
+    return function

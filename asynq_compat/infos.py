@@ -15,6 +15,14 @@ from asynq_compat.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupInfo:
+    """A group in which tasks wait, and how many."""
+
+    group: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DailyStats:
     """What was settled in a queue on one UTC day; `processed` includes `failed`. `date` is an instant of that day."""
 

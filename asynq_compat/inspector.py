@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from asynq_compat.connect import BrokerTarget
 from asynq_compat.inspection.bulk import BulkInspection
+from asynq_compat.inspection.groups import GroupInspection
 from asynq_compat.inspection.queues import QueueInspection
 from asynq_compat.inspection.schedulers import SchedulerInspection
 from asynq_compat.inspection.servers import ServerInspection
@@ -18,7 +19,9 @@ from asynq_compat.rules.keywords import suggesting_fields
 
 
 @suggesting_fields
-class Inspector(QueueInspection, TaskInspection, BulkInspection, ServerInspection, SchedulerInspection):
+class Inspector(
+    QueueInspection, TaskInspection, GroupInspection, BulkInspection, ServerInspection, SchedulerInspection
+):
     """Reads and changes queues and tasks. ``with Inspector(...) as inspector:`` closes it."""
 
     def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from asynq_compat.config import JANITOR_BATCH_SIZE, Config
+from asynq_compat.engine.aggregator import Aggregator
 from asynq_compat.engine.collector import Collector
 from asynq_compat.engine.failures import Failures
 from asynq_compat.engine.forwarder import Forwarder
@@ -104,6 +105,7 @@ class Engine:
                 HealthChecker(broker.ping, config.health_check_func, config.health_check_interval, log)
             )
         self._forwarders, self._recoverers, self._janitors = _maintenance(broker, config, clock, log)
+        self._aggregators = _aggregation(broker, config, clock, log)
 
     def start(self) -> None:
         """Start everything."""
@@ -118,6 +120,7 @@ class Engine:
             *self._forwarders,
             self._processor,
             *self._janitors,
+            *self._aggregators,
         ):
             duty.start()
 
@@ -137,7 +140,14 @@ class Engine:
         self._work.attempts.drain(self._config.shutdown_timeout)
         self._log.info("All workers have finished")
         self._work.stop_threads()
-        for duty in (*self._recoverers, self._settler, self._subscriber, *self._janitors, *self._health_checkers):
+        for duty in (
+            *self._recoverers,
+            self._settler,
+            self._subscriber,
+            *self._janitors,
+            *self._aggregators,
+            *self._health_checkers,
+        ):
             duty.stop()
         self._heartbeater.stop()
         self._intake.close()
@@ -176,6 +186,13 @@ def _server_info(config: Config, server_id: str, clock: Clock) -> ServerInfo:
         strict_priority=config.strict_priority,
         start_time_ns=clock.now_ns(),
     )
+
+
+def _aggregation(broker: Broker, config: Config, clock: Clock, log: logging.Logger) -> list[Service]:
+    """Return the aggregator, if there is anything for it to do."""
+    if config.group_aggregator is None or Duty.AGGREGATE not in broker.duties:
+        return []
+    return [Aggregator(broker.maintaining, config.group_aggregator, config, clock, log)]
 
 
 def _maintenance(

@@ -1,7 +1,8 @@
 """Who takes care of tasks whose worker is gone?
 
 Contract: as often as the broker says, first at the start: each task whose lease ran out is retried, or archived when no retries are
-left, as the user's functions say about ErrLeaseExpired. The error handler is not told.
+left, as the user's functions say about ErrLeaseExpired. The error handler is not told. Then the tasks of stale aggregation sets return to
+their groups.
 Not obvious: a message that cannot be read is skipped with an error in the log, once; in Go it stops the recovery of all others.
 Source: asynq v0.26.0 `recoverer.go`; docs/semantics.md, "background duties".
 """
@@ -39,11 +40,19 @@ class Recoverer(Service):
 
     def run_once(self) -> float:
         """Recover what there is."""
+        self._recover_leases()
+        try:
+            self._maintaining.reclaim_sets(self._queues)
+        except AsynqError as error:
+            self.log.warning("recoverer: could not reclaim stale aggregation sets: %s", error)
+        return self._interval_s
+
+    def _recover_leases(self) -> None:
         try:
             leases = self._maintaining.expired_leases(self._queues)
         except AsynqError as error:
             self.log.warning("recoverer: could not list lease expired tasks: %s", error)
-            return self._interval_s
+            return
         settlements: list[Settlement] = []
         unreadable: set[tuple[str, str]] = set()
         for lease in leases:
@@ -57,7 +66,6 @@ class Recoverer(Service):
         self._unreadable = unreadable
         if settlements:
             self._settle(settlements)
-        return self._interval_s
 
     def _tell_unreadable(self, lease: Lease, error: AsynqError) -> None:
         if (lease.queue, lease.task_id) not in self._unreadable:

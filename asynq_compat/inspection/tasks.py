@@ -5,6 +5,7 @@ Contract: thread-safe; see `Inspector`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from asynq_compat.errors import CorruptDataError, InvalidArgumentError, QueueNotFoundError, TaskNotFoundError
@@ -155,13 +156,18 @@ class TaskInspection(Inspection):
         found = self._broker.inspecting.list_tasks(queue, state, start=start, count=count)
         if found is None:
             raise QueueNotFoundError("asynq: queue not found")
-        infos = []
-        for stored in found:
-            try:
-                infos.append(_task_info(stored))
-            except CorruptDataError:
-                continue  # as in Go, a list shows what can be read
-        return infos
+        return readable(found)
+
+
+def readable(found: Sequence[StoredTask]) -> list[TaskInfo]:
+    """Return what is known about tasks; as in Go, a list shows those that can be read."""
+    infos = []
+    for stored in found:
+        try:
+            infos.append(_task_info(stored))
+        except CorruptDataError:
+            continue
+    return infos
 
 
 def _extent(inspecting: Inspecting, queue: str, state: TaskState, size: int, number: int) -> tuple[int, int | None]:

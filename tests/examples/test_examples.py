@@ -21,6 +21,10 @@ EXAMPLES = {
     "scheduled.py": ["the first is scheduled", "in two seconds ran at", "at an instant ran at"],
     "periodic.py": ["report ran, enqueued by a schedule", r"fires next: \d{4}-"],
     "periodic_from_a_file.py": ["report ran", "cleanup ran, without a restart"],
+    "aggregation.py": [
+        "3 tasks wait in group user-42",
+        "one mail to user-42: a comment, a follower, a like",
+    ],
     "unique.py": ["refused: task already exists\nrefused: task already exists\nreindexed"],
     "graceful_shutdown.py": ["told to stop: cleaning up", "long finished by the second server, retried 0 times"],
     "rate_limit.py": ["5 mails sent, at most [12] at a time"],

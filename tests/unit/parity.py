@@ -49,7 +49,6 @@ REASONS = {
 NOT_YET: tuple[str, ...] = (
     "ClusterNode",
     "DailyStats",
-    "GroupInfo",
     "Inspector.",
     "NewClientFromRedisClient",
     "NewInspectorFromRedisClient",

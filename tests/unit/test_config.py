@@ -48,6 +48,10 @@ def test_blank_names_and_priorities_below_one_are_dropped() -> None:
     assert Config(queues={"b": 0}).queues == {"default": 1}
 
 
+async def aggregate_async(group: str, tasks: Sequence[Task]) -> Task:
+    return Task(group, b"%d" % len(tasks))
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -69,6 +73,8 @@ def test_blank_names_and_priorities_below_one_are_dropped() -> None:
         ({"retry_delay_func": 5}, "retry_delay_func"),
         ({"error_handler": object()}, "error_handler"),
         ({"group_aggregator": object()}, "group_aggregator"),
+        ({"group_aggregator": aggregate_async}, "plain function"),
+        ({"group_max_size": -1}, "group_max_size must not be negative, got -1"),
         ({"log_level": 6}, "asynq: unexpected log level: 6"),
         ({"log_level": "loud"}, 'asynq: unsupported log level "loud"'),
     ],

@@ -118,6 +118,7 @@ func registerBroker() {
 	})
 	registerMessageOperations()
 	registerQueueOperations()
+	registerGroupOperations()
 	registerServerState()
 }
 
