@@ -92,7 +92,8 @@ class Publisher:
             counts_before, told_at_s = self._told.get(name, (None, 0.0))
             if counts != counts_before or now_s - told_at_s >= REPEAT_S:
                 self._told[name] = counts, now_s
-                commands += [*self._announcement(one, counts), told]
+                commands.append(told)
+            commands += self._announcement(one, counts)
         if commands:
             self._ticket = Ticket(commands, size_bytes=_COMMAND_BYTES * len(commands), task_count=0)
             self._control().writer.submit(self._ticket)

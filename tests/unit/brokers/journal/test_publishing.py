@@ -15,6 +15,7 @@ from asynq_compat.brokers.journal.publishing import REPEAT_S, Publisher
 from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.journals.memory import MemoryJournalStore
 from asynq_compat.machine.control.published import PublishedCounts
+from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Intake, QueueOrder
 from asynq_compat.testing.clock import VirtualClock
@@ -245,3 +246,43 @@ def test_a_place_without_queues_has_none_and_stays_as_it_is() -> None:
     assert broker.history.queues() == []
     assert store.names() == []
     broker.close()
+
+
+def test_a_queue_that_was_removed_is_known_again_once_somebody_has_put_a_task_into_it(
+    first: Process, client: Broker, place: str, clock: VirtualClock
+) -> None:
+    """By a client that did not hear of it."""
+    first.serve(capacity=0)
+    enqueue(client, 1)
+    first.told_bytes()
+    operator = memory_broker(place, clock=clock)
+    assert operator.administering.remove_queue("default", force=True) is AdminOutcome.OK
+    assert list(operator.inspecting.queues()) == []
+
+    enqueue(client, 1)
+    assert list(operator.inspecting.queues()) == []
+    synced(first)
+    first.heard()
+    first.told_bytes()
+
+    assert list(operator.inspecting.queues()) == ["default"]
+    stats = operator.inspecting.queue_stats("default")
+    assert stats is not None
+    assert stats.pending == 1
+    operator.close()
+
+
+def test_an_empty_queue_that_was_removed_stays_away(
+    first: Process, client: Broker, place: str, clock: VirtualClock
+) -> None:
+    first.serve(capacity=0)
+    enqueue(client, 1)
+    operator = memory_broker(place, clock=clock)
+    operator.administering.remove_queue("default", force=True)
+    synced(first)
+    first.heard()
+    clock.advance_s(REPEAT_S)
+    first.told_bytes()
+
+    assert list(operator.inspecting.queues()) == []
+    operator.close()
