@@ -18,3 +18,5 @@ class Difference(Enum):
     TIME_PASSES_BY_ITSELF = "due tasks become pending, expired completed ones vanish without anybody's duty"
     # G12: whoever knows the id settles an active task; the machine asks for the assignment.
     STALE_LEASE_SETTLES_NOTHING = "a lease that was settled settles nothing, though the task is active again"
+    # Go deletes all pending tasks without looking at their locks; the machine frees them, as where one task is deleted.
+    LOCKS_OF_DELETED_PENDING_TASKS = "deleting all pending tasks frees their locks"

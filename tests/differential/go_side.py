@@ -147,6 +147,28 @@ class GoSide:
             return outcomes[0] if outcomes else "error"
         return AdminOutcome.OK
 
+    def change_all(self, operation: str, queue: str, state: str) -> int | None:
+        """Run, archive or delete all tasks of a state; None when there is no such queue."""
+        try:
+            count: int = self._call(f"{operation}_{state}", queue=queue)
+        except OracleError as error:
+            if "rdb.QueueNotFoundError" in error.names:
+                return None
+            raise
+        return count
+
+    def update_payload(self, queue: str, task_id: str, payload: bytes) -> AdminOutcome | str:
+        """Give a scheduled task another payload; an error that no outcome stands for is "error"."""
+        try:
+            self._call("update_task_payload", queue=queue, task_id=task_id, payload=payload)
+        except OracleError as error:
+            if "rdb.QueueNotFoundError" in error.names:
+                return AdminOutcome.QUEUE_NOT_FOUND
+            if "rdb.TaskNotFoundError" in error.names:
+                return AdminOutcome.TASK_NOT_FOUND
+            return AdminOutcome.TASK_IS_NOT_SCHEDULED if "not in scheduled state" in error.text else "error"
+        return AdminOutcome.OK
+
     def stats(self, queue: str) -> dict[str, Any] | None:
         """Return the counts of a queue; None when there is no such queue."""
         try:

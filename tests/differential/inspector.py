@@ -120,7 +120,7 @@ def bulk(world: World, random: Random) -> None:
     queue, inspector = _queue(world, random), world.ground.inspector
     group = [random.choice(_GROUPS)] if operation.endswith("aggregating") else []
     args = {"group": group[0]} if group else {}
-    with _slices_of(random.choice((1, 2, administering.SLICE_COUNT_MAX))):
+    with slices_of(random.choice((1, 2, administering.SLICE_COUNT_MAX))):
         _compare(
             world,
             operation,
@@ -134,7 +134,7 @@ def bulk(world: World, random: Random) -> None:
 def delete_queue(world: World, random: Random) -> None:
     """A queue is forgotten, with its tasks or not at all."""
     queue, force = _queue(world, random), random.random() < 0.5
-    with _slices_of(random.choice((1, 3, administering.SLICE_COUNT_MAX))):
+    with slices_of(random.choice((1, 3, administering.SLICE_COUNT_MAX))):
         _compare(
             world,
             "delete_queue",
@@ -175,7 +175,8 @@ def _gos(world: World, operation: str, read: Callable[[Any], object], args: dict
 
 
 @contextmanager
-def _slices_of(count: int) -> Iterator[None]:
+def slices_of(count: int) -> Iterator[None]:
+    """Let ours go on in slices of so many tasks."""
     usual = administering.SLICE_COUNT_MAX
     administering.SLICE_COUNT_MAX = count
     try:

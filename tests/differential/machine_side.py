@@ -15,7 +15,7 @@ from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.ports.consuming import SettleKind
 from asynq_compat.ports.producing import EnqueueRequest, EnqueueStatus
 from asynq_compat.rules.task_state import TaskState
-from asynq_compat.wire import command, decode_message
+from asynq_compat.wire import admin_command, command, decode_message
 from asynq_compat.wire.command import Command
 from asynq_compat.wire.frame import encode_frame
 
@@ -32,6 +32,7 @@ _ADMIN = {
     command.IS_ARCHIVED: AdminOutcome.TASK_IS_ARCHIVED,
     command.IS_PAUSED: AdminOutcome.QUEUE_IS_PAUSED,
     command.IS_NOT_PAUSED: AdminOutcome.QUEUE_IS_NOT_PAUSED,
+    command.IS_NOT_SCHEDULED: AdminOutcome.TASK_IS_NOT_SCHEDULED,
 }
 
 
@@ -143,6 +144,24 @@ class MachineSide:
         }[operation]
         (code,) = _codes(self._frame([built]).outcomes[0], 1)
         return _ADMIN[code]
+
+    def change_all(self, operation: str, state: str, slice_size: int) -> int:
+        """Run, archive or delete all tasks of a state, slice by slice; return how many."""
+        count, found = 0, slice_size
+        while found >= slice_size:
+            outcome = self._frame([getattr(admin_command, operation)(state, "", slice_size)]).outcomes[0]
+            assert isinstance(outcome, list)
+            code, told = outcome
+            assert code == command.OK
+            assert isinstance(told, int)
+            found = told
+            count += found
+        return count
+
+    def update_payload(self, task_id: str, payload: bytes) -> AdminOutcome:
+        """Give a scheduled task another payload."""
+        outcome = self._frame([admin_command.update_payload(task_id, payload)]).outcomes[0]
+        return _ADMIN[_codes(outcome, 1)[0]]
 
     def listed(self, state: TaskState) -> list[TaskView]:
         """Return the tasks in `state`, in order."""

@@ -43,6 +43,10 @@ COVERED = (
     "run_task",
     "archive_task",
     "delete_task",
+    "run_all",
+    "archive_all",
+    "delete_all",
+    "update_payload",
     "pause_queue",
     "unpause_queue",
     "list_tasks",
@@ -92,6 +96,7 @@ def test_go_redis_and_the_machine_agree(ground: Ground, record_property: Callabl
     _check_and_count(ground, WEIGHTS, COVERED, record_property)
 
     assert ground.coverage[Difference.LOCK_LEFT_BY_ID_CONFLICT.value] > 0
+    assert ground.coverage[Difference.LOCKS_OF_DELETED_PENDING_TASKS.value] > 0
 
 
 @pytest.mark.timeout(900)
