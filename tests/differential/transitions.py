@@ -13,9 +13,8 @@ from asynq_compat.errors import CorruptDataError
 from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.ports.consuming import SettleKind, Settlement, SettleOutcome
 from asynq_compat.ports.producing import EnqueueRequest, EnqueueStatus
-from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import TaskMessage, encode_message, unique_key
-from tests.differential import inspector, reads
+from tests.differential import bulk, inspector, reads
 from tests.differential.differences import Difference
 from tests.differential.snapshot import LOCK_TTLS_S
 from tests.differential.steps import Step
@@ -321,57 +320,6 @@ def _administer(operation: str) -> Callable[[World, Random], None]:
     return act
 
 
-_ALL = {
-    "run_all": ("scheduled", "retry", "archived"),
-    "archive_all": ("pending", "scheduled", "retry"),
-    "delete_all": ("pending", "scheduled", "retry", "archived", "completed"),
-}
-
-
-def _change_all(operation: str) -> Callable[[World, Random], None]:
-    def act(world: World, random: Random) -> None:
-        queue = random.choice((*world.queues * 4, "nobody's"))
-        state = random.choice(_ALL[operation])
-        with inspector.slices_of(random.choice((1, 2, 1_000))):
-            ours = getattr(world.ours.administering, operation)(queue, TaskState.parse(state))
-        world.tell(f"  {queue} {state} -> {ours}")
-        world.same(operation, go=world.go.change_all(operation, queue, state), ours=ours)
-        world.count(operation, "some" if ours else ours)
-        if queue in world.machines and ours is not None:
-            machine = world.machines[queue].change_all(operation, state, random.choice((1, 2, 1_000)))
-            world.same(operation, ours=ours, machine=machine)
-            if (operation, state) == ("delete_all", "pending"):
-                _free_locks_of_pending(world, queue)
-
-    return act
-
-
-def _free_locks_of_pending(world: World, queue: str) -> None:
-    """Make good what Go leaves of the tasks that were pending before this step."""
-    pending = world.now.get(f"asynq:{{{queue}}}:pending")
-    ids = set(pending.items) if pending is not None else set()
-    for key, value in world.now.items():
-        if key.startswith(f"asynq:{{{queue}}}:unique:") and not ids.isdisjoint(value.items):
-            world.count(Difference.LOCKS_OF_DELETED_PENDING_TASKS.value)
-            world.locks.drop(key)
-
-
-def _update_payload(world: World, random: Random) -> None:
-    queue = random.choice((*world.queues * 4, "nobody's"))
-    known = world.known(queue)
-    task_id = random.choice(known) if known and random.random() < 0.9 else random.choice(IDS)
-    payload = random.choice((b"", b"new", bytes(range(256))))
-    try:
-        ours: AdminOutcome | str = world.ours.administering.update_payload(queue, task_id, payload)
-    except CorruptDataError:
-        ours = "error"
-    world.tell(f"  {queue} {task_id} {payload!r:.20} -> {ours}")
-    world.same("update_payload", go=world.go.update_payload(queue, task_id, payload), ours=ours)
-    world.count("update_payload", ours)
-    if queue in world.machines and ours is not AdminOutcome.QUEUE_NOT_FOUND:
-        world.same("update_payload", ours=ours, machine=world.machines[queue].update_payload(task_id, payload))
-
-
 def _pause(operation: str) -> Callable[[World, Random], None]:
     def act(world: World, random: Random) -> None:
         queue = random.choice(world.queues)
@@ -403,10 +351,10 @@ _STEPS: dict[str, Callable[[World, Random], None]] = {
     "run_task": _administer("run_task"),
     "archive_task": _administer("archive_task"),
     "delete_task": _administer("delete_task"),
-    "run_all": _change_all("run_all"),
-    "archive_all": _change_all("archive_all"),
-    "delete_all": _change_all("delete_all"),
-    "update_payload": _update_payload,
+    "run_all": bulk.change_all("run_all"),
+    "archive_all": bulk.change_all("archive_all"),
+    "delete_all": bulk.change_all("delete_all"),
+    "update_payload": bulk.update_payload,
     "pause_queue": _pause("pause"),
     "unpause_queue": _pause("unpause"),
     "inspector_reads": inspector.reads,
