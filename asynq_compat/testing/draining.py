@@ -1,7 +1,8 @@
 """How are all tasks run that are due, and no thread left waiting for more?
 
 Contract: joins the queues as a server with one slot, runs what it is given on the caller's thread, and leaves when nothing is pending or due
-until the end that was asked for. The clock is moved to the next due time, never beyond that end.
+until the end that was asked for. The clock is moved to the next due time, never beyond that end. Where the config has an aggregator, groups
+are looked at once at the beginning and in each second that passes.
 Not obvious: a queue is joined anew for each round, which also tells the journal what time it is; a round sees queues that the one before
 it made.
 """
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from asynq_compat.config import Config
+from asynq_compat.engine.aggregator import Aggregator
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Intake, QueueOrder
 from asynq_compat.ports.maintaining import Duty
@@ -50,6 +52,10 @@ class Draining:
         self._reraise = reraise
         self._attempts_max = attempts_max
         self._attempting = Attempting(handler, config or Config(), clock, _log)
+        self._aggregator: Aggregator | None = None
+        if config is not None and config.group_aggregator is not None:
+            self._aggregator = Aggregator(broker.maintaining, config.group_aggregator, config, clock, _log)
+        self._groups_at_s = 0  # When groups are looked at next.
         self._attempts: list[Attempt] = []
         self._progress_s = time.monotonic()
 
@@ -85,6 +91,8 @@ class Draining:
             for state in (TaskState.SCHEDULED, TaskState.RETRY)
             for task in inspecting.list_tasks(queue, state, start=0, count=1) or ()
         ]
+        if self._aggregator is not None and inspecting.groups(queue):
+            firsts.append(self._groups_at_s)
         return min((at for at in firsts if at is not None), default=None)
 
     def _round(self) -> None:
@@ -97,9 +105,15 @@ class Draining:
         try:
             if Duty.FORWARD in self._broker.duties:
                 self._broker.maintaining.forward_due(queues)
+            self._aggregate()
             self._run_pending(intake, queues)
         finally:
             intake.close()
+
+    def _aggregate(self) -> None:
+        if self._aggregator is not None and self._clock.now_s() >= self._groups_at_s:
+            self._aggregator.aggregate()
+            self._groups_at_s = self._clock.now_s() + 1
 
     def _run_pending(self, intake: Intake, queues: Sequence[str]) -> None:
         while True:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from asynq_compat.ports.consuming import Lease, Settlement, SettleOutcome
+from asynq_compat.ports.maintaining import AggregationSet, Maintaining
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus, Producing
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.instants import instant_of
 from asynq_compat.rules.limits import NS_PER_S
+from asynq_compat.rules.patience import Patience
 from asynq_compat.wire.message import decode_message
 
 
@@ -73,16 +76,17 @@ class Recording:
 
     def enqueue(self, requests: Sequence[EnqueueRequest]) -> Sequence[EnqueueOutcome]:
         """Store each request or say why not."""
-        now_ns = self._clock.now_ns()
         outcomes = self._producing.enqueue(requests)
-        taken = [
-            _enqueued(request, now_ns)
-            for request, outcome in zip(requests, outcomes, strict=True)
-            if outcome is EnqueueStatus.ENQUEUED
-        ]
-        with self._lock:
-            self._taken.extend(taken)
+        for request, outcome in zip(requests, outcomes, strict=True):
+            self.note(request, outcome)
         return outcomes
+
+    def note(self, request: EnqueueRequest, outcome: EnqueueOutcome | None) -> None:
+        """Take note of a request, if it was carried out."""
+        if outcome is EnqueueStatus.ENQUEUED:
+            taken = _enqueued(request, self._clock.now_ns())
+            with self._lock:
+                self._taken.append(taken)
 
     def taken(self) -> list[Enqueued]:
         """Return what was taken, in order."""
@@ -93,6 +97,44 @@ class Recording:
         """Begin anew: nothing was taken."""
         with self._lock:
             self._taken.clear()
+
+
+class RecordingSets:
+    """A maintaining port that notes which tasks came to stand for those of groups."""
+
+    def __init__(self, maintaining: Maintaining, recording: Recording) -> None:
+        self._maintaining = maintaining
+        self._recording = recording
+
+    def finish_set(self, one: AggregationSet, request: EnqueueRequest) -> EnqueueOutcome | None:
+        """Store the request, which stands for the set's tasks, and delete them."""
+        outcome = self._maintaining.finish_set(one, request)
+        self._recording.note(request, outcome)
+        return outcome
+
+    def forward_due(self, queues: Sequence[str]) -> int:
+        """As the port behind it."""
+        return self._maintaining.forward_due(queues)
+
+    def delete_expired_completed(self, queues: Sequence[str], batch_size: int) -> int:
+        """As the port behind it."""
+        return self._maintaining.delete_expired_completed(queues, batch_size)
+
+    def expired_leases(self, queues: Sequence[str]) -> Sequence[Lease]:
+        """As the port behind it."""
+        return self._maintaining.expired_leases(queues)
+
+    def settle_expired(self, settlements: Sequence[Settlement]) -> Sequence[SettleOutcome]:
+        """As the port behind it."""
+        return self._maintaining.settle_expired(settlements)
+
+    def aggregate(self, queue: str, patience: Patience) -> Iterator[AggregationSet]:
+        """As the port behind it."""
+        return self._maintaining.aggregate(queue, patience)
+
+    def reclaim_sets(self, queues: Sequence[str]) -> int:
+        """As the port behind it."""
+        return self._maintaining.reclaim_sets(queues)
 
 
 def _enqueued(request: EnqueueRequest, now_ns: int) -> Enqueued:

@@ -30,7 +30,7 @@ from asynq_compat.testing.attempting import Attempt
 from asynq_compat.testing.clock import VirtualClock
 from asynq_compat.testing.draining import Draining
 from asynq_compat.testing.matching import Wish, check_wish, differences, listing, nearest_miss, wish_in_words
-from asynq_compat.testing.recording import Enqueued, Recording
+from asynq_compat.testing.recording import Enqueued, Recording, RecordingSets
 
 ATTEMPTS_MAX = 10_000
 # Threads that wait look at the clock this often, in seconds of real time: for a live server while a test moves the clock.
@@ -61,7 +61,8 @@ class Sandbox:
         store = MemoryJournalStore(self._name, now_ms=self.clock.now_ms)
         opened = open_journal(store, clock=self.clock, idle_s=_LOOK_S, shares=True)
         self._recording = Recording(opened.producing, self.clock)
-        self.broker = replace(opened, producing=self._recording)
+        sets = RecordingSets(opened.maintaining, self._recording)
+        self.broker = replace(opened, producing=self._recording, maintaining=sets)
         self.client = Client(self.broker, clock=self.clock)
         self.inspector = Inspector(self.broker, clock=self.clock)
         self._destination = routing.Destination(self.broker, self.clock)

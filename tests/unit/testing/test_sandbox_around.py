@@ -1,4 +1,4 @@
-"""Do schedulers and semaphores of a program under test go by its sandbox, too?"""
+"""Do groups, schedulers and semaphores of a program under test go by its sandbox, too?"""
 
 from __future__ import annotations
 
@@ -36,3 +36,29 @@ def test_a_semaphore_is_held_for_a_handler_of_the_sandbox(asynq_sandbox: Sandbox
     semaphore.close()
 
     assert held == [True, True, False]
+
+
+def _digest(group: str, tasks: list[asynq.Task]) -> asynq.Task:
+    return asynq.Task("digest", b" ".join(task.payload or b"" for task in tasks))
+
+
+def test_a_group_becomes_one_task_when_it_has_waited(asynq_sandbox: Sandbox) -> None:
+    ran: list[tuple[str, bytes | None]] = []
+    config = asynq.Config(group_aggregator=_digest, group_grace_period=60)
+    for word in (b"one", b"two"):
+        asynq_sandbox.client.enqueue(asynq.Task("note", word), group="today")
+
+    assert asynq_sandbox.run_all(lambda ctx, task: ran.append((task.type, task.payload)), config) == []
+    asynq_sandbox.assert_not_enqueued("digest")
+    asynq_sandbox.run_for(lambda ctx, task: ran.append((task.type, task.payload)), 100, config)
+
+    assert ran == [("digest", b"one two")]
+    asynq_sandbox.assert_enqueued("digest", payload=b"one two", count=1)
+    asynq_sandbox.assert_enqueued("note", group="today", count=2)
+
+
+def test_without_an_aggregator_groups_wait(asynq_sandbox: Sandbox) -> None:
+    asynq_sandbox.client.enqueue(asynq.Task("note"), group="today")
+
+    assert asynq_sandbox.run_for(lambda ctx, task: None, 3600) == []
+    assert asynq_sandbox.inspector.get_queue_info("default").aggregating == 1
