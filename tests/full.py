@@ -60,8 +60,9 @@ def run(what: str, arguments: list[str]) -> tuple[str, bool]:
     began_s = time.monotonic()
     ended = subprocess.run([sys.executable, *arguments], cwd=REPOSITORY, check=False, capture_output=True, text=True)
     took_s = time.monotonic() - began_s
-    said = (ended.stdout.strip() or ended.stderr.strip()).splitlines()
-    last = said[-1].strip("= ") if said else f"ended with {ended.returncode}"
+    said = (ended.stdout.strip() or ended.stderr.strip()).splitlines() or [f"ended with {ended.returncode}"]
+    verdict = [line for line in said if "promise" in line or " passed" in line]
+    last = (verdict or said)[-1].strip("= ")
     if ended.returncode:
         console.print(ended.stdout[-4_000:], ended.stderr[-4_000:], highlight=False)
     result = last if not ended.returncode else f"**failed**: {last}"

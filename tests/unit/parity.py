@@ -1,7 +1,8 @@
 """Which name of ours stands for each name that Go's packages export, and if none does, why not?
 
 `python -m tests.unit.parity` (`make docs`) writes docs/parity.md. Go's names stand in tests/vectors/exports.json, which a test holds against
-the Go modules; ours are looked up in the package. A name that is not there and has no reason here makes the test fail.
+the Go modules; ours are looked up in the package. A name that is not there and has no reason here makes
+the test fail.
 """
 
 from __future__ import annotations
@@ -45,21 +46,6 @@ REASONS = {
     "RedisFailoverClientOpt.MakeRedisClient": "as RedisConnOpt's",
     "RedisClusterClientOpt.MakeRedisClient": "as RedisConnOpt's",
 }
-# What is planned, by Go's name, or the beginning of it: it may be missing.
-NOT_YET: tuple[str, ...] = (
-    "ClusterNode",
-    "DailyStats",
-    "Inspector.",
-    "NewClientFromRedisClient",
-    "NewInspectorFromRedisClient",
-    "NewQueueMetricsCollector",
-    "NewSemaphore",
-    "NewServerFromRedisClient",
-    "QueueMetricsCollector",
-    "Semaphore",
-    "ServerInfo",
-    "WorkerInfo",
-)
 
 
 @dataclass(frozen=True)
@@ -102,7 +88,7 @@ def unexplained() -> list[str]:
 def _name(name: str, kind: str) -> Parity:
     ours = OTHER_WORDS.get(name, name if not _is_function(name, kind) else _snake(name))
     exists = hasattr(asynq_compat, ours)
-    return Parity(name, ours, exists, "" if exists else _reason(name))
+    return Parity(name, ours, exists, "" if exists else REASONS.get(name, ""))
 
 
 def _is_function(name: str, kind: str) -> bool:
@@ -114,11 +100,7 @@ def _member(owner: str, name: str) -> Parity:
     go = f"{owner}.{name}"
     ours = OTHER_WORDS.get(go, _snake(name))
     exists = ours in _members(owner) or hasattr(getattr(asynq_compat, owner, None), ours)
-    return Parity(go, ours, exists, "" if exists else _reason(go))
-
-
-def _reason(go: str) -> str:
-    return REASONS.get(go) or ("not yet" if go.startswith(NOT_YET) else "")
+    return Parity(go, ours, exists, "" if exists else REASONS.get(go, ""))
 
 
 @cache
