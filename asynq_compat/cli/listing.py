@@ -29,6 +29,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         ("Max Retry", lambda info, _: str(info.max_retry)),
     ),
     "archived": (_LAST_FAILED, _LAST_ERROR),
+    "aggregating": (("Group", lambda info, _: info.group),),
     "completed": (
         ("Completed At", lambda info, _: when(info.completed_at)),
         ("Result", lambda info, _: bytes_text(info.result)),
@@ -36,8 +37,12 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 }
 
 
-def listed(inspector: Inspector, queue: str, state: str, page: int, size: int) -> Sequence[TaskInfo]:
-    """Return a page of the tasks of a queue in a state; raises as the inspector does."""
+def listed(
+    inspector: Inspector, queue: str, state: str, page: int, size: int, *, group: str | None = None
+) -> Sequence[TaskInfo]:
+    """Return a page of the tasks of a queue in a state, of aggregating ones those of a group; raises as the inspector does."""
+    if group is not None:
+        return inspector.list_aggregating_tasks(queue, group, page_size=size, page=page)
     lists = {
         "active": inspector.list_active_tasks,
         "pending": inspector.list_pending_tasks,

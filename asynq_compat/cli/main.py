@@ -22,6 +22,7 @@ PLACES = {
     "stats": Place("verbs.stats", "stats", "Show how many tasks there are, by state and by queue."),
     "queue": Place("verbs.queue", "queue", "Look at queues, pause and remove them.", ("queues",)),
     "task": Place("verbs.task", "task", "Look at tasks, enqueue, run, archive, delete and cancel them.", ("tasks",)),
+    "group": Place("verbs.group", "group", "Look at the groups in which tasks wait to be aggregated.", ("groups",)),
     "server": Place("verbs.server", "server", "Look at the servers that live.", ("servers",)),
     "cron": Place("verbs.cron", "cron", "Look at periodic tasks and what was enqueued for them."),
     "dash": Place("dash.command", "dash", "Show queues and tasks in the terminal, and look again every few seconds."),

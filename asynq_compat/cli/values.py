@@ -76,6 +76,23 @@ def queue_option(command: _F) -> _F:
     return click.option("--queue", "-q", type=NAME, required=True, help="The queue.")(command)
 
 
+def group_option(command: _F) -> _F:
+    """Give a command the group whose aggregating tasks it is about; see `check_group`."""
+    return click.option("--group", "-g", type=NAME, help="Whose tasks, with --state aggregating.")(command)
+
+
+def check_group(state: str, group: str | None) -> None:
+    """Make sure that a group is named where the tasks are aggregating, and only there.
+
+    Raises:
+        UsageError: It is not so.
+    """
+    if state == "aggregating" and group is None:
+        raise click.UsageError("of aggregating tasks one group is taken; add --group", click.get_current_context())
+    if state != "aggregating" and group is not None:
+        raise click.UsageError(f"{state} tasks are in no group; leave out --group", click.get_current_context())
+
+
 def task_id_option(command: _F) -> _F:
     """Give a command the task that it has to be told."""
     return click.option("--id", "-i", "task_id", type=NAME, required=True, help="The task's id.")(command)

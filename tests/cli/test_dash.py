@@ -113,7 +113,7 @@ def test_a_queue_is_opened_and_its_pages_turned(inspector: asynq.Inspector) -> N
 def test_a_task_is_opened_and_left_again(inspector: asynq.Inspector) -> None:
     async def story(seat: Seat) -> None:
         await seat.sees(lambda: len(seat.rows) == 2)
-        await seat.press("j", "enter", "h", "h")
+        await seat.press("j", "enter", "h", "h", "h")
         await seat.sees(lambda: [row[0] for row in seat.rows] == ["filed"])
         await seat.press("enter")
         await seat.sees(lambda: ["State", "archived"] in seat.rows)
@@ -127,6 +127,25 @@ def test_a_task_is_opened_and_left_again(inspector: asynq.Inspector) -> None:
         assert seat.app.is_running
         await seat.press("q")
         await seat.sees(lambda: not seat.app.is_running)
+
+    sit(inspector, story)
+
+
+def test_a_group_is_opened(inspector: asynq.Inspector) -> None:
+    with asynq.Client(inspector._broker) as client:
+        for name in ("b", "a", "a"):
+            client.enqueue(asynq.Task("x"), group=name)
+
+    async def story(seat: Seat) -> None:
+        await seat.sees(lambda: len(seat.rows) == 2)
+        await seat.press("enter", "h", "h")
+        await seat.sees(lambda: seat.rows == [["a", "2"], ["b", "1"]])
+        assert "[aggregating 3]" in seat.head
+        await seat.press("enter")
+        await seat.sees(lambda: [row[3] for row in seat.rows] == ["a", "a"])
+        assert "queue default, group a" in seat.head
+        await seat.press("enter")
+        await seat.sees(lambda: ["State", "aggregating"] in seat.rows)
 
     sit(inspector, story)
 

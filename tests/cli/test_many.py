@@ -86,6 +86,30 @@ def test_what_is_not_meant_changes_nothing(
     assert inspector.get_queue_info("low").size == 1
 
 
+def test_groups_and_what_waits_in_them_are_shown_and_changed(ask: Ask, url: str, inspector: asynq.Inspector) -> None:
+    with asynq.Client(url) as client:
+        for group in ("b", "a", "a"):
+            client.enqueue(asynq.Task("x", group.encode()), group=group)
+    of_a = ["-q", "default", "-s", "aggregating", "-g", "a"]
+
+    assert ask("group", "ls", "-q", "default").out == "a\nb\n"
+    assert ask("group", "list", "-q", "default", "--json").json() == [
+        {"group": "a", "size": 2},
+        {"group": "b", "size": 1},
+    ]
+    assert ask("group", "ls", "-q", "low").out == 'No groups found in queue "low"\n'
+    assert ask("group", "ls", "-q", "nowhere").code == 1
+    assert [(task["group"], task["state"]) for task in ask("task", "ls", *of_a, "--json").json()] == [
+        ("a", "aggregating")
+    ] * 2
+    assert ask("task", "ls", *of_a, "--page", "2").out == 'No aggregating tasks in group "a" on page 2\n'
+    assert ask("task", "ls", *of_a[:4]).code == 2
+    assert ask("task", "runall", *of_a).out == "2 tasks are now pending\n"
+    assert ask("task", "deleteall", *of_a[:-1], "b", "--yes").out == "1 tasks deleted\n"
+    assert inspector.groups("default") == []
+    assert counts(inspector) == (7, 4, 3)
+
+
 def test_a_queue_is_removed_with_its_tasks(ask: Ask, inspector: asynq.Inspector) -> None:
     answer = ask("queue", "delete", "low", "nowhere", "--force", "--yes")
 

@@ -14,25 +14,28 @@ from asynq_compat.cli.dash.screen import LiveScreen
 from asynq_compat.cli.dash.task import TaskScreen
 from asynq_compat.cli.listing import COLUMNS, listed
 from asynq_compat.cli.views import STATES, bytes_text
+from asynq_compat.infos import GroupInfo
 from asynq_compat.inspector import Inspector
 from asynq_compat.ports.inspecting import QueueInfo
 from asynq_compat.task import TaskInfo
 
 _PAGE_SIZE = 30
+_AGGREGATING = "aggregating"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a queue looked like: its counts, and one page of its tasks."""
+    """What a queue looked like: its counts, and one page of its tasks, or of its groups."""
 
     info: QueueInfo
     state: str
     number: int
     tasks: Sequence[TaskInfo]
+    groups: Sequence[GroupInfo] | None = None
 
 
 class QueueScreen(LiveScreen[Page]):
-    """One queue."""
+    """One queue; with a group the tasks that wait in it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "state(-1)", "state", priority=True),
@@ -41,29 +44,44 @@ class QueueScreen(LiveScreen[Page]):
         Binding("p", "page(-1)", "page before"),
     ]
 
-    def __init__(self, inspector: Inspector, refresh_s: float, queue: str) -> None:
+    def __init__(self, inspector: Inspector, refresh_s: float, queue: str, group: str | None = None) -> None:
         super().__init__(inspector, refresh_s)
         self._queue = queue
-        self._state = next(iter(COLUMNS))
+        self._group = group
+        self._state = next(iter(COLUMNS)) if group is None else _AGGREGATING
         self._number = 1
         self._is_last = True
+        self._shows_groups = False  # What stands there, not what was asked for since.
 
     def ask(self) -> Page:
         """Ask for the counts and the page."""
         state, number = self._state, self._number
         info = self.inspector.get_queue_info(self._queue)
-        return Page(info, state, number, listed(self.inspector, self._queue, state, number, _PAGE_SIZE))
+        if state == _AGGREGATING and self._group is None:
+            groups = sorted(self.inspector.groups(self._queue), key=lambda one: one.group)
+            return Page(info, state, number, (), groups[(number - 1) * _PAGE_SIZE :])
+        tasks = listed(self.inspector, self._queue, state, number, _PAGE_SIZE, group=self._group)
+        return Page(info, state, number, tasks)
 
     def show(self, answer: Page) -> None:
-        """Show the states' counts, and the tasks."""
+        """Show the states' counts, and the tasks, or the groups."""
         info = answer.info
-        self._is_last = answer.number * _PAGE_SIZE >= getattr(info, answer.state)
         counts = "  ".join(
             f"[{state} {getattr(info, state)}]" if state == answer.state else f" {state} {getattr(info, state)} "
             for state in STATES
         )
         paused = ", paused" if info.paused else ""
-        self.head(f"queue {info.queue}{paused}: {info.size} tasks\n{counts}\npage {answer.number}")
+        group = f", group {self._group}" if self._group is not None else ""
+        self.head(f"queue {info.queue}{paused}{group}: {info.size} tasks\n{counts}\npage {answer.number}")
+        self._shows_groups = answer.groups is not None
+        if answer.groups is not None:
+            self._is_last = len(answer.groups) <= _PAGE_SIZE
+            self.fill(
+                ("Group", "Size"), [(one.group, (one.group, str(one.size))) for one in answer.groups[:_PAGE_SIZE]]
+            )
+            return
+        there = getattr(info, answer.state) if self._group is None else answer.number * _PAGE_SIZE + len(answer.tasks)
+        self._is_last = len(answer.tasks) < _PAGE_SIZE or answer.number * _PAGE_SIZE >= there
         now = datetime.now(UTC)
         columns = COLUMNS[answer.state]
         self.fill(
@@ -76,6 +94,8 @@ class QueueScreen(LiveScreen[Page]):
 
     def action_state(self, step: int) -> None:
         """Look at the tasks in the next state, or the one before."""
+        if self._group is not None:
+            return
         states = list(COLUMNS)
         self._state = states[(states.index(self._state) + step) % len(states)]
         self._number = 1
@@ -88,6 +108,11 @@ class QueueScreen(LiveScreen[Page]):
             self.action_look()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Open the task."""
-        if event.row_key.value is not None:
-            self.app.push_screen(TaskScreen(self.inspector, self.refresh_s, self._queue, event.row_key.value))
+        """Open the task, or the group."""
+        name = event.row_key.value
+        if name is None:
+            return
+        if self._shows_groups:
+            self.app.push_screen(QueueScreen(self.inspector, self.refresh_s, self._queue, name))
+        else:
+            self.app.push_screen(TaskScreen(self.inspector, self.refresh_s, self._queue, name))

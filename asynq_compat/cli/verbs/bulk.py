@@ -14,15 +14,13 @@ from asynq_compat.cli.asking import confirm, yes_option
 from asynq_compat.cli.each import about
 from asynq_compat.cli.output import json_option, print_json, print_text
 from asynq_compat.cli.session import Session
-from asynq_compat.cli.values import NAME, queue_option
+from asynq_compat.cli.values import check_group, group_option, queue_option
 from asynq_compat.inspector import Inspector
 from asynq_compat.ports.administering import Progress
 from asynq_compat.rules.go_text import go_quoted
 
 # Called with the queue and who is told how many there were so far.
 _Change = Callable[..., int]
-
-_group_option = click.option("--group", "-g", type=NAME, help="Whose tasks, with --state aggregating.")
 
 
 def _state_option(*states: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
@@ -32,7 +30,7 @@ def _state_option(*states: str) -> Callable[[Callable[..., object]], Callable[..
 @click.command()
 @queue_option
 @_state_option("pending", "aggregating", "scheduled", "retry")
-@_group_option
+@group_option
 @yes_option
 @json_option
 @click.pass_obj
@@ -57,7 +55,7 @@ def archiveall(session: Session, *, queue: str, state: str, group: str | None, y
 @click.command()
 @queue_option
 @_state_option("pending", "aggregating", "scheduled", "retry", "archived", "completed")
-@_group_option
+@group_option
 @yes_option
 @json_option
 @click.pass_obj
@@ -84,7 +82,7 @@ def deleteall(session: Session, *, queue: str, state: str, group: str | None, ye
 @click.command()
 @queue_option
 @_state_option("scheduled", "retry", "archived", "aggregating")
-@_group_option
+@group_option
 @json_option
 @click.pass_obj
 def runall(session: Session, *, queue: str, state: str, group: str | None, as_json: bool) -> None:
@@ -106,12 +104,9 @@ def runall(session: Session, *, queue: str, state: str, group: str | None, as_js
 
 
 def _chosen(changes: Mapping[str, _Change], of_a_group: _Change, state: str, group: str | None) -> _Change:
-    if state != "aggregating":
-        if group is not None:
-            raise click.UsageError(f"{state} tasks are in no group; leave out --group", click.get_current_context())
-        return changes[state]
+    check_group(state, group)
     if group is None:
-        raise click.UsageError("of aggregating tasks one group is taken; add --group", click.get_current_context())
+        return changes[state]
 
     def change(queue: str, *, progress: Progress) -> int:
         return of_a_group(queue, group, progress=progress)

@@ -12,7 +12,7 @@ from asynq_compat.cli.lazy import AliasedGroup
 from asynq_compat.cli.listing import COLUMNS, Column, described, listed
 from asynq_compat.cli.output import json_option, print_json, print_table, print_text
 from asynq_compat.cli.session import Session
-from asynq_compat.cli.values import page_options, queue_option, task_id_option
+from asynq_compat.cli.values import check_group, group_option, page_options, queue_option, task_id_option
 from asynq_compat.cli.verbs.bulk import archiveall, deleteall, runall
 from asynq_compat.cli.verbs.enqueue import enqueue
 from asynq_compat.cli.verbs.task_changes import archive, cancel, delete, run
@@ -29,25 +29,31 @@ def task() -> None:
 @task.command("ls")
 @queue_option
 @click.option("--state", "-s", type=click.Choice(tuple(COLUMNS)), required=True, help="Their state.")
+@group_option
 @page_options
 @json_option
 @click.pass_obj
-def list_tasks(session: Session, *, queue: str, state: str, page: int, size: int, as_json: bool) -> None:
+def list_tasks(
+    session: Session, *, queue: str, state: str, group: str | None, page: int, size: int, as_json: bool
+) -> None:
     """List the tasks of a queue that are in one state, a page at a time.
 
     \b
     Examples:
       asynq-compat task ls --queue default --state pending
       asynq-compat task ls -q critical -s retry --page 2 --size 100 --json
+      asynq-compat task ls -q default -s aggregating --group user:7
     """
+    check_group(state, group)
     with session.inspector() as inspector, about(queue):
-        infos = listed(inspector, queue, state, page, size)
+        infos = listed(inspector, queue, state, page, size, group=group)
     if as_json:
         print_json([task_json(info) for info in infos])
     elif infos:
         _print_list(COLUMNS[state], infos)
     else:
-        print_text(f"No {state} tasks in {go_quoted(queue)} queue" + (f" on page {page}" if page > 1 else ""))
+        where = f"group {go_quoted(group)}" if group else f"{go_quoted(queue)} queue"
+        print_text(f"No {state} tasks in {where}" + (f" on page {page}" if page > 1 else ""))
 
 
 @task.command()
