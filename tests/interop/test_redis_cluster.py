@@ -213,3 +213,31 @@ def test_a_forked_child_has_connections_of_its_own(cluster: RedisCluster) -> Non
         assert in_child(lambda: client.enqueue(asynq.Task("in it"))) == 0
         client.enqueue(asynq.Task("after"))
         assert sorted(task.type for task in inspector.list_pending_tasks("default")) == ["after", "before", "in it"]
+
+
+def test_a_replica_that_takes_over_is_found_and_one_that_is_made_master_by_hand_too() -> None:
+    cluster = RedisCluster(durable=True)
+    try:
+        master = cluster.node_of("asynq:{default}:pending")
+        replica = cluster.add_replica(master)
+        with Load(url_of(cluster), QUEUES) as load:
+            load.goes_on()
+            safe = load.acked
+            written = master.offset()
+            wait_until(lambda: replica.offset() >= written, "the replica to have it", WITHIN_S)
+            master.kill()
+            wait_until(lambda: replica.role() == "master", "the replica to take over", WITHIN_S)
+            load.goes_on()
+            master.start()
+            wait_until(lambda: master.role() == "slave:up", "the old master to follow", WITHIN_S)
+            late = load.acked
+            master.say("CLUSTER", "FAILOVER", "TAKEOVER")  # Without a vote: the others have just given theirs.
+            wait_until(lambda: master.role() == "master", "it to be master again", WITHIN_S)
+            load.goes_on()
+            missing = load.missing()
+
+        assert not missing & safe
+        assert load.acked - late
+        assert load.errors == []
+    finally:
+        cluster.stop()

@@ -11,7 +11,10 @@ import pytest
 import redis
 
 from asynq_compat.brokers.redis.consuming import RedisIntake
+from asynq_compat.brokers.redis.keys import queue_keys
+from asynq_compat.brokers.redis.link import ServerLink
 from asynq_compat.brokers.redis.open import RedisSettings
+from asynq_compat.brokers.redis.peeking import Peek
 from asynq_compat.config import Config
 from asynq_compat.ports.consuming import Lease, QueueOrder, SettleKind, Settlement, SettleOutcome
 from asynq_compat.server import Server
@@ -213,3 +216,22 @@ def test_what_was_taken_and_not_seen_goes_back_in_order(redis_url: str) -> None:
 
         assert [task_id.decode() for task_id in raw.lrange("asynq:{default}:pending", 0, -1)] == ["4", "3", "2"]
         assert raw.zcard("asynq:{default}:lease") == 0
+
+
+def test_a_peek_that_hears_nothing_for_long_is_begun_anew(redis_url: str) -> None:
+    """Redis answers after five seconds even when there is no task; who hears nothing for ten is connected to nobody."""
+    link = ServerLink(settings_of(redis_url))
+    peek = Peek(link, queue_keys("default"), 1.0)
+    try:
+        peek.arm(0.0)
+        first = peek.source
+        peek.arm(9.0)
+        assert first is not None
+        assert peek.source is first
+        peek.arm(10.1)
+        assert peek.source is None
+        peek.arm(11.2)
+        assert peek.source not in {None, first}
+    finally:
+        peek.close()
+        link.close()

@@ -40,7 +40,7 @@ class ClusterNode(RedisServer):
 
     def command(self) -> Sequence[str | Path]:
         """Return the node's command line."""
-        cluster = ("--cluster-enabled", "yes", "--cluster-port", str(self.bus_port), "--cluster-node-timeout", "5000")
+        cluster = ("--cluster-enabled", "yes", "--cluster-port", str(self.bus_port), "--cluster-node-timeout", "3000")
         login = ("--requirepass", self.password, "--masterauth", self.password) if self.password else ()
         if self.certificates is None:
             return [*super().command(), *cluster, *login]
@@ -57,6 +57,17 @@ class ClusterNode(RedisServer):
         """Ask this node, and it alone."""
         with self.connect() as connection:
             return connection.execute_command(*words)
+
+    def role(self) -> str:
+        """Return "master", or "slave:up" when it follows one."""
+        with self.connect() as connection:
+            found: dict[str, str] = connection.info("replication")
+        return ":".join(filter(None, (found["role"], found.get("master_link_status"))))
+
+    def offset(self) -> int:
+        """Return how much it has written or heard."""
+        with self.connect() as connection:
+            return int(connection.info("replication")["master_repl_offset"])
 
 
 class RedisCluster:
@@ -89,8 +100,19 @@ class RedisCluster:
         self.wait_until_ok()
 
     def wait_until_ok(self) -> None:
-        """Return when all nodes say that the cluster serves every slot."""
-        wait_until(lambda: all(map(_is_ok, self.nodes)), "the cluster to be ready", _READY_WITHIN_S)
+        """Return when all nodes know each other and say that the cluster serves every slot."""
+        count = len(self.nodes)
+        wait_until(lambda: all(_is_ok(node, count) for node in self.nodes), "the cluster to be ready", _READY_WITHIN_S)
+
+    def add_replica(self, master: ClusterNode) -> ClusterNode:
+        """Add a node that follows `master`, and return it when it does; it is the last of `nodes` then."""
+        replica = ClusterNode("--repl-diskless-sync-delay", "0", durable=True)
+        self.nodes.append(replica)
+        master.say("CLUSTER", "MEET", HOST, replica.port, replica.bus_port)
+        self.wait_until_ok()
+        replica.say("CLUSTER", "REPLICATE", master.say("CLUSTER", "MYID"))
+        wait_until(lambda: replica.role() == "slave:up", "the replica to follow", _READY_WITHIN_S)
+        return replica
 
     def connections(self) -> list[redis.Redis]:
         """Return a client of each node by itself."""
@@ -108,7 +130,7 @@ class RedisCluster:
             node.stop()
 
 
-def _is_ok(node: ClusterNode) -> bool:
+def _is_ok(node: ClusterNode, count: int) -> bool:
     said = node.say("CLUSTER", "INFO")
     text = said if isinstance(said, bytes) else str(said).encode()
-    return b"cluster_state:ok" in text and b"cluster_known_nodes:3" in text
+    return b"cluster_state:ok" in text and b"cluster_known_nodes:%d\r" % count in text
