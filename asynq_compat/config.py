@@ -21,6 +21,7 @@ from typing import Protocol, TypeVar
 from asynq_compat.context import Context, background
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.logger import Logger, LogLevel, level_of
+from asynq_compat.rules.addresses import parse_address
 from asynq_compat.rules.keywords import check_truth, suggesting_fields
 from asynq_compat.rules.limits import DURATION_NS_MAX, NS_PER_S, is_blank, shown
 from asynq_compat.rules.retry import JITTER_END, default_retry_delay_s
@@ -89,6 +90,7 @@ class Config:
         health_check_func: Told None, or the error of a ping, every `health_check_interval`.
         delayed_task_check_interval: How often due tasks are looked for on Redis; 1 s, at whole seconds (Asynq: 5 s).
         group_grace_period, group_max_delay, group_max_size, group_aggregator: When and how groups are aggregated.
+        metrics_addr: Where the server tells Prometheus what it does: "127.0.0.1:9090"; ":9090" for every address, port 0 for a free one.
         janitor_interval, janitor_batch_size: How often, and how many at a time, expired completed tasks are deleted.
 
     Names are Go's, so durations carry no unit: they are seconds, as floats.
@@ -118,6 +120,7 @@ class Config:
         group_aggregator: GroupAggregatorFunc | SupportsAggregate | None = None,
         janitor_interval: Duration = 0,
         janitor_batch_size: int = 0,
+        metrics_addr: str | None = None,
     ) -> None:
         """Check and complete the fields.
 
@@ -132,6 +135,7 @@ class Config:
         self.strict_priority = check_truth("strict_priority", strict_priority)
         self.log_level = level_of(log_level)
         self.logger = logger
+        self.metrics_addr = _address(metrics_addr)
 
         self.base_context = _function("base_context", base_context) or background
         self.retry_delay_func = _function("retry_delay_func", retry_delay_func) or default_retry_delay_func
@@ -158,6 +162,12 @@ class Config:
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"Config({shown})"
+
+
+def _address(addr: str | None) -> str | None:
+    if addr:
+        parse_address(addr)
+    return addr or None
 
 
 def _integer(name: str, value: object) -> int:

@@ -13,7 +13,7 @@ import signal
 import threading
 import uuid
 from enum import Enum
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from asynq_compat.config import Config
 from asynq_compat.connect import check_kind, clock_for, open_broker, redis_client_opt
@@ -28,6 +28,9 @@ from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.rules.limits import shown
 from asynq_compat.servemux import Handler, as_function
+
+if TYPE_CHECKING:
+    from asynq_compat.metrics.serving import ServingMetrics
 
 # How long the duties may take to settle, withdraw and close behind `shutdown_timeout`. A broker that answers needs milliseconds.
 _END_GRACE_S = 8.0
@@ -71,6 +74,7 @@ class Server:
         self._state = ServerState.NEW
         self._broker: Broker | None = None
         self._engine: Engine | None = None
+        self._metrics: ServingMetrics | None = None
         self._signals = Signals(self._log)
         self._has_ended = threading.Event()
         self._failure: AsynqError | None = None  # Why it takes nothing any more; written once, by the engine.
@@ -122,6 +126,7 @@ class Server:
                 raise ServerClosedError
             broker = self._open()
             try:
+                self._metrics = self._measured(broker)
                 self._engine = Engine(
                     broker,
                     handler,
@@ -132,15 +137,21 @@ class Server:
                     self._log,
                     self._give_up,
                     self._signals.is_quiet,
+                    None if self._metrics is None else self._metrics.observer,
                 )
             except AsynqError:
                 self._broker = None
+                if self._metrics is not None:
+                    self._metrics.close()
                 if broker is not self._opt:
                     broker.close()
                 raise
             self._state = ServerState.ACTIVE
             self._log.info("Starting processing")
             self._engine.start()
+            if self._metrics is not None:
+                self._metrics.observer.in_progress = self._engine.in_progress
+                self._metrics.start()
 
     def stop(self) -> None:
         """Take no more tasks; running ones go on. Does nothing unless the server is active."""
@@ -185,6 +196,8 @@ class Server:
                 try:
                     engine.shutdown()
                 finally:
+                    if self._metrics is not None:
+                        self._metrics.close()
                     if broker is not None:
                         broker.close()
             except BaseException as failure:  # noqa: BLE001 - raised again below, by who called
@@ -220,6 +233,19 @@ class Server:
             broker = None if self._state is ServerState.CLOSED else self._open()
         if broker is not None:
             broker.ping()
+
+    def _measured(self, broker: Broker) -> ServingMetrics | None:
+        """Return what tells of this server, bound to its address; None where nobody asks."""
+        if self._config.metrics_addr is None:
+            return None
+        from asynq_compat.metrics.serving import ServingMetrics  # Takes a while.
+
+        return ServingMetrics(self._config.metrics_addr, broker, list(self._config.queues), self._config.concurrency)
+
+    @property
+    def metrics_addr(self) -> str | None:
+        """Where metrics are served, with the port that was found; None where they are not."""
+        return None if self._metrics is None else self._metrics.addr
 
     def _open(self) -> Broker:
         if self._broker is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from asynq_compat.config import JANITOR_BATCH_SIZE, Config
@@ -32,6 +32,7 @@ from asynq_compat.errors import AsynqError
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Intake, QueueOrder
 from asynq_compat.ports.maintaining import Duty
+from asynq_compat.ports.observing import Observer
 from asynq_compat.rules.clock import Clock
 from asynq_compat.servemux import Handler
 from asynq_compat.wire.server_info import ServerInfo
@@ -78,6 +79,7 @@ class Engine:
         log: logging.Logger,
         on_end: Callable[[AsynqError], None],
         is_wanted: Callable[[], bool],
+        observer: Observer | None = None,
     ) -> None:
         self._collector = Collector()
         self._config = config
@@ -87,14 +89,14 @@ class Engine:
         )
         try:
             crew = _crew(handler, config, clock, log, is_wanted)
-            self._intake = _opened(broker, order, config, server_id, crew)
+            self._intake = _opened(broker, order, config, server_id, crew, observer)
         except BaseException:
             self._collector.thaw()
             raise
-        self._settler = Settler(self._intake, log)
+        self._settler = Settler(self._intake, log, observer)
         if crew is not None:
             crew.bind(self._intake, self._settler, on_end)
-        self._work: Work = crew or Runner(handler, config, self._intake, self._settler, clock, log)
+        self._work: Work = crew or Runner(handler, config, self._intake, self._settler, clock, log, observer)
         self._processor = Processor(self._intake, self._work, log, on_end=on_end)
         info = _server_info(config, server_id, clock)
         self._heartbeater = Heartbeater(broker.registering, self._intake, self._work.attempts, info, status, log)
@@ -123,6 +125,10 @@ class Engine:
             *self._aggregators,
         ):
             duty.start()
+
+    def in_progress(self) -> Sequence[str]:
+        """Return the queue of each task that runs, or whose failure is being concluded."""
+        return [run.lease.queue for run in self._work.attempts.unsettled()]
 
     def stop_taking(self) -> None:
         """Take no more tasks; what runs goes on. Legal twice."""
@@ -163,9 +169,16 @@ def _crew(
     return hired(handler, config, clock, log, is_wanted)
 
 
-def _opened(broker: Broker, order: QueueOrder, config: Config, server_id: str, crew: Crew | None) -> Intake:
+def _opened(
+    broker: Broker,
+    order: QueueOrder,
+    config: Config,
+    server_id: str,
+    crew: Crew | None,
+    observer: Observer | None,
+) -> Intake:
     try:
-        return broker.consuming.open_intake(order, config.concurrency, server_id)
+        return broker.consuming.open_intake(order, config.concurrency, server_id, observer)
     except BaseException:
         if crew is not None:
             crew.stop_threads()

@@ -22,11 +22,13 @@ from asynq_compat.engine.attempts import Attempts
 from asynq_compat.engine.deadlines import Deadlines
 from asynq_compat.engine.failures import Failures
 from asynq_compat.engine.looping.coroutines import Coroutines
+from asynq_compat.engine.measuring import measure
 from asynq_compat.engine.pool import PlainCall, Pool
 from asynq_compat.engine.run import HandlerTask, Job, Run
 from asynq_compat.engine.settler import Settling
 from asynq_compat.errors import ContextCanceledError, ContextDeadlineError, CorruptDataError, InvalidArgumentError
 from asynq_compat.ports.consuming import Lease, LeaseTerm
+from asynq_compat.ports.observing import Observer
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.deadline import attempt_deadline_ns
 from asynq_compat.rules.outcome import Ending
@@ -57,7 +59,9 @@ class Runner:
         settler: Settling,
         clock: Clock,
         log: logging.Logger,
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer
         self._find, self._find_fixed = _router(handler)
         self._make_parent = None if config.base_context is background else config.base_context
         self._has_base = self._make_parent is not None
@@ -149,6 +153,9 @@ class Runner:
         return True
 
     def _submit(self, coroutines: Sequence[Run], plain: Sequence[Run | Job]) -> None:
+        if self._observer is not None:
+            measure(self._observer, coroutines, are_coroutines=True)
+            measure(self._observer, [one for one in plain if isinstance(one, Run)], are_coroutines=False)
         if coroutines:
             self.coroutines.submit(coroutines)
         if plain:

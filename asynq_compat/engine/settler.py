@@ -30,6 +30,7 @@ from asynq_compat.ports.consuming import (
     lease_of,
     settlement_of,
 )
+from asynq_compat.ports.observing import Observer
 
 # How long a broken connection is left alone: at first, and at most (Asynq's syncer waits 5 s).
 _RETRY_FIRST_S = 0.25
@@ -63,9 +64,10 @@ class Settling(Protocol):
 class Settler(Service):
     """Settles what has ended. A None that is added frees a slot and writes nothing."""
 
-    def __init__(self, intake: Intake, log: logging.Logger) -> None:
+    def __init__(self, intake: Intake, log: logging.Logger, observer: Observer | None = None) -> None:
         super().__init__("settler", log)
         self._intake = intake
+        self._observer = observer
         self._added: deque[Ended | None] = deque()
         self._has_added = threading.Event()
         self._is_woken = False  # The event's state; a flag is quicker to ask, once a task.
@@ -146,6 +148,8 @@ class Settler(Service):
         fresh = _still_ours([ended for ended in batch if ended is not None])
         if not batch:
             return
+        if self._observer is not None:
+            self._observer.ended(fresh)
         error = self._settle(fresh, slots_freed)
         if isinstance(error, BrokerUnavailableError):
             for settlement in fresh:

@@ -250,6 +250,10 @@ class Machine:
         """Return one task."""
         return views.task_view(self._state, task_id)
 
+    def active_since_ms(self, session: int, position: int, index: int) -> int | None:
+        """Return since when a session's task had been pending before it was assigned, Unix ms; None when it is not known."""
+        return views.active_since_ms(self._state, session, position, index)
+
     def list_tasks(self, state: TaskState, start: int = 0, count: int | None = None) -> list[TaskView]:
         """Return tasks in `state`, skipping `start`, at most `count`.
 

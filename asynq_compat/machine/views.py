@@ -236,3 +236,11 @@ def _grouped_view(state: State, task: GroupedTask) -> TaskView:
 def _kept_view(state: State, shelf: Shelf, task_id: str) -> TaskView:
     message = shelf.message(task_id)
     return TaskView(task_id, message, TaskState.COMPLETED, due_at=shelf.until_s, result=_result(state, task_id))
+
+
+def active_since_ms(state: State, session: int, position: int, index: int) -> int | None:
+    """Return since when an active task had been pending before it was assigned; None when it is not held so, or that is not known."""
+    holder = state.sessions.get(session)
+    assignment = None if holder is None else holder.assignments.get(position)
+    places = [] if assignment is None else assignment.places(index, index + 1)
+    return places[0][0].since_ms(places[0][1]) if places else None

@@ -20,7 +20,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from asynq_compat.errors import AsynqError, ServerStateError
-from asynq_compat.metrics.addresses import parse_address
+from asynq_compat.rules.addresses import parse_address
 
 _log = logging.getLogger("asynq_compat")
 

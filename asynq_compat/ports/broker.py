@@ -16,6 +16,7 @@ from asynq_compat.ports.history import History
 from asynq_compat.ports.inspecting import Inspecting
 from asynq_compat.ports.limiting import Limiting
 from asynq_compat.ports.maintaining import Duty, Maintaining
+from asynq_compat.ports.observing import Observing
 from asynq_compat.ports.producing import Producing
 from asynq_compat.ports.registering import Registering
 from asynq_compat.ports.scheduling import Scheduling
@@ -33,6 +34,7 @@ class Broker:
         recovery_interval_s: How often it is worth asking for expired leases.
         ping: Ask the broker whether it answers; raises BrokerUnavailableError.
         history: What it remembers of the past; None where it keeps no log.
+        observing: How far this process is with its journals; None where it has none.
         company_s: How long one of many tasks that come one by one may wait for others, seconds; 0 where a call costs little by itself.
         close: Let go of its connections, threads and files. Legal twice.
     """
@@ -54,4 +56,5 @@ class Broker:
     ping: Callable[[], None]
     close: Callable[[], None]
     history: History | None = None
+    observing: Observing | None = None
     company_s: float = 0.0

@@ -122,6 +122,13 @@ class SettleOutcome(Enum):
     INCONSISTENT = "inconsistent"  # the stored state contradicts itself (G24); repeating it will not help
 
 
+class Waiting(Protocol):
+    """Who hears how long tasks had waited; quick, and never raises."""
+
+    def waited(self, queue: str, count: int, waits_s: Sequence[float]) -> None:
+        """Hear that `count` tasks were taken out of a queue, and how long some of them, evenly spread, had been pending."""
+
+
 class Intake(Protocol):
     """One server's way to tasks."""
 
@@ -175,8 +182,8 @@ class Intake(Protocol):
 class Consuming(Protocol):
     """What a server asks of a broker."""
 
-    def open_intake(self, order: QueueOrder, capacity: int, server_id: str) -> Intake:
-        """Join as a worker with `capacity` slots.
+    def open_intake(self, order: QueueOrder, capacity: int, server_id: str, observer: Waiting | None = None) -> Intake:
+        """Join as a worker with `capacity` slots; `observer` hears how long tasks had waited.
 
         Raises:
             BrokerUnavailableError: The broker does not answer.

@@ -9,6 +9,7 @@ from asynq_compat.wire.codec.decoding import amend_message, decode_message, spli
 from asynq_compat.wire.codec.encoding import encode_message, encode_new
 from asynq_compat.wire.codec.rows import Row, split_messages
 from asynq_compat.wire.codec.task_message import TaskMessage
+from asynq_compat.wire.codec.task_type import type_of, type_prefix
 
 __all__ = [
     "Row",
@@ -19,5 +20,7 @@ __all__ = [
     "encode_new",
     "split_message",
     "split_messages",
+    "type_of",
+    "type_prefix",
     "valid_text",
 ]

@@ -33,8 +33,8 @@ def test_what_is_left_out_or_zero_has_asynqs_default() -> None:
         assert not config.base_context().cancelled()
 
 
-def test_config_has_asynqs_twenty_fields_and_one_of_ours() -> None:
-    assert len(vars(Config())) == 21
+def test_config_has_asynqs_twenty_fields_and_two_of_ours() -> None:
+    assert len(vars(Config())) == 22
 
 
 def test_durations_are_seconds_or_timedelta() -> None:

@@ -23,6 +23,7 @@ from asynq_compat.brokers.journal.membership import Membership
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.session import Session, SessionTerm
 from asynq_compat.brokers.journal.settling import SettlePlan, outcomes_of, plan
+from asynq_compat.brokers.journal.waits import tell_waits
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.errors import (
     AsynqError,
@@ -31,7 +32,7 @@ from asynq_compat.errors import (
     NewerReleaseError,
     ServerStateError,
 )
-from asynq_compat.ports.consuming import Ended, Intake, Lease, QueueOrder, SettleOutcome, lease_of
+from asynq_compat.ports.consuming import Ended, Intake, Lease, QueueOrder, SettleOutcome, Waiting, lease_of
 from asynq_compat.wire import command
 from asynq_compat.wire.hot_record import hot_record
 
@@ -50,7 +51,7 @@ class JournalConsuming:
         self._idle_s = idle_s
         self._intakes: list[JournalIntake] = []
 
-    def open_intake(self, order: QueueOrder, capacity: int, server_id: str) -> Intake:
+    def open_intake(self, order: QueueOrder, capacity: int, server_id: str, observer: Waiting | None = None) -> Intake:
         """Join as a worker with `capacity` slots."""
         attendance = Attendance(self._partitions, server_id)
         membership = Membership(self._partitions, order, capacity, server_id, attendance)
@@ -62,7 +63,7 @@ class JournalConsuming:
             caretaker.leave()
             raise
         reseating.start()
-        intake = JournalIntake(membership, caretaker, reseating)
+        intake = JournalIntake(membership, caretaker, reseating, observer)
         self._intakes.append(intake)
         return intake
 
@@ -75,14 +76,27 @@ class JournalConsuming:
 class JournalIntake:
     """One server's way to tasks."""
 
-    def __init__(self, membership: Membership, caretaker: Caretaker, reseating: Reseating) -> None:
+    def __init__(
+        self,
+        membership: Membership,
+        caretaker: Caretaker,
+        reseating: Reseating,
+        observer: Waiting | None = None,
+    ) -> None:
         self._membership = membership
+        self._observer = observer
         self._caretaker = caretaker
         self._reseating = reseating
         self._pid = os.getpid()
 
     def take(self, wait_s: float) -> Sequence[Lease]:
         """Return tasks for free slots, in the order in which they are to be started."""
+        leases = self._take(wait_s)
+        if leases and self._observer is not None:
+            tell_waits(self._membership, leases, self._observer)
+        return leases
+
+    def _take(self, wait_s: float) -> Sequence[Lease]:
         self._check_process()
         membership = self._membership
         deadline = time.monotonic() + wait_s
@@ -123,7 +137,10 @@ class JournalIntake:
         membership = self._membership
         with membership.lock:
             membership.freed(slots_freed)
-            return [] if membership.is_stopped else membership.give()
+            leases = [] if membership.is_stopped else membership.give()
+        if leases and self._observer is not None:
+            tell_waits(membership, leases, self._observer)
+        return leases
 
     def extend(self, leases: Sequence[Lease]) -> None:  # noqa: ARG002 - the port's
         """Renew the sessions that hold tasks, and with them all leases, unless that happened just now; others only if the caretaker is late."""

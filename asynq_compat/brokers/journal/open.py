@@ -17,6 +17,7 @@ from asynq_compat.brokers.journal.inspecting import JournalInspecting
 from asynq_compat.brokers.journal.keeping.tail import Keeping
 from asynq_compat.brokers.journal.limiting import JournalLimiting
 from asynq_compat.brokers.journal.maintaining import JournalMaintaining
+from asynq_compat.brokers.journal.observing import JournalObserving
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.producing import JournalProducing
 from asynq_compat.brokers.journal.registering import JournalRegistering
@@ -108,6 +109,7 @@ def _broker(
         inspecting=JournalInspecting(partitions),
         administering=JournalAdministering(partitions),
         limiting=JournalLimiting(partitions),
+        observing=JournalObserving(partitions),
         duties=frozenset({Duty.RECOVER, Duty.AGGREGATE}),
         recovery_interval_s=_RECOVERY_INTERVAL_S,
         company_s=_COMPANY_S,

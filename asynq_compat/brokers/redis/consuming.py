@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from typing import cast
 
-from asynq_compat.brokers.redis.commands import Command, Refusal, Reply, as_int, as_list, command
+from asynq_compat.brokers.redis.commands import Command, Refusal, Reply, as_bytes, as_int, as_list, command
 from asynq_compat.brokers.redis.keys import queue_keys
 from asynq_compat.brokers.redis.lease_term import LEASE_NS, WallClockTerm
 from asynq_compat.brokers.redis.link import Link
@@ -32,10 +32,12 @@ from asynq_compat.ports.consuming import (
     SettleKind,
     Settlement,
     SettleOutcome,
+    Waiting,
     settlement_of,
 )
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.priority import order_for_take
+from asynq_compat.rules.sampling import SAMPLES_MAX
 
 _NS = 1_000_000_000
 # Longer calls are slower a task and let other clients wait.
@@ -49,19 +51,29 @@ class RedisConsuming:
         self._link = link
         self._clock = clock
 
-    def open_intake(self, order: QueueOrder, capacity: int, server_id: str) -> RedisIntake:  # noqa: ARG002 - Redis leases name no owner
+    def open_intake(
+        self,
+        order: QueueOrder,
+        capacity: int,
+        server_id: str,  # noqa: ARG002 - Redis leases name no owner
+        observer: Waiting | None = None,
+    ) -> RedisIntake:
         """Join as a worker with `capacity` slots; raises BrokerUnavailableError when Redis does not answer."""
         self._link.ask(command(b"PING"))
-        return RedisIntake(self._link, self._clock, order, capacity)
+        return RedisIntake(self._link, self._clock, order, capacity, observer)
 
 
 class RedisIntake:
     """One server's way to tasks."""
 
-    def __init__(self, link: Link, clock: Clock, order: QueueOrder, capacity: int) -> None:
+    def __init__(
+        self, link: Link, clock: Clock, order: QueueOrder, capacity: int, observer: Waiting | None = None
+    ) -> None:
         self._link = link
         self._clock = clock
         self._order = order
+        self._observer = observer
+        self._samples = b"0" if observer is None else b"%d" % SAMPLES_MAX
         self._settling = Settling(link, clock)
         self._bell = Bell(link, [queue_keys(queue) for queue in order.weights], order.check_interval_s)
         self._changed = threading.Condition()  # Guards what follows.
@@ -185,7 +197,7 @@ class RedisIntake:
         exchange = self._link.run([*commands, dequeue])
         *settled, given = exchange.answers
         if not isinstance(given, Refusal):
-            taken += _leases(first, term, given)
+            taken += self._leases(first, term, given)
         self._settling.read(calls, settled, outcomes, was_resent=exchange.was_resent)
         self._take_from(others, slots, taken)
 
@@ -196,7 +208,7 @@ class RedisIntake:
                 return
             dequeue, term = self._dequeue(queue, slots - len(taken))
             try:
-                taken += _leases(queue, term, self._link.ask(dequeue))
+                taken += self._leases(queue, term, self._link.ask(dequeue))
             except AsynqError:
                 if not taken:
                     raise
@@ -206,7 +218,20 @@ class RedisIntake:
         keys = queue_keys(queue)
         term = WallClockTerm(self._clock, self._clock.now_ns() + LEASE_NS)
         arguments = [keys.task_prefix, b"%d" % (term.expires_at_ns // _NS), b"%d" % min(count, _CALL_TASKS_MAX)]
+        arguments.append(self._samples)
         return script("take")([keys.pending, keys.paused, keys.active, keys.lease], arguments), term
+
+    def _leases(self, queue: str, term: WallClockTerm, reply: Reply) -> list[Lease]:
+        parts = as_list(reply)
+        if self._observer is not None and parts:
+            now_s = self._clock.now_ns() / _NS
+            since_s = [int(one) / _NS for one in map(as_bytes, as_list(parts.pop())) if one.isdigit()]
+            self._observer.waited(queue, len(parts) // 2, [max(now_s - one, 0.0) for one in since_s])
+        pairs = cast("list[bytes]", parts)  # Not looked at one by one: this runs once a task.
+        return [
+            Lease(queue, task_id.decode("utf-8", "replace"), message, term)
+            for task_id, message in zip(pairs[::2], pairs[1::2], strict=True)
+        ]
 
     def _book(self, taken: list[Lease], slots: int, *, are_handed_out: bool) -> list[Lease]:
         """Account for `taken` out of `slots` reserved ones; return what may be handed out now."""
@@ -227,14 +252,6 @@ class RedisIntake:
             self._settling.settle([Settlement(lease, SettleKind.REQUEUE) for lease in reversed(leases)])
         except AsynqError:
             return
-
-
-def _leases(queue: str, term: WallClockTerm, reply: Reply) -> list[Lease]:
-    parts = cast("list[bytes]", as_list(reply))  # Not looked at one by one: this runs once a task.
-    return [
-        Lease(queue, task_id.decode("utf-8", "replace"), message, term)
-        for task_id, message in zip(parts[::2], parts[1::2], strict=True)
-    ]
 
 
 def _held(settlements: Sequence[Settlement]) -> list[int]:

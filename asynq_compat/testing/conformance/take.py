@@ -6,10 +6,13 @@ Source: docs/semantics.md, "take".
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
-from asynq_compat.ports.consuming import Lease, SettleOutcome
+from asynq_compat.ports.consuming import Lease, QueueOrder, SettleOutcome
+from asynq_compat.rules.sampling import SAMPLES_MAX
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.testing.conformance.harness import QueueHarness
+from asynq_compat.testing.conformance.scenario import passes
 
 
 def a_taken_task_is_active(queue: QueueHarness) -> None:
@@ -178,3 +181,38 @@ def weighted_order_starves_nobody(queue: QueueHarness) -> None:
         worker.done(lease)
 
     assert 0 < taken.count(low) < taken.count(queue.queue)
+
+
+class _Hearer:
+    """Who hears how long tasks had waited."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, int, list[float]]] = []
+
+    def waited(self, queue: str, count: int, waits_s: Sequence[float]) -> None:
+        self.heard.append((queue, count, list(waits_s)))
+
+
+@passes(7)
+def who_measures_hears_how_long_tasks_had_waited(queue: QueueHarness) -> None:
+    """Some of many stand for all: the first and the last are among them. A batch may come in parts."""
+    first = queue.enqueue()
+    queue.pass_s(7)
+    ids = [first, *queue.enqueue_many(19)]
+    hearer = _Hearer()
+    intake = queue.broker.consuming.open_intake(QueueOrder(weights={queue.queue: 1}), 20, "measured", hearer)
+    taken: list[str] = []
+
+    def are_taken() -> bool:
+        taken.extend(lease.task_id for lease in intake.take(0.2))
+        return len(taken) == len(ids)
+
+    queue.wait_until(are_taken, "twenty tasks", lambda: taken)
+    intake.close()
+
+    assert {name for name, _, _ in hearer.heard} == {queue.queue}
+    assert sum(count for _, count, _ in hearer.heard) == 20
+    waits_s = [wait_s for _, _, waits_s in hearer.heard for wait_s in waits_s]
+    assert len([wait_s for wait_s in waits_s if 6.5 <= wait_s <= 8.5]) == 1
+    assert all(0 <= wait_s <= 1.5 for wait_s in waits_s if wait_s < 6.5)
+    assert all(len(waits_s) == min(count, SAMPLES_MAX) for _, count, waits_s in hearer.heard)

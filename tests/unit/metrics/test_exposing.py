@@ -15,8 +15,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, ServerStateError
-from asynq_compat.metrics.addresses import parse_address
 from asynq_compat.metrics.exposing import Exposition, registry_of, text_of
+from asynq_compat.rules.addresses import parse_address
 
 
 def _ask(url: str, accept: str = "") -> tuple[int, str, str]:

@@ -182,7 +182,7 @@ class Replica(Generic[_F]):
         restored = self._checkpoints.load(self._journal, self._progress.loaded)
         if restored is None:
             check_is_whole(self._journal)
-        self.tail.begin()
+        self.tail.begin(None if restored is None else restored.entry.timestamp_ms)
         if restored is not None:
             with self.lock:
                 self.fold, self.last = restored.fold, restored.entry

@@ -53,8 +53,9 @@ class Tail:
         self._stays_bytes = keeping.stays_bytes
         self.begin()
 
-    def begin(self) -> None:
-        """Begin anew: at the beginning of a journal, or behind a checkpoint."""
+    def begin(self, marked_ms: int | None = None) -> None:
+        """Begin anew: at the beginning of a journal, or behind a checkpoint of a state as old as that, Unix ms."""
+        self.marked_ms = marked_ms
         self._read_bytes = 0
         self._marked_bytes = 0
         self._newest_ms = 0
@@ -80,6 +81,7 @@ class Tail:
     def marked(self) -> None:
         """Note that a marker was accepted: what follows is the new tail."""
         self._marked_bytes = self._read_bytes
+        self.marked_ms = self._newest_ms
 
     @property
     def size_bytes(self) -> int:
