@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import statistics
 import threading
 import time
@@ -222,16 +223,17 @@ def test_a_peek_that_hears_nothing_for_long_is_begun_anew(redis_url: str) -> Non
     """Redis answers after five seconds even when there is no task; who hears nothing for ten is connected to nobody."""
     link = ServerLink(settings_of(redis_url))
     peek = Peek(link, queue_keys("default"), 1.0)
+
+    def source_at(now: float) -> socket.socket | None:
+        peek.arm(now)
+        return peek.source
+
     try:
-        peek.arm(0.0)
-        first = peek.source
-        peek.arm(9.0)
+        first, same, none, other = (source_at(now) for now in (0.0, 9.0, 10.1, 11.2))
         assert first is not None
-        assert peek.source is first
-        peek.arm(10.1)
-        assert peek.source is None
-        peek.arm(11.2)
-        assert peek.source not in {None, first}
+        assert same is first
+        assert none is None
+        assert other not in {None, first}
     finally:
         peek.close()
         link.close()
