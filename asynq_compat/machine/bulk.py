@@ -76,7 +76,6 @@ def remove_queue(state: State, _: Step, command: Command) -> Outcome | None:
     state.timed = {kind: DueIndex() for kind in state.timed}
     state.kept = KeptTasks()
     state.groups = Groups()
-    state.groups = Groups()
     state.counters = Counters()
     state.is_paused = False
     return [OK, count]

@@ -13,9 +13,11 @@ from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.ports.consuming import SettleKind
 from asynq_compat.ports.producing import EnqueueRequest, EnqueueStatus
 from asynq_compat.rules.instants import instant_of
+from asynq_compat.rules.patience import Patience
 from asynq_compat.wire import TaskMessage, decode_message
 from tests.interop.go_oracle import Oracle, OracleError, message_args, message_of
 
+_NS = 1_000_000_000
 _MD5_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
 _ADMIN_TEXTS = {
     "task is already running": AdminOutcome.TASK_IS_ACTIVE,
@@ -184,6 +186,49 @@ class GoSide:
         """Return a page of tasks; None when there is no such queue."""
         try:
             found: list[dict[str, Any]] = self._call(f"list_{state}", queue=queue, page=page, size=size)
+        except OracleError as error:
+            if "rdb.QueueNotFoundError" in error.names:
+                return None
+            raise
+        return found
+
+    def groups(self, queue: str) -> list[str]:
+        """Return the names of the groups, sorted."""
+        found: list[str] = self._call("list_groups", queue=queue)
+        return found
+
+    def group_sizes(self, queue: str) -> dict[str, int]:
+        """Return how many tasks wait in each group."""
+        found: dict[str, int] = self._call("group_stats", queue=queue)
+        return found
+
+    def check_group(self, queue: str, group: str, patience: Patience) -> str:
+        """Make a set of a group whose time has come; return its id, "" for none."""
+        limits = {
+            "grace_ns": patience.grace_s * _NS,
+            "max_delay_ns": patience.delay_s * _NS,
+            "max_size": patience.size_max,
+        }
+        found: str = self._call("aggregation_check", queue=queue, group=group, **limits)
+        return found
+
+    def read_set(self, queue: str, group: str, set_id: str) -> tuple[list[TaskMessage], int]:
+        """Return the messages of a set, and when its time is over, Unix seconds."""
+        found = self._call("read_aggregation_set", queue=queue, group=group, set_id=set_id)
+        return [message_of(one) for one in found["messages"]], found["deadline"]
+
+    def delete_set(self, queue: str, group: str, set_id: str) -> None:
+        """Delete the tasks of a set."""
+        self._call("delete_aggregation_set", queue=queue, group=group, set_id=set_id)
+
+    def reclaim_sets(self, queue: str) -> None:
+        """Return the tasks of stale sets to their groups."""
+        self._call("reclaim_stale_aggregation_sets", queue=queue)
+
+    def listed_group(self, queue: str, group: str, page: int, size: int) -> list[dict[str, Any]] | None:
+        """Return a page of the tasks that wait in a group; None when there is no such queue."""
+        try:
+            found: list[dict[str, Any]] = self._call("list_aggregating", queue=queue, group=group, page=page, size=size)
         except OracleError as error:
             if "rdb.QueueNotFoundError" in error.names:
                 return None

@@ -28,13 +28,13 @@ def list_tasks(world: World, random: Random) -> None:
     ours = world.ours.inspecting.list_tasks(queue, state, start=page * size, count=size)
     world.same(
         f"list {queue} {state}",
-        go=None if gos is None else [_go_task(one) for one in gos],
-        ours=None if ours is None else [_task(one) for one in ours],
+        go=None if gos is None else [go_task(one) for one in gos],
+        ours=None if ours is None else [our_task(one) for one in ours],
     )
     world.count("list_tasks", state)
 
 
-def _go_task(told: dict[str, Any]) -> tuple[object, ...]:
+def go_task(told: dict[str, Any]) -> tuple[object, ...]:
     next_process_at = told["next_process_at"]
     return (
         message_of(told["message"]),
@@ -44,7 +44,7 @@ def _go_task(told: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _task(stored: StoredTask) -> tuple[object, ...]:
+def our_task(stored: StoredTask) -> tuple[object, ...]:
     message = decode_message(stored.message)
     return (message, str(stored.state), stored.next_process_at, stored.result or b"")
 

@@ -50,6 +50,23 @@ REDIS_WEIGHTS = {
     "inspector_bulk": 10,
     "inspector_delete_queue": 3,
 }
+# What becomes of groups, on Redis brokers: little else, so that sets are made, finished, too late, and given up.
+GROUP_WEIGHTS = {
+    "enqueue_grouped": 12,
+    "enqueue_grouped_unique": 4,
+    "enqueue_scheduled": 1,
+    "aggregate": 10,
+    "delete_set": 4,
+    "reclaim_sets": 4,
+    "list_groups": 4,
+    "queue_stats": 2,
+    "let_time_pass": 5,
+    "take": 4,
+    "settle": 4,
+    "run_task": 3,
+    "archive_task": 2,
+    "delete_task": 2,
+}
 
 
 @dataclass(frozen=True, slots=True)

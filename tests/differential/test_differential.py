@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.differential import inspector
 from tests.differential.differences import Difference
-from tests.differential.steps import REDIS_WEIGHTS, WEIGHTS, Step, sequences
+from tests.differential.steps import GROUP_WEIGHTS, REDIS_WEIGHTS, WEIGHTS, Step, sequences
 from tests.differential.transitions import carry_out
 from tests.differential.world import Ground, World
 from tests.proofs import steps_executed
@@ -55,6 +55,15 @@ COVERED = (
 COVERED_ON_REDIS = (
     *("enqueue_grouped", "enqueue_grouped_unique", "write_server_state", "publish_cancelation"),
     *(f"inspector.{operation}" for operation in inspector.OPERATIONS),
+)
+
+COVERED_OF_GROUPS = (
+    "enqueue_grouped",
+    "enqueue_grouped_unique",
+    "aggregate: made",
+    "delete_set: EnqueueStatus.ENQUEUED",
+    "reclaim_sets: some",
+    "list_groups: some",
 )
 
 
@@ -105,3 +114,9 @@ def test_go_and_redis_agree_on_what_only_redis_has(
 ) -> None:
     """Groups, late duties, servers, cancellations, a lease that is settled again, a result for a task that is gone."""
     _check_and_count(ground, WEIGHTS | REDIS_WEIGHTS, COVERED + COVERED_ON_REDIS, record_property)
+
+
+@pytest.mark.timeout(900)
+def test_go_and_redis_agree_on_groups(ground: Ground, record_property: Callable[[str, object], None]) -> None:
+    """Sets that are made, finished, finished too late, given up; what happens to one task of a group, and what is left behind."""
+    _check_and_count(ground, GROUP_WEIGHTS, COVERED_OF_GROUPS, record_property)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from asynq_compat.brokers.redis import scripts
-from tests.differential.steps import REDIS_WEIGHTS, WEIGHTS, Step, sequences
+from tests.differential.steps import GROUP_WEIGHTS, REDIS_WEIGHTS, WEIGHTS, Step, sequences
 from tests.differential.transitions import carry_out
 from tests.differential.world import Divergence, Ground, World
 
@@ -57,9 +57,20 @@ MUTANTS = (
     Mutant("a removed queue leaves its archived tasks", "remove_queue.lua", "KEYS[4], KEYS[5] }", "KEYS[4], KEYS[4] }"),
     Mutant("a new payload is forgotten", "update_payload.lua", 'redis.call("HSET", task, "msg", message)', "local _ = message"),
     Mutant("deleting a task leaves its lock", "delete_task.lua", 'redis.call("DEL", lock)', "local _ = lock"),
+    Mutant("a group is due one second too late", "aggregate.lua", "last > now_s - grace_s", "last >= now_s - grace_s"),
+    Mutant("a full group is one that has more", "aggregate.lua", "size >= size_max", "size > size_max"),
+    Mutant("a group's first task waits a second longer", "aggregate.lua", "first <= now_s - delay_s", "first < now_s - delay_s"),
+    Mutant("a set takes one more", "aggregate.lua", '"ZRANGE", group, 0, size_max - 1', '"ZRANGE", group, 0, size_max > 0 and size_max or -1'),
+    Mutant("a group that gave all its tasks stays listed", "aggregate.lua", "count == size", "count > size"),
+    Mutant("a set's tasks stay", "delete_set.lua", 'redis.call("DEL", task_prefix .. id)', "local _ = id"),
+    Mutant("a deleted set is remembered", "delete_set.lua", 'redis.call("ZREM", sets, set)', "local _ = sets"),
+    Mutant("a set is given up one second too late", "reclaim_sets.lua", '"ZRANGEBYSCORE", sets, "-inf", now_s', '"ZRANGEBYSCORE", sets, "-inf", "(" .. now_s'),
+    Mutant("a group's name ends at its first colon", "reclaim_sets.lua", '"^(.*):[^:]*$"', '"^(.*g:[^:]*):.*$"'),
     Mutant("a group that was left empty stays", "fragments/leaving.lua", 'redis.call("SREM", groups, group)', "local _ = groups"),
     Mutant("a day's counter never ends", "fragments/counting.lua", 'redis.call("EXPIREAT", day, day_expires_at)', "local _ = day"),
 )  # fmt: skip
+
+OF_GROUPS = ("aggregate.lua", "delete_set.lua", "reclaim_sets.lua", "fragments/leaving.lua")
 
 
 @pytest.fixture
@@ -90,7 +101,7 @@ def test_a_mutant_is_caught(ground: Ground, lua_folder: Path, mutant: Mutant) ->
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    @given(sequences(WEIGHTS | REDIS_WEIGHTS))
+    @given(sequences(GROUP_WEIGHTS if mutant.file in OF_GROUPS else WEIGHTS | REDIS_WEIGHTS))
     def agree(steps: list[Step]) -> None:
         world = World(ground, with_machine=False)
         try:

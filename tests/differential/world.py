@@ -17,6 +17,7 @@ import redis
 from asynq_compat.inspector import Inspector
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Intake, Lease, QueueOrder
+from asynq_compat.ports.maintaining import AggregationSet
 from asynq_compat.testing.clock import VirtualClock
 from asynq_compat.wire import TaskMessage
 from tests.differential import snapshot
@@ -69,6 +70,7 @@ class World:
         self.queues = [f"q{ground.world_count}-a", f"q{ground.world_count}-b"]
         self.locks = snapshot.UniqueLocks(ground.ours_db, ground.go_db)
         self.held: list[Held] = []
+        self.sets: list[AggregationSet] = []
         self.story: list[str] = []
         for database in (ground.ours_db, ground.go_db):
             database.flushdb()
@@ -151,7 +153,7 @@ class World:
         """Return the instants to come at which something is due or ends, next first, Unix ms."""
         found = set(self.locks.ends_at_ms.values())
         for key, value in self.now.items():
-            if key.endswith(("}:scheduled", "}:retry", "}:completed")):
+            if key.endswith(("}:scheduled", "}:retry", "}:completed", "}:aggregation_sets")):
                 assert isinstance(value.items, list)
                 found.update(int(score) * 1000 for score in value.items[1::2])
         return sorted(at_ms for at_ms in found if at_ms > self.clock.now_ms())
