@@ -243,6 +243,32 @@ class GoSide:
         """Publish a server."""
         self._call("write_server_state", info=info, workers=workers, ttl_ns=ttl_s * 1_000_000_000)
 
+    def write_scheduler_entries(self, scheduler_id: str, entries: list[dict[str, Any]], ttl_s: int) -> None:
+        """Publish the entries of a scheduler."""
+        self._call("write_scheduler_entries", scheduler_id=scheduler_id, entries=entries, ttl_ns=ttl_s * 1_000_000_000)
+
+    def clear_scheduler_entries(self, scheduler_id: str) -> None:
+        """Withdraw them."""
+        self._call("clear_scheduler_entries", scheduler_id=scheduler_id)
+
+    def record_enqueue_events(self, entry_id: str, events: list[dict[str, Any]]) -> None:
+        """Note what an entry enqueued."""
+        self._call("record_enqueue_events", entry_id=entry_id, events=events)
+
+    def clear_scheduler_history(self, entry_id: str) -> None:
+        """Forget it."""
+        self._call("clear_scheduler_history", entry_id=entry_id)
+
+    def scheduler_entries(self) -> list[dict[str, Any]]:
+        """Return the entries of all schedulers."""
+        found: list[dict[str, Any]] = self._call("list_scheduler_entries")
+        return found
+
+    def enqueue_events(self, entry_id: str, page: int, size: int) -> list[dict[str, Any]]:
+        """Return a page of what an entry enqueued."""
+        found: list[dict[str, Any]] = self._call("list_enqueue_events", entry_id=entry_id, page=page, size=size)
+        return found
+
     def clear_server_state(self, info: dict[str, Any]) -> None:
         """Withdraw a server."""
         self._call("clear_server_state", host=info["host"], pid=info["pid"], server_id=info["server_id"])

@@ -44,6 +44,8 @@ REDIS_WEIGHTS = {
     "enqueue_grouped_unique": 3,
     "server_state": 2,
     "publish_cancelation": 2,
+    "scheduler_entries": 3,
+    "scheduler_history": 3,
     "write_result_late": 1,
     "inspector_reads": 9,
     "inspector_changes": 9,

@@ -54,6 +54,7 @@ COVERED = (
 )
 COVERED_ON_REDIS = (
     *("enqueue_grouped", "enqueue_grouped_unique", "write_server_state", "publish_cancelation"),
+    *("write_scheduler_entries", "record_enqueue_event"),
     *(f"inspector.{operation}" for operation in inspector.OPERATIONS),
 )
 

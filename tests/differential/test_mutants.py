@@ -68,6 +68,8 @@ MUTANTS = (
     Mutant("a group's name ends at its first colon", "reclaim_sets.lua", '"^(.*):[^:]*$"', '"^(.*g:[^:]*):.*$"'),
     Mutant("a group that was left empty stays", "fragments/leaving.lua", 'redis.call("SREM", groups, group)', "local _ = groups"),
     Mutant("a day's counter never ends", "fragments/counting.lua", 'redis.call("EXPIREAT", day, day_expires_at)', "local _ = day"),
+    Mutant("a scheduler's entries stand in the order in which they were told", "scheduler_entries.lua", '"LPUSH"', '"RPUSH"'),
+    Mutant("a history keeps the oldest events", "enqueue_events.lua", '"ZADD", history, now_s', '"ZADD", history, "NX", -now_s'),
 )  # fmt: skip
 
 OF_GROUPS = ("aggregate.lua", "delete_set.lua", "reclaim_sets.lua", "fragments/leaving.lua")

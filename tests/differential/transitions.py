@@ -14,7 +14,7 @@ from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.ports.consuming import SettleKind, Settlement, SettleOutcome
 from asynq_compat.ports.producing import EnqueueRequest, EnqueueStatus
 from asynq_compat.wire import TaskMessage, encode_message, unique_key
-from tests.differential import bulk, groups, inspector, reads
+from tests.differential import bulk, groups, inspector, reads, schedulers
 from tests.differential.differences import Difference
 from tests.differential.snapshot import LOCK_TTLS_S
 from tests.differential.steps import Step
@@ -342,6 +342,8 @@ _STEPS: dict[str, Callable[[World, Random], None]] = {
     "queue_stats": reads.queue_stats,
     "server_state": reads.server_state,
     "publish_cancelation": reads.publish_cancelation,
+    "scheduler_entries": schedulers.scheduler_entries,
+    "scheduler_history": schedulers.scheduler_history,
     "take": _take,
     "settle": _settle,
     "lock_goes_to_another": _lock_goes_to_another,

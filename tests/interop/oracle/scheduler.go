@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/hibiken/asynq/internal/base"
+	"github.com/hibiken/asynq/internal/rdb"
 )
 
 type periodic struct {
@@ -69,6 +71,54 @@ func init() {
 		}
 		if failed := inspector.Close(); err == nil {
 			err = failed
+		}
+		return result, err
+	})
+}
+
+type onEntries struct {
+	at
+	SchedulerID string           `json:"scheduler_id"`
+	Entries     []schedulerEntry `json:"entries"`
+	TTLNS       int64            `json:"ttl_ns"`
+	EntryID     string           `json:"entry_id"`
+	Events      []enqueueEvent   `json:"events"`
+	Size        int              `json:"size"`
+	Page        int              `json:"page"`
+}
+
+func init() {
+	onBroker("write_scheduler_entries", func(b broker, a onEntries) (any, error) {
+		entries := make([]*base.SchedulerEntry, len(a.Entries))
+		for i, e := range a.Entries {
+			entries[i] = e.toGo()
+		}
+		return nil, b.WriteSchedulerEntries(a.SchedulerID, entries, time.Duration(a.TTLNS))
+	})
+	onBroker("clear_scheduler_entries", func(b broker, a onEntries) (any, error) { return nil, b.ClearSchedulerEntries(a.SchedulerID) })
+	onBroker("record_enqueue_events", func(b broker, a onEntries) (any, error) {
+		for _, e := range a.Events {
+			event := &base.SchedulerEnqueueEvent{TaskID: e.TaskID, EnqueuedAt: e.EnqueueTime.toGo()}
+			if err := b.RecordSchedulerEnqueueEvent(a.EntryID, event); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+	onBroker("clear_scheduler_history", func(b broker, a onEntries) (any, error) { return nil, b.ClearSchedulerHistory(a.EntryID) })
+	onBroker("list_scheduler_entries", func(b broker, _ onEntries) (any, error) {
+		entries, err := b.ListSchedulerEntries()
+		result := []schedulerEntry{}
+		for _, e := range entries {
+			result = append(result, fromSchedulerEntry(e))
+		}
+		return result, err
+	})
+	onBroker("list_enqueue_events", func(b broker, a onEntries) (any, error) {
+		events, err := b.ListSchedulerEnqueueEvents(a.EntryID, rdb.Pagination{Size: a.Size, Page: a.Page})
+		result := []enqueueEvent{}
+		for _, e := range events {
+			result = append(result, enqueueEvent{TaskID: e.TaskID, EnqueueTime: fromTime(e.EnqueuedAt)})
 		}
 		return result, err
 	})
