@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 import redis
@@ -13,6 +14,7 @@ import asynq_compat as asynq
 from asynq_compat.brokers.redis.slots import slot_of
 from asynq_compat.engine.service import THREAD_PREFIX
 from tests.interop.failover import WITHIN_S, Load, in_child
+from tests.interop.go_oracle import Oracle
 from tests.services.cluster import ClusterNode, RedisCluster
 from tests.services.ports import HOST, free_ports
 from tests.services.redis import RedisServer
@@ -158,6 +160,34 @@ def move(cluster: RedisCluster, slot: int, source: ClusterNode, target: ClusterN
         source.say("MIGRATE", HOST, target.port, "", 0, 5000, "KEYS", *keys)
     for node in (target, source, *cluster.nodes):
         node.say("CLUSTER", "SETSLOT", slot, "NODE", target.say("CLUSTER", "MYID"))
+
+
+def test_go_and_python_share_it(cluster: RedisCluster, go_program: Callable[[str], Path]) -> None:
+    """Each enqueues into queues of all nodes and works for the other; both inspectors see the same."""
+    uri = f"redis-cluster://{','.join(cluster.addrs)}"
+    for_python, for_go = QUEUES[:3], QUEUES[3:]
+    handled: list[str] = []
+    server = asynq.Server(uri, asynq.Config(concurrency=2, queues=dict.fromkeys(for_python, 1)))
+    with Oracle(go_program("oracle")) as oracle, asynq.Client(uri) as client, asynq.Inspector(uri) as inspector:
+        oracle.call("server.start", name="go", redis=uri, concurrency=2, queues=dict.fromkeys(for_go, 1))
+        server.start(lambda ctx, task: handled.append(task.type))
+        for queue in for_python:
+            oracle.call("client.enqueue", redis=uri, type="go's", options=[{"Queue": queue}, {"Unique": 10**11}])
+            oracle.call("client.enqueue", redis=uri, type="go's", options=[{"Queue": queue}, {"ProcessIn": 10**12}])
+        for queue in for_go:
+            client.enqueue(asynq.Task("ours"), queue=queue, retention=3600, unique=100)
+        wait_until(lambda: len(handled) == len(for_python), "Go's tasks to be handled here", WITHIN_S)
+        for queue in for_go:
+            wait_until(partial(has_one_left, inspector, queue), "ours to be handled there", WITHIN_S)
+        server.shutdown()
+        for queue in QUEUES:
+            info, theirs = (
+                inspector.get_queue_info(queue),
+                oracle.call("inspector.get_queue_info", redis=uri, queue=queue),
+            )
+            ours = (info.processed, info.scheduled, info.completed, info.pending)
+            assert ours == tuple(theirs[name] for name in ("processed", "scheduled", "completed", "pending"))
+            assert ours == ((1, 1, 0, 0) if queue in for_python else (1, 0, 1, 0))
 
 
 def test_a_client_of_redis_py_is_shared(cluster: RedisCluster) -> None:

@@ -118,7 +118,7 @@ func clientOf(uri string) (*asynq.Client, error) {
 	if known := clients[uri]; known != nil {
 		return known, nil
 	}
-	opt, err := asynq.ParseRedisURI(uri)
+	opt, err := connOpt(uri)
 	if err != nil {
 		return nil, err
 	}

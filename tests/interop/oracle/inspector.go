@@ -163,7 +163,7 @@ func dump(i *asynq.Inspector, _ inspectArgs) (any, error) {
 
 func onInspector(name string, run func(*asynq.Inspector, inspectArgs) (any, error)) {
 	register("inspector."+name, func(args inspectArgs) (result any, err error) {
-		opt, err := asynq.ParseRedisURI(args.Redis)
+		opt, err := connOpt(args.Redis)
 		if err != nil {
 			return nil, err
 		}

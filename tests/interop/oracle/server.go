@@ -164,7 +164,7 @@ func (b behaviour) carryOut(ctx context.Context, task *asynq.Task, retried int) 
 
 func registerServer() {
 	register("server.start", func(args serverArgs) (any, error) {
-		opt, err := asynq.ParseRedisURI(args.Redis)
+		opt, err := connOpt(args.Redis)
 		if err != nil {
 			return nil, err
 		}
