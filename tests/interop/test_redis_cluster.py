@@ -271,3 +271,41 @@ def test_a_replica_that_takes_over_is_found_and_one_that_is_made_master_by_hand_
         assert load.errors == []
     finally:
         cluster.stop()
+
+
+def test_an_inspector_says_on_which_nodes_a_queue_lies_as_go_s_does(cluster: RedisCluster, oracle: Oracle) -> None:
+    """Go's is asked at one node; it knows the map of all."""
+    with asynq.Inspector(url_of(cluster)) as inspector, asynq.Client(url_of(cluster)) as client:
+        for queue in QUEUES:
+            client.enqueue(asynq.Task("email"), queue=queue)
+            args = {"redis": f"redis://{cluster.addrs[0]}", "queue": queue}
+
+            slot, nodes = inspector.cluster_key_slot(queue), inspector.cluster_nodes(queue)
+
+            assert (
+                slot
+                == slot_of(f"asynq:{{{queue}}}:pending".encode())
+                == oracle.call("inspector.cluster_key_slot", **args)
+            )
+            assert [[node.id, node.addr] for node in nodes] == oracle.call("inspector.cluster_nodes", **args)
+            assert nodes[0].addr == cluster.node_of(f"asynq:{{{queue}}}:pending").addr
+
+
+def test_what_concerns_many_tasks_and_all_servers_works_over_all_nodes(cluster: RedisCluster) -> None:
+    with asynq.Inspector(url_of(cluster)) as inspector, asynq.Client(url_of(cluster)) as client:
+        servers = [
+            asynq.Server(url_of(cluster), asynq.Config(queues={queue: 1}, log_level="fatal")) for queue in QUEUES
+        ]
+        for server in servers:
+            server.start(lambda *_: None)
+        wait_until(lambda: len(inspector.servers()) == len(QUEUES), "all servers to be known", WITHIN_S)
+        for server in servers:
+            server.shutdown()
+        assert inspector.servers() == []
+        for queue in QUEUES:
+            client.enqueue_many([asynq.Task("email")] * 3, queue=queue, process_in=60)
+            assert inspector.run_all_scheduled_tasks(queue) == 3
+            assert inspector.archive_all_pending_tasks(queue) == 3
+            assert [day.processed for day in inspector.history(queue, 2)] == [0, 0]
+            inspector.delete_queue(queue, force=True)
+        assert inspector.queues() == []
