@@ -134,6 +134,18 @@ class Model:
         del self.tasks[record.task_id]
         self.unlock(record)
 
+    def first(self, state: str, count: int) -> list[Record]:
+        """The first tasks of a state; completed ones a whole second at a time."""
+        found = [self.tasks[task_id] for task_id in self.ids(state)]
+        if state == COMPLETED:
+            while count < len(found) and found[count].due_s == found[count - 1].due_s:
+                count += 1
+        return found[:count]
+
+    def remove(self) -> None:
+        """The queue is gone, but for who serves it."""
+        self.tasks, self.locks, self.is_paused, self.processed, self.failed = {}, {}, False, 0, 0
+
     def unlock(self, record: Record) -> None:
         """Free a lock."""
         if self.locks.get(record.key, ("", 0))[0] == record.task_id:

@@ -16,6 +16,13 @@ STEP_MS = st.sampled_from([0, 0, 0, 1, 400, 999, 2_500, 7_000, 15_000])
 WRITER = "server"
 
 
+ALLOWED = {
+    c.RUN_ALL: (m.SCHEDULED, m.RETRY, m.ARCHIVED),
+    c.ARCHIVE_ALL: (m.PENDING, m.SCHEDULED, m.RETRY),
+    c.DELETE_ALL: (m.PENDING, m.SCHEDULED, m.RETRY, m.ARCHIVED, m.COMPLETED),
+}
+
+
 class Agreement(RuleBasedStateMachine):
     """The same commands for both."""
 
@@ -189,6 +196,40 @@ class Agreement(RuleBasedStateMachine):
                 return c.IS_ARCHIVED
             record.state, record.due_s = m.ARCHIVED, self.model.clock_ms // 1000
         return 0
+
+    @rule(
+        step_ms=STEP_MS,
+        state=st.sampled_from([m.PENDING, m.SCHEDULED, m.RETRY, m.ARCHIVED, m.COMPLETED]),
+        code=st.sampled_from([c.RUN_ALL, c.ARCHIVE_ALL, c.DELETE_ALL]),
+        count=st.integers(1, 4),
+    )
+    def change_all(self, step_ms: int, state: str, code: int, count: int) -> None:
+        self.pass_ms(step_ms)
+        if state not in ALLOWED[code]:
+            assert self.say([code, state, "", count]) == [c.REJECTED]
+            return
+        records = self.model.first(state, count)
+        for record in records:
+            if code == c.RUN_ALL:
+                self.model.append(record)
+            elif code == c.ARCHIVE_ALL:
+                record.state, record.due_s = m.ARCHIVED, self.model.clock_ms // 1000
+            else:
+                self.model.drop(record)
+        assert self.say([code, state, "", count]) == [c.OK, len(records)]
+
+    @rule(step_ms=STEP_MS, force=st.booleans())
+    def remove_queue(self, step_ms: int, force: bool) -> None:
+        self.pass_ms(step_ms)
+        tasks = self.model.tasks
+        if tasks and not force:
+            wanted = [c.IS_NOT_EMPTY]
+        elif self.model.ids(m.ACTIVE):
+            wanted = [c.IS_ACTIVE]
+        else:
+            wanted = [c.OK, len(tasks)]
+            self.model.remove()
+        assert self.say([c.REMOVE_QUEUE, force]) == wanted
 
     @rule(is_paused=st.booleans())
     def pause(self, is_paused: bool) -> None:
