@@ -94,7 +94,13 @@ class Server:
             NewerReleaseError: A later release has taken over the queues; it was shut down. Upgrade this process.
         """
         with self._signals.heard(signal.SIGTERM, signal.SIGINT, _SIGTSTP):
-            self.start(handler)
+            try:
+                self.start(handler)
+            except ServerStateError:
+                if not self._signals.is_told_to_end:
+                    raise
+                self._log.info("Exiting")  # Told to end while its worker processes were made.
+                return
             self._log.info("Send signal TSTP to stop processing new tasks") if _SIGTSTP else None
             self._log.info("Send signal TERM or INT to terminate the process")
             while (number := self._signals.next()) is not None and number == _SIGTSTP:
@@ -136,10 +142,10 @@ class Server:
                     self._clock,
                     self._log,
                     self._give_up,
-                    self._signals.is_quiet,
+                    lambda: not self._signals.is_told_to_end,
                     None if self._metrics is None else self._metrics.observer,
                 )
-            except AsynqError:
+            except BaseException:
                 self._broker = None
                 if self._metrics is not None:
                     self._metrics.close()

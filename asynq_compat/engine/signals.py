@@ -16,14 +16,20 @@ from types import FrameType
 
 # How long a signal that reached another thread may go unnoticed.
 _LOOK_S = 0.25
+_SIGTSTP = getattr(signal, "SIGTSTP", None)  # Not on Windows.
 
 
 class Signals:
-    """The signals that one server or scheduler waits for."""
+    """The signals that one server or scheduler waits for.
+
+    Attributes:
+        is_told_to_end: A signal was heard that is not the one to stop for a while.
+    """
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
         self._heard: SimpleQueue[int | None] = SimpleQueue()
+        self.is_told_to_end = False
 
     def next(self) -> int | None:
         """Wait for a signal; None: somebody called `end`."""
@@ -31,10 +37,6 @@ class Signals:
             # The kernel may hand a signal to any thread; Python's handler runs on this one, once it comes out of a wait.
             with contextlib.suppress(Empty):
                 return self._heard.get(timeout=_LOOK_S)
-
-    def is_quiet(self) -> bool:
-        """Return whether nothing was heard that `next` has not told."""
-        return self._heard.empty()
 
     def end(self) -> None:
         """Make `next` return. Any thread."""
@@ -50,6 +52,7 @@ class Signals:
 
         def hear(number: int, frame: FrameType | None) -> None:
             del frame
+            self.is_told_to_end = self.is_told_to_end or number != _SIGTSTP
             self._heard.put(number)
 
         before = {number: signal.signal(number, hear) for number in wanted if number is not None}

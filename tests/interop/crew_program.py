@@ -1,6 +1,6 @@
 """What does a server do that runs handlers in two worker processes, and whose fate a test decides?
 
-Run as `python tests/interop/crew_program.py URL FOLDER`. Each handler notes its start and end in FOLDER/ledger: type, pid, what. `slow` stays until
+Run as `python tests/interop/crew_program.py URL FOLDER`. Where FOLDER/slow is there, its workers import it for a minute. Each handler notes its start and end in FOLDER/ledger: type, pid, what. `slow` stays until
 FOLDER/release exists; `spin` keeps the interpreter from every other thread of its process; `fail` fails.
 """
 
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 import asynq_compat as asynq
 
 URL, FOLDER = sys.argv[1], Path(sys.argv[2])
 mux = asynq.ServeMux()
+if __name__ != "__main__" and (FOLDER / "slow").exists():
+    (FOLDER / f"importing-{os.getpid()}").touch()
+    threading.Event().wait(60)
 
 
 def note(task: asynq.Task, what: str) -> None:

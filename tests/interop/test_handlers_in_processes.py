@@ -150,6 +150,22 @@ def test_a_log_line_bears_the_pid_of_who_wrote_it(script: Script) -> None:
     )
 
 
+def test_ctrl_c_is_heard_while_workers_import_the_program(tmp_path: Path) -> None:
+    (tmp_path / "slow").touch()
+    script = Script(f"sqlite:///{tmp_path}/queue.db", tmp_path)
+    try:
+        wait_until(lambda: len(list(tmp_path.glob("importing-*"))) == 2, "both workers to import", PATIENCE_S)
+        pids = [int(path.name.partition("-")[2]) for path in tmp_path.glob("importing-*")]
+
+        os.killpg(script.process.pid, signal.SIGINT)
+
+        assert script.end() == 0, script.log()
+        assert "Traceback" not in script.log()
+        wait_until(lambda: all(map(is_gone, pids)), f"{pids} to end", PATIENCE_S)
+    finally:
+        script.close()
+
+
 UNGUARDED = """
 import asynq_compat as asynq
 

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import threading
+import time
 from typing import Any
 
 import asynq_compat as asynq
@@ -107,6 +108,15 @@ def hold(ctx: asynq.Context, task: asynq.Task) -> None:
 @MUX.on("die:kill")
 def die(ctx: asynq.Context, task: asynq.Task) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@MUX.on("die:fork")
+def die_and_leave_a_child(ctx: asynq.Context, task: asynq.Task) -> None:
+    """End while a process that was forked here, and has all of its files, lives on for a while."""
+    if os.fork():
+        os._exit(5)
+    time.sleep(20)  # noqa: TID251 - nothing of the parent's may be waited for here
+    os._exit(0)
 
 
 @MUX.on("die:exit")

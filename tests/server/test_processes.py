@@ -130,6 +130,14 @@ def test_a_process_that_dies_fails_what_it_ran_and_nothing_else(
     assert f"worker process {pid} died (signal 9); it was running 1 tasks; another one takes its place" in caplog.text
 
 
+def test_the_end_of_a_process_is_seen_although_its_own_child_holds_its_socket(ground: Ground) -> None:
+    with serving(ground):
+        poison = ground.enqueue("die:fork", retry=0)
+
+        ground.wait_for_state(poison, asynq.TaskState.ARCHIVED)
+    assert " died (exit code 5) while running this task" in ground.message(poison).error_msg
+
+
 def test_what_a_process_had_not_begun_when_it_died_goes_to_another_uncounted(ground: Ground) -> None:
     # Coroutines of one process begin one behind another, and the first one ends the process.
     poison = ground.enqueue("die:exit", retry=0)
@@ -209,17 +217,26 @@ def test_a_killed_process_that_had_nothing_to_do_is_replaced(ground: Ground) -> 
 
 
 def test_no_process_thread_or_file_is_left(ground: Ground) -> None:
-    with serving(ground):  # The broker begins to follow its queue.
-        completed(ground, ground.enqueue("plain", retention=DAY_S))
-    before = set(threading.enumerate()), len(os.listdir("/proc/self/fd"))
-
-    with serving(ground):
+    def serve() -> int:
+        server = asynq.Server(ground.url, asynq.Config(**PROCESSES))  # With a broker of its own.
+        server.start(handlers.MUX)
         pid = completed(ground, ground.enqueue("plain", retention=DAY_S))[0]["pid"]
+        server.shutdown()
+        return int(pid)
 
-    wait_until(lambda: not set(threading.enumerate()) - before[0], lambda: str(threading.enumerate()))
-    wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before[1], "its files to be closed")
+    serve()
+    files, running = len(os.listdir("/proc/self/fd")), set(threading.enumerate())
+
+    pid = serve()
+
+    wait_until(lambda: not set(threading.enumerate()) - running, lambda: str(threading.enumerate()))
+    wait_until(lambda: len(os.listdir("/proc/self/fd")) <= files, lambda: str(open_files()))
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def open_files() -> list[str]:
+    return [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
 
 
 def unsendable() -> asynq.ServeMux:

@@ -228,6 +228,7 @@ class Crew:
                 worker.overdue = places
         for worker in workers:
             worker.flush()
+            worker.look()
         for worker, places in late:
             self._log.error(
                 "worker process %d does not answer, and the deadline of %d of its tasks has passed: it is killed",

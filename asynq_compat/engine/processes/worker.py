@@ -91,6 +91,7 @@ class Worker:
                     *map(str, fds),
                     *(os.path.abspath(one) for one in sys.path),
                 ],
+                stdin=subprocess.DEVNULL,
                 pass_fds=fds,
             )
         except BaseException:
@@ -196,6 +197,12 @@ class Worker:
             return b""
         self.asked_s = None
         return data
+
+    def look(self) -> None:
+        """See to it that the end of the process is heard, also where a process that a handler has forked still holds its socket."""
+        if self.process.poll() is not None:
+            with contextlib.suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
 
     def kill(self) -> None:
         """End it at once."""
