@@ -88,7 +88,7 @@ class Engine:
             weights=config.queues, strict=config.strict_priority, check_interval_s=config.task_check_interval
         )
         try:
-            crew = _crew(handler, config, clock, log, is_wanted)
+            crew = _crew(handler, config, clock, log, is_wanted, observer)
             self._intake = _opened(broker, order, config, server_id, crew, observer)
         except BaseException:
             self._collector.thaw()
@@ -160,13 +160,18 @@ class Engine:
 
 
 def _crew(
-    handler: Handler, config: Config, clock: Clock, log: logging.Logger, is_wanted: Callable[[], bool]
+    handler: Handler,
+    config: Config,
+    clock: Clock,
+    log: logging.Logger,
+    is_wanted: Callable[[], bool],
+    observer: Observer | None,
 ) -> Crew | None:
     if config.processes == 1:
         return None
     from asynq_compat.engine.processes.crew import hired
 
-    return hired(handler, config, clock, log, is_wanted)
+    return hired(handler, config, clock, log, is_wanted, observer)
 
 
 def _opened(

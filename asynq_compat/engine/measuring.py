@@ -12,13 +12,13 @@ from time import perf_counter
 
 from asynq_compat.context import Context
 from asynq_compat.engine.run import Run
-from asynq_compat.ports.observing import Observer
+from asynq_compat.ports.observing import Timing
 from asynq_compat.rules.sampling import sample_places, sample_weights
 from asynq_compat.servemux import HandlerFunc
 from asynq_compat.task import Task
 
 
-def measure(observer: Observer, runs: Sequence[Run], *, are_coroutines: bool) -> None:
+def measure(observer: Timing, runs: Sequence[Run], *, are_coroutines: bool) -> None:
     """Have the observer told how long these attempts, which have not begun, take."""
     places = sample_places(len(runs))
     for place, weight in zip(places, sample_weights(len(runs), len(places)), strict=True):
@@ -27,7 +27,7 @@ def measure(observer: Observer, runs: Sequence[Run], *, are_coroutines: bool) ->
         run.function = timed(observer, run.function, run.lease.queue, run.task.type, weight)
 
 
-def _timed_coroutine(observer: Observer, function: HandlerFunc, queue: str, task_type: str, weight: int) -> HandlerFunc:
+def _timed_coroutine(observer: Timing, function: HandlerFunc, queue: str, task_type: str, weight: int) -> HandlerFunc:
     async def timed(ctx: Context, task: Task) -> object:
         began_s = perf_counter()
         try:
@@ -38,7 +38,7 @@ def _timed_coroutine(observer: Observer, function: HandlerFunc, queue: str, task
     return timed
 
 
-def _timed(observer: Observer, function: HandlerFunc, queue: str, task_type: str, weight: int) -> HandlerFunc:
+def _timed(observer: Timing, function: HandlerFunc, queue: str, task_type: str, weight: int) -> HandlerFunc:
     def timed(ctx: Context, task: Task) -> object:
         began_s = perf_counter()
         result: object = None

@@ -28,7 +28,7 @@ from asynq_compat.engine.run import HandlerTask, Job, Run
 from asynq_compat.engine.settler import Settling
 from asynq_compat.errors import ContextCanceledError, ContextDeadlineError, CorruptDataError, InvalidArgumentError
 from asynq_compat.ports.consuming import Lease, LeaseTerm
-from asynq_compat.ports.observing import Observer
+from asynq_compat.ports.observing import Timing
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.deadline import attempt_deadline_ns
 from asynq_compat.rules.outcome import Ending
@@ -59,7 +59,7 @@ class Runner:
         settler: Settling,
         clock: Clock,
         log: logging.Logger,
-        observer: Observer | None = None,
+        observer: Timing | None = None,
     ) -> None:
         self._observer = observer
         self._find, self._find_fixed = _router(handler)

@@ -13,11 +13,15 @@ from typing import Protocol
 from asynq_compat.ports.consuming import Ended, Waiting
 
 
-class Observer(Waiting, Protocol):
-    """Who hears of a server's work."""
+class Timing(Protocol):
+    """Who hears of handlers."""
 
     def handled(self, queue: str, task_type: str, duration_s: float, count: int) -> None:
         """Hear how long a handler took for a task that stands for `count`."""
+
+
+class Observer(Waiting, Timing, Protocol):
+    """Who hears of a server's work."""
 
     def ended(self, ended: Sequence[Ended]) -> None:
         """Hear what became of tasks, once each, as it is handed to the broker."""

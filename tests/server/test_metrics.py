@@ -17,6 +17,7 @@ from asynq_compat.errors import InvalidArgumentError, ServerStateError
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.server import Server
 from asynq_compat.task import Task
+from tests.server import process_handlers as handlers
 from tests.server.ground import Ground, wait_until
 
 ANY_PORT = "127.0.0.1:0"
@@ -71,6 +72,22 @@ def test_tasks_are_counted_by_queue_and_type(ground: Ground, is_async: bool) -> 
     assert metrics["process_cpu_seconds_total"] > 0
     is_journal = ground.broker.observing is not None
     assert any(name.startswith("asynq_journal_behind_entries") for name in metrics) is is_journal
+
+
+def test_what_worker_processes_do_is_told_by_their_server(ground: Ground) -> None:
+    ids = [ground.enqueue("plain", retention=600) for _ in range(20)]
+    bad = ground.enqueue("raise:skip")
+    with ground.serving(handlers.MUX, processes=2, metrics_addr=ANY_PORT) as server:
+        for task_id in ids:
+            ground.wait_for_state(task_id, TaskState.COMPLETED)
+        ground.wait_for_state(bad, TaskState.ARCHIVED)
+        metrics = told(server)
+
+    of_plain, of_bad = 'queue="default",task_type="plain"', 'queue="default",task_type="raise:skip"'
+    assert metrics[f"asynq_server_tasks_processed_total{{{of_plain}}}"] == 20
+    assert metrics[f"asynq_server_tasks_failed_total{{{of_bad}}}"] == 1
+    assert metrics[f"asynq_server_task_duration_seconds_count{{{of_plain}}}"] == 20
+    assert metrics[f"asynq_server_task_duration_seconds_count{{{of_bad}}}"] == 1
 
 
 def test_what_runs_and_how_long_it_took(ground: Ground) -> None:

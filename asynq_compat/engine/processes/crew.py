@@ -25,6 +25,7 @@ from asynq_compat.engine.processes.writing import Writing
 from asynq_compat.engine.settler import Settling
 from asynq_compat.errors import AsynqError, ContextDeadlineError, ServerStateError, WorkerProcessError
 from asynq_compat.ports.consuming import Intake, Lease
+from asynq_compat.ports.observing import Timing
 from asynq_compat.rules.clock import Clock
 from asynq_compat.servemux import Handler
 
@@ -33,8 +34,7 @@ _TELL_EVERY_S = 10.0
 _LOOK_S = 1.0
 # How often a start looks whether it is still wanted.
 _WANTED_S = 0.25
-# How long processes may take to end.
-_EXIT_S = 2.0
+_EXIT_S = 2.0  # How long processes may take to end.
 # Threads that write results and ask the user's functions.
 _THREADS_MAX = 16
 
@@ -48,7 +48,9 @@ class Crew:
 
     attempts: Desk
 
-    def __init__(self, handler: Handler, config: Config, clock: Clock, log: logging.Logger) -> None:
+    def __init__(
+        self, handler: Handler, config: Config, clock: Clock, log: logging.Logger, timing: Timing | None
+    ) -> None:
         """Pack the program.
 
         Raises:
@@ -57,7 +59,8 @@ class Crew:
         self._config = config
         self._clock = clock
         self._log = log
-        self._hiring = Hiring(handler, config, log)
+        self._timing = timing
+        self._hiring = Hiring(handler, config, log, measures=timing is not None)
         self._listener = Listener(self._received, self._gone, self._turned, log)
         self._pool: Pool[Job] = Pool(min(config.concurrency, _THREADS_MAX), lambda job: job(), lambda: None)
         self._lock = threading.Lock()  # Guards the workers and what they are known to have.
@@ -185,6 +188,9 @@ class Crew:
         match message[0]:
             case messages.ENDED:
                 self.attempts.ended(worker, message[1], message[2])
+                for timed in message[3]:
+                    if self._timing is not None:
+                        self._timing.handled(*timed)
             case messages.WRITE:
                 _, number, place, result = message
                 self._writing.write(worker, number, self.attempts.lease_at(worker, place), result)
@@ -244,7 +250,7 @@ class Crew:
         else:
             with self._lock:
                 self._workers.remove(worker)
-            self._failure = self._failure or _why(worker, how)
+            self._failure = self._failure or worker.failure(how)
         worker.close()
         self._tell()
 
@@ -263,7 +269,7 @@ class Crew:
         if self.attempts.is_draining and not self._workers:
             self.attempts.hand_back_waiting()
         if not worker.is_ending:
-            failure = _why(worker, how)
+            failure = worker.failure(how)
             self._log.error("%s; it was running %d tasks; another one takes its place", failure, len(begun))
             self._hiring.lost(worker.slots, worker.ready_s, worker.ended_count + len(begun))
             if self._hiring.is_hopeless and not any(other.is_ready for other in self._workers):
@@ -274,17 +280,14 @@ class Crew:
             self._news.notify_all()
 
 
-def _why(worker: Worker, how: str) -> WorkerProcessError:
-    if worker.unfit is not None:
-        text = f"worker process {worker.pid} cannot import the program: {worker.unfit}"
-    elif worker.is_ready:
-        text = f"worker process {worker.pid} died ({how})"
-    else:
-        text = f"worker process {worker.pid} died ({how}) while it imported the program"
-    return WorkerProcessError(text, pid=worker.pid)
-
-
-def hired(handler: Handler, config: Config, clock: Clock, log: logging.Logger, is_wanted: Callable[[], bool]) -> Crew:
+def hired(
+    handler: Handler,
+    config: Config,
+    clock: Clock,
+    log: logging.Logger,
+    is_wanted: Callable[[], bool],
+    timing: Timing | None,
+) -> Crew:
     """Return a crew whose workers are ready.
 
     Raises:
@@ -292,6 +295,6 @@ def hired(handler: Handler, config: Config, clock: Clock, log: logging.Logger, i
         WorkerProcessError: A worker cannot run tasks.
         ServerStateError: `is_wanted` said no.
     """
-    crew = Crew(handler, config, clock, log)
+    crew = Crew(handler, config, clock, log, timing)
     crew.hire(is_wanted)
     return crew

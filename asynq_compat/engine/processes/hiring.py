@@ -29,14 +29,21 @@ class Hiring:
     """How workers are made, and when."""
 
     def __init__(
-        self, handler: Handler, config: Config, log: logging.Logger, monotonic_s: Callable[[], float] = time.monotonic
+        self,
+        handler: Handler,
+        config: Config,
+        log: logging.Logger,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        *,
+        measures: bool = False,
     ) -> None:
-        """Pack the program.
+        """Pack the program; with `measures` workers tell how long handlers take.
 
         Raises:
             InvalidArgumentError: It cannot be sent.
         """
         self._program, self._needs_main = pack_program(handler, config)
+        self._measures = measures
         self._log = log
         self._monotonic_s = monotonic_s
         count, rest = divmod(config.concurrency, config.processes)
@@ -52,6 +59,7 @@ class Hiring:
             "main": main_source() if self._needs_main else None,
             "level": self._log.getEffectiveLevel(),
             "levels": logs.levels(),
+            "measures": self._measures,
         }
 
     def lost(self, slots: int, ready_s: float, begun_count: int) -> None:

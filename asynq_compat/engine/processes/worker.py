@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from asynq_compat.engine.processes.between import messages
 from asynq_compat.engine.processes.between.marks import opened, shared_file
+from asynq_compat.errors import WorkerProcessError
 from asynq_compat.ports.consuming import Lease
 
 _CODE = (
@@ -217,6 +218,16 @@ class Worker:
             self.kill()
             code = self.process.wait()
         return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+    def failure(self, how: str) -> WorkerProcessError:
+        """Return its end as an error."""
+        if self.unfit is not None:
+            text = f"worker process {self.pid} cannot import the program: {self.unfit}"
+        elif self.is_ready:
+            text = f"worker process {self.pid} died ({how})"
+        else:
+            text = f"worker process {self.pid} died ({how}) while it imported the program"
+        return WorkerProcessError(text, pid=self.pid)
 
     def close(self) -> None:
         """Let go of everything; it has ended."""

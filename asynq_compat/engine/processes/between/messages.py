@@ -25,7 +25,7 @@ END = 6
 # Worker to server.
 READY = 20
 UNFIT = 21  # text: why no task can be run
-ENDED = 22  # places of tasks that are done; what became of others: list of (place, kind or None, delay, error text, counts, retention)
+ENDED = 22  # places of tasks that are done; what became of others: list of outcomes.Told; how long handlers took: list of outcomes.Timed
 WRITE = 23  # number, place, bytes
 PONG = 24
 LOG = 25  # a record's fields: between.logs

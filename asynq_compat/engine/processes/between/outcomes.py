@@ -10,6 +10,8 @@ from asynq_compat.ports.consuming import Lease, SettleKind, Settlement
 
 # place, kind (None: nothing is to be written), delay, text, whether it counts, retention
 Told = tuple[int, str | None, float, str, bool, int]
+# queue, type, seconds, how many tasks it stands for
+Timed = tuple[str, str, float, int]
 # Name of the class, text, data.
 Failure = tuple[str, str, dict[str, object]]
 

@@ -98,7 +98,8 @@ class _Worker:
             return False
         logs.send_all(self._send_record, settings["levels"])
         config = Config(concurrency=settings["slots"], **dict(zip(FUNCTIONS, functions, strict=True)))
-        self._runner = Runner(handler, config, self._reporter, self._reporter, SystemClock(), self._log)
+        timing = self._reporter if settings["measures"] else None
+        self._runner = Runner(handler, config, self._reporter, self._reporter, SystemClock(), self._log, timing)
         self._reporter.start()
         self._runner.start_threads()
         collector.freeze()

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from asynq_compat.engine.processes.between import messages
-from asynq_compat.engine.processes.between.outcomes import Failure, Told, error_of, nothing_of, told_of
+from asynq_compat.engine.processes.between.outcomes import Failure, Timed, Told, error_of, nothing_of, told_of
 from asynq_compat.ports.consuming import Ended, Lease, Settlement
 
 _IDLE_S = 60.0
@@ -26,6 +26,7 @@ class Reporter:
         self._connection = connection
         self._sending = threading.Lock()  # One message at a time.
         self._added: deque[Ended | Told] = deque()
+        self._timed: deque[Timed] = deque()
         self._has_added = threading.Event()
         self._is_woken = False
         self._is_stopping = False
@@ -60,6 +61,10 @@ class Reporter:
         """Have the server write nothing about a task; its place is free."""
         self._added.append(nothing_of(lease))
         self._wake()
+
+    def handled(self, queue: str, task_type: str, duration_s: float, count: int) -> None:
+        """Have the server's metrics told how long a handler took; with what is told next."""
+        self._timed.append((queue, task_type, duration_s, count))
 
     def turn_over(self) -> Sequence[Lease]:
         """Tell what has gathered: the caller's thread has nothing more to do. Tasks come by themselves."""
@@ -111,4 +116,5 @@ class Reporter:
                     others.append(told_of(ended) if isinstance(ended, Settlement) else ended)
         except IndexError:
             if done or others:
-                self.send(messages.ENDED, done, others)
+                timed = [self._timed.popleft() for _ in range(len(self._timed))]
+                self.send(messages.ENDED, done, others, timed)
