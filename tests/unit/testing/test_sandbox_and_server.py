@@ -54,7 +54,7 @@ HANDLERS: dict[str, asynq.HandlerFunc] = {
     "revokes": _raise(asynq.RevokeTask("not wanted")),
     "panics": _raise(SystemExit(3)),
     "cancels": _cancel_itself,
-    "generates": lambda ctx, task: _generate(ctx, task),
+    "generates": lambda ctx, task: _generate(ctx, task),  # noqa: PLW0108 - the function by itself is refused at once
 }
 OPTIONS: list[dict[str, Any]] = [{}, {"retention": 3600}, {"max_retry": 0}, {"unique": 60}]
 
