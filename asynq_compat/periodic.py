@@ -13,7 +13,7 @@ import hashlib
 import logging
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -26,7 +26,7 @@ from asynq_compat.options import Duration, Option, duration_ns
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.keywords import suggesting_fields
-from asynq_compat.rules.limits import NS_PER_S, shown
+from asynq_compat.rules.limits import NS_PER_S, is_utf8, shown
 from asynq_compat.scheduler import Scheduler
 from asynq_compat.scheduler_opts import SchedulerOpts
 from asynq_compat.task import Task
@@ -265,14 +265,17 @@ def _refusal_of_one(config: object) -> str:
     spec, task, opts = (getattr(config, name) for name in ("cronspec", "task", "opts"))
     if task is None:
         return "PeriodicTaskConfig.Task cannot be nil"
-    if not isinstance(task, Task) or not isinstance(task.type, str):
+    if not isinstance(task, Task):
         return f"PeriodicTaskConfig.Task must be a Task, got {shown(task)}"
-    payload: object = task.payload  # Anything, until the task is enqueued.
+    kind: object = task.type  # Anything, until the task is enqueued, as its payload.
+    payload: object = task.payload
+    if not isinstance(kind, str) or not is_utf8(kind):
+        return f"the type of PeriodicTaskConfig.Task must be a str, got {shown(kind)}"
     if not isinstance(payload, bytes | None):
         return f"the payload of PeriodicTaskConfig.Task must be bytes or None, got {shown(payload)}"
     if not spec:
         return "PeriodicTaskConfig.Cronspec cannot be empty"
-    if not isinstance(spec, str):
+    if not isinstance(spec, str) or not is_utf8(spec):
         return f"PeriodicTaskConfig.Cronspec must be a str, got {shown(spec)}"
     if not isinstance(opts, Sequence) or not all(isinstance(option, Option) for option in opts):
         return f"PeriodicTaskConfig.Opts must be a list of options, got {shown(opts)}"
@@ -281,5 +284,13 @@ def _refusal_of_one(config: object) -> str:
 
 def _identity(config: PeriodicTaskConfig) -> str:
     """Return what a config is here: what it is to Go, and the task's headers and own options."""
-    headers = sorted((config.task.headers or {}).items())
-    return f"{config.hash()} {headers!r} {config.task.options!r}"
+    headers: object = config.task.headers
+    pairs = (
+        sorted((_text(name), _text(value)) for name, value in headers.items()) if isinstance(headers, Mapping) else []
+    )
+    return f"{config.hash()} {pairs!r} {[_text(option) for option in config.task.options]!r}"
+
+
+def _text(value: object) -> str:
+    """Return a header's text or an option's; anything else is refused when the task is registered."""
+    return value if isinstance(value, str) else str(value) if isinstance(value, Option) else shown(value)

@@ -37,12 +37,13 @@ from asynq_compat.rules.cron.parsing import parse_cron
 from asynq_compat.rules.cron.schedule import Aligned, Every
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.keywords import suggesting_fields
-from asynq_compat.rules.limits import shown
+from asynq_compat.rules.limits import is_utf8, shown
 from asynq_compat.scheduler_opts import SchedulerOpts
 from asynq_compat.task import Task
 
 # How often a clock that a test moves is looked at.
 _LOOK_AT_VIRTUAL_S = 0.02
+_LINE_MAX = 300
 
 
 @suggesting_fields
@@ -102,14 +103,15 @@ class Scheduler:
         Raises:
             InvalidArgumentError: The spec, the task or an option is wrong; spec errors are Go's.
         """
-        if not isinstance(cronspec, str):
+        spec: object = cronspec
+        if not isinstance(spec, str) or not is_utf8(spec):
             raise InvalidArgumentError(f'cronspec must be a str, got {shown(cronspec)}; for example "@every 1h"')
         wishes = with_keywords(options, keywords)
         compose(task, wishes, self._clock.now_ns())
         try:
             schedule = parse_cron(cronspec, self._opts.location, find_zone)
         except ValueError as error:
-            raise InvalidArgumentError(str(error)) from None
+            raise InvalidArgumentError(_one_line(str(error))) from None
         if self._opts.elect and isinstance(schedule, Every):
             schedule = Aligned(schedule.delay_s)  # All schedulers need the same instants.
         entry = Entry(str(uuid.uuid4()), cronspec, task, wishes, schedule)
@@ -249,6 +251,12 @@ class Scheduler:
 
 new_scheduler = Scheduler  # Go: NewScheduler
 new_scheduler_from_redis_client = Scheduler.from_redis_client  # Go: NewSchedulerFromRedisClient
+
+
+def _one_line(text: str) -> str:
+    """Return Go's text, which repeats the spec as it is, so that it fits into a line of a log."""
+    line = " ".join(text.splitlines())
+    return line if len(line) <= _LINE_MAX else f"{line[:_LINE_MAX]}…"
 
 
 def _new_id() -> str:

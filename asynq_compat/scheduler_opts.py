@@ -88,8 +88,10 @@ def _zone(location: object) -> tzinfo:
         )
     try:
         return find_zone(location)
-    except ValueError as error:
-        raise InvalidArgumentError(f'{error}; location takes names such as "Europe/Berlin"') from None
+    except ValueError:
+        raise InvalidArgumentError(
+            f'unknown time zone {shown(location)}; location takes names such as "Europe/Berlin"'
+        ) from None
 
 
 def _function(name: str, value: _F | None) -> _F | None:

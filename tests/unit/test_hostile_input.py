@@ -7,6 +7,7 @@ somewhere); an error must be of our tree, short, printable, and leave the object
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import uuid
@@ -104,6 +105,38 @@ def _start(client: asynq.Client, inspector: asynq.Inspector, value: Any) -> None
     server.shutdown()
 
 
+def _register(client: asynq.Client, inspector: asynq.Inspector, value: Any) -> None:
+    scheduler = asynq.Scheduler("memory://hostile")
+    for spec, task, options in ((value, Task("t"), ()), ("@daily", value, ()), ("@daily", Task("t"), (value,))):
+        with contextlib.suppress(asynq.AsynqError):
+            scheduler.register(spec, task, *options)
+    scheduler.unregister(value)
+
+
+def _given(answer: Any) -> Any:
+    return answer
+
+
+def _provide(client: asynq.Client, inspector: asynq.Inspector, value: Any) -> None:
+    config = asynq.PeriodicTaskConfig
+    answers: tuple[Any, ...] = (
+        *(value, [value], [config(value, Task("t"))], [config("@daily", value)]),
+        *([config("@daily", Task(value, value))], [config("@daily", Task("t"), value)]),
+        [config("@daily", Task("t", headers=value)), config("@daily", Task("t", headers={"name": value}))],
+    )
+    for answer in answers:
+        provider = functools.partial(_given, answer)
+        opts = asynq.PeriodicTaskManagerOpts(periodic_task_config_provider=provider, redis_conn_opt="memory://hostile")
+        manager = asynq.PeriodicTaskManager(opts)
+        with contextlib.suppress(asynq.AsynqError):
+            manager.start()
+        manager.shutdown()
+
+
+def _scheduler_opts(name: str) -> Attempt:
+    return lambda client, inspector, value: asynq.SchedulerOpts(**{name: value})
+
+
 KEYWORDS = ("max_retry", "queue", "task_id", "timeout", "deadline", "unique", "process_at", "process_in", "retention", "group")  # fmt: skip
 OPTIONS = ("MaxRetry", "Queue", "TaskID", "Timeout", "Deadline", "Unique", "ProcessAt", "ProcessIn", "Retention", "Group")  # fmt: skip
 QUEUE_METHODS = (
@@ -121,6 +154,7 @@ ATTEMPTS: list[tuple[str, Attempt]] = [
     *[_named(name, _of_queue) for name in QUEUE_METHODS],
     *[_named(name, _of_task) for name in ("get_task_info", "run_task", "archive_task", "delete_task")],
     *[(f"Config({name}=)", _config(name)) for name in CONFIG_FIELDS],
+    *[(f"SchedulerOpts({name}=)", _scheduler_opts(name)) for name in sorted(vars(asynq.SchedulerOpts()))],
     *[(f"RedisClientOpt({name}=)", _redis_opt(name)) for name in REDIS_FIELDS],
     ("PageSize", _list(asynq.PageSize)),
     ("Page", _list(asynq.Page)),
@@ -138,6 +172,10 @@ ATTEMPTS: list[tuple[str, Attempt]] = [
     ("LogLevel.parse", lambda client, inspector, value: asynq.LogLevel.parse(value)),
     ("config of a server", lambda client, inspector, value: asynq.Server("memory://hostile", value)),
     ("handler of a server", _start),
+    ("opts of a scheduler", lambda client, inspector, value: asynq.Scheduler("memory://hostile", value)),
+    ("register and unregister", _register),
+    ("answer of a provider", _provide),
+    ("events of an entry", lambda client, inspector, value: inspector.list_scheduler_enqueue_events(value)),
     ("mux.handle", lambda client, inspector, value: asynq.ServeMux().handle(value, lambda ctx, task: None)),
     ("handler of a mux", lambda client, inspector, value: asynq.ServeMux().handle("t", value)),
     ("mux.use", lambda client, inspector, value: asynq.ServeMux().use(value)),

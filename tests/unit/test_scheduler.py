@@ -336,7 +336,7 @@ def test_what_could_never_be_enqueued_is_refused_at_once(broker: Broker) -> None
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"location": "Mars"}, "unknown time zone Mars; location takes names"),
+        ({"location": "Mars"}, "unknown time zone 'Mars'; location takes names"),
         ({"location": 1}, "location must be the name of a time zone or a tzinfo, got 1"),
         ({"elect": "no"}, "elect must be True or False, got 'no'"),
         ({"pre_enqueue_func": 1}, "pre_enqueue_func must be a plain function, got 1"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import asynq_compat as asynq
 
@@ -109,6 +109,34 @@ def test_every_function_that_a_server_calls_may_be_typed_as_a_user_would() -> No
     asynq.Config(error_handler=tell_async, group_aggregator=Aggregator(), logger=logging.getLogger("user"))
     asynq.Config(error_handler=Teller())
     asynq.Config(error_handler=AsyncTeller())
+
+
+def before(task: asynq.Task, opts: Sequence[asynq.Option]) -> None:
+    tell(asynq.Context(), task, Exception(opts))
+
+
+def after(info: asynq.TaskInfo | None, err: Exception | None) -> None:
+    tell(asynq.Context(), asynq.Task(info.type if info else ""), err or Exception())
+
+
+def enqueue_error(task: asynq.Task, opts: Sequence[asynq.Option], err: Exception) -> None:
+    before(task, opts)
+
+
+class Provider:
+    def get_configs(self) -> list[asynq.PeriodicTaskConfig]:
+        return [asynq.PeriodicTaskConfig("@daily", asynq.Task("t"), [asynq.Queue("low")])]
+
+
+def test_what_a_scheduler_is_given_may_be_typed_as_a_user_would() -> None:
+    opts = asynq.SchedulerOpts(
+        pre_enqueue_func=before, post_enqueue_func=after, enqueue_error_handler=enqueue_error, location=UTC
+    )
+    provider: asynq.PeriodicTaskConfigProvider = Provider()
+    asynq.PeriodicTaskManager(
+        asynq.PeriodicTaskManagerOpts(periodic_task_config_provider=provider, scheduler_opts=opts, sync_interval=60)
+    )
+    asynq.Scheduler("memory://types", opts).register("@daily", asynq.Task("t"), asynq.MaxRetry(1), queue="low")
 
 
 def test_every_kind_of_handler_may_be_typed_as_a_user_would() -> None:
