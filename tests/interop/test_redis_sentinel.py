@@ -84,6 +84,7 @@ def test_an_idle_worker_hears_of_tasks_and_cancellations_on_the_new_master(watch
     server = asynq.Server(url_of(watched), asynq.Config(concurrency=1))
     server.start(handle)
     with watched.connect(watched.replica) as raw, asynq.Client(url_of(watched)) as client:
+        watched.sentinels[0].kill()  # The one that was asked and listened to.
         watched.master.kill()
         wait_until(lambda: waiting_at(raw) == (1, 1), "the peek and the subscription at the new master", WITHIN_S)
         client.enqueue(asynq.Task("t"), task_id="one")

@@ -76,7 +76,7 @@ class ClusterLink(Link):
         give_up_at = time.monotonic() + self.settings.dial_timeout_s
         attempt, redirects, was_resent = 0, 0, False
         while waiting:
-            self._round(waiting)
+            self._round(waiting, give_up_at)
             was_resent = was_resent or any(one.failure is not None and one.failure.was_sent for one in waiting)
             waiting = [one for one in waiting if self._is_unfinished(one)]
             if not waiting:
@@ -99,7 +99,7 @@ class ClusterLink(Link):
         """Return an open connection to the node of `key`, outside the pool; see `Link`."""
         if os.getpid() != self._pid:
             self._begin()
-        table, failure = self._current()
+        table, failure = self._current(time.monotonic() + self.settings.dial_timeout_s)
         address = None if table is None else table.address_of(slot_of(key))
         candidates = [address] if key and address else self._nodes_to_ask(table)
         for candidate in candidates:
@@ -122,9 +122,9 @@ class ClusterLink(Link):
         for node in list(self._nodes.values()):
             node.close()
 
-    def _round(self, errands: Sequence[_Errand]) -> None:
+    def _round(self, errands: Sequence[_Errand], give_up_at: float) -> None:
         """Send each errand once, to where it belongs now."""
-        table, failure = self._current()
+        table, failure = self._current(give_up_at)
         by_place: dict[tuple[str, bool], list[_Errand]] = {}
         for one in errands:
             one.failure = None
@@ -180,8 +180,8 @@ class ClusterLink(Link):
             return self._nodes_to_ask(table)[0]
         return table.address_of(one.slot)
 
-    def _current(self) -> tuple[SlotTable | None, Failure | None]:
-        """Return the table, asked for anew where it may be old; None and the cause when no node tells."""
+    def _current(self, give_up_at: float) -> tuple[SlotTable | None, Failure | None]:
+        """Return the table, asked for anew where it may be old; None and the cause when no node tells in time."""
         table = self._table
         if table is not None and not self._is_stale:
             return table, None
@@ -191,6 +191,8 @@ class ClusterLink(Link):
             self._is_stale = False
             failure: Failure | None = None
             for address in self._nodes_to_ask(table):
+                if failure is not None and time.monotonic() > give_up_at:
+                    break
                 found = self._node_locked(address).attempt([_SLOTS])
                 if isinstance(found, Failure):
                     failure = found
