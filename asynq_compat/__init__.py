@@ -124,6 +124,9 @@ if TYPE_CHECKING:
         QueueMetricsCollector,
         new_queue_metrics_collector,
     )
+    from asynq_compat.metrics.tracing import (
+        Tracing,
+    )
     from asynq_compat.options import (
         Deadline,
         DeadlineOpt,
@@ -239,6 +242,8 @@ __all__ = [
     "ListOption", "PageSize", "Page",
     # metrics.collector
     "QueueMetricsCollector", "new_queue_metrics_collector",
+    # metrics.tracing
+    "Tracing",
     # ports.inspecting
     "QueueInfo",
     # targets
@@ -306,6 +311,7 @@ _HOMES = {
     "infos": "GroupInfo DailyStats ServerInfo WorkerInfo ClusterNode SchedulerEntry SchedulerEnqueueEvent",
     "listing": "ListOption PageSize Page",
     "metrics.collector": "QueueMetricsCollector new_queue_metrics_collector",
+    "metrics.tracing": "Tracing",
     "ports.inspecting": "QueueInfo",
     "targets": (
         "RedisConnOpt RedisClientOpt RedisFailoverClientOpt RedisClusterClientOpt RedpandaOpt EmbeddedOpt "

@@ -40,6 +40,8 @@ class SupportsProcessTask(Protocol):
 Handler = HandlerFunc | SupportsProcessTask
 MiddlewareFunc = Callable[[HandlerFunc], Handler]
 _F = TypeVar("_F", bound=HandlerFunc)
+_M = TypeVar("_M", bound=Callable[..., Any])
+_BOTH_COLOURS = "is_of_both_colours"
 
 # How many task types are remembered with their handler; types may be made up without end, patterns are not.
 _REMEMBERED_TYPES_MAX = 1024
@@ -71,6 +73,12 @@ def _has_colour(function: HandlerFunc, is_so: Callable[[object], bool]) -> bool:
     while isinstance(inner, functools.partial):
         inner = inner.func
     return is_so(inner) or is_so(getattr(inner, "__call__", None))  # noqa: B004 - its colour is asked for, not whether it is callable
+
+
+def of_both_colours(middleware: _M) -> _M:
+    """Mark a middleware that gives a coroutine function for one and a plain function for a plain one: its `next` is the handler itself."""
+    vars(middleware)[_BOTH_COLOURS] = True
+    return middleware
 
 
 def not_found(ctx: Context, task: Task) -> None:
@@ -175,7 +183,8 @@ class ServeMux:
 
     def _wrapped(self, function: HandlerFunc) -> HandlerFunc:
         for middleware in reversed(self._middlewares):
-            function = as_function(middleware(_suited(function)))
+            suited = function if getattr(middleware, _BOTH_COLOURS, False) else _suited(function)
+            function = as_function(middleware(suited))
         return function
 
     def _find(self, task: Task) -> tuple[HandlerFunc, str, bool]:

@@ -35,6 +35,10 @@ EXAMPLES = {
     ],
     "unique.py": ["refused: task already exists\nrefused: task already exists\nreindexed"],
     "graceful_shutdown.py": ["told to stop: cleaning up", "long finished by the second server, retried 0 times"],
+    "tracing.py": [
+        "enqueue example-tracing is a child of checkout",
+        "process example-tracing is a child of enqueue example-tracing",
+    ],
     "rate_limit.py": ["5 mails sent, at most [12] at a time"],
     "swap_of_the_import.py": ["enqueued invoice-7", "the second time: task ID conflicts with another task"],
 }
