@@ -1,7 +1,7 @@
 """Which options of the command line say where the tasks are?
 
 Contract: ``--broker`` says it for every broker, in a URL. The others are those of Asynq's own command line and mean a Redis; they do not go
-with ``--broker``. With neither, the environment's ASYNQ_COMPAT_BROKER holds, else the user's own file.
+with ``--broker``. They may stand before the command or behind it. With neither, the environment's ASYNQ_COMPAT_BROKER holds, else the user's own file.
 Not obvious: nothing but click is imported until a command opens its broker. Asynq reads variables named URI, DB, PASSWORD and a file
 .asynq.yaml; this does not: such names belong to everybody.
 """
@@ -9,7 +9,7 @@ Not obvious: nothing but click is imported until a command opens its broker. Asy
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -23,32 +23,48 @@ _F = TypeVar("_F", bound=Callable[..., object])
 _URI = "127.0.0.1:6379"
 _CLUSTER = ",".join(f"127.0.0.1:{port}" for port in range(7000, 7006))
 _REDIS_ONLY = ("uri", "db", "password", "username", "cluster", "cluster_addrs", "tls", "tls_server", "insecure")
+_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (
+        ("--broker",),
+        {
+            "metavar": "URL",
+            "help": "redis://, redpanda:// or sqlite:///; default: the environment's ASYNQ_COMPAT_BROKER.",
+        },
+    ),
+    (("--uri", "-u"), {"metavar": "HOST:PORT", "help": f"A Redis, as in asynq: {_URI}."}),
+    (("--db", "-n"), {"type": click.IntRange(min=0), "help": "Number of the Redis database: 0."}),
+    (("--password", "-p"), {"help": "Password of the Redis."}),
+    (("--username", "-U"), {"help": "User of the Redis (ACL)."}),
+    (("--cluster",), {"is_flag": True, "help": "The Redis is a cluster."}),
+    (("--cluster-addrs", "--cluster_addrs"), {"metavar": "LIST", "help": f"Its nodes: {_CLUSTER}."}),
+    (("--tls",), {"is_flag": True, "help": "Speak TLS to the Redis."}),
+    (("--tls-server", "--tls_server"), {"metavar": "NAME", "help": "Name in its certificate; implies --tls."}),
+    (("--insecure",), {"is_flag": True, "help": "With TLS: trust any certificate."}),
+    (("--debug",), {"is_flag": True, "help": "Show a traceback where something fails."}),
+)
 
 
 def connection_options(command: _F) -> _F:
-    """Give a command the options that say where the tasks are."""
-    for option in reversed(
-        (
-            click.option(
-                "--broker",
-                metavar="URL",
-                help="redis://, redpanda:// or sqlite:///; default: the environment's ASYNQ_COMPAT_BROKER.",
-            ),
-            click.option("--uri", "-u", metavar="HOST:PORT", help=f"A Redis, as in asynq: {_URI}."),
-            click.option("--db", "-n", type=click.IntRange(min=0), help="Number of the Redis database: 0."),
-            click.option("--password", "-p", help="Password of the Redis."),
-            click.option("--username", "-U", help="User of the Redis (ACL)."),
-            click.option("--cluster", is_flag=True, help="The Redis is a cluster."),
-            click.option("--cluster-addrs", "--cluster_addrs", metavar="LIST", help=f"Its nodes: {_CLUSTER}."),
-            click.option("--tls", is_flag=True, help="Speak TLS to the Redis."),
-            click.option(
-                "--tls-server", "--tls_server", metavar="NAME", help="Name in its certificate; implies --tls."
-            ),
-            click.option("--insecure", is_flag=True, help="With TLS: trust any certificate."),
-        )
-    ):
-        command = option(command)
+    """Give the root the options that say where the tasks are."""
+    for names, settings in reversed(_OPTIONS):
+        command = click.option(*names, **settings)(command)
     return command
+
+
+def add_connection_options(command: click.Command) -> None:
+    """Let a command take these options too, as Asynq's do, without showing them again: what is said here counts. Legal twice."""
+    taken = {name for param in command.params for name in param.opts}
+    for names, settings in _OPTIONS:
+        if taken.isdisjoint(names):
+            command.params.append(
+                click.Option(names, **settings | {"hidden": True, "expose_value": False, "callback": _say})
+            )
+
+
+def _say(context: click.Context, param: click.Parameter, value: object) -> None:
+    connection = context.find_root().params
+    if value not in (None, False) and param.name:
+        connection[param.name] = value
 
 
 def chosen_target(given: Mapping[str, object]) -> Target | str | None:

@@ -13,6 +13,8 @@ from importlib import import_module
 
 import click
 
+from asynq_compat.cli.connection import add_connection_options
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -44,7 +46,10 @@ class AliasedGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name or another one that it goes by."""
-        return super().get_command(ctx, self.aliases.get(cmd_name, cmd_name))
+        command = super().get_command(ctx, self.aliases.get(cmd_name, cmd_name))
+        if command is not None:
+            add_connection_options(command)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -84,7 +89,12 @@ class LazyGroup(AliasedGroup):
         """Import a command."""
         del ctx
         place = self.places.get(self.aliases.get(cmd_name, cmd_name))
-        return None if place is None else place.load()
+        if place is None:
+            return None
+        command = place.load()
+        if not isinstance(command, click.Group):
+            add_connection_options(command)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, importing none."""

@@ -41,7 +41,6 @@ PLACES = {
     cls=LazyGroup, places=PLACES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
 )
 @connection_options
-@click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where something fails.")
 @click.version_option(asynq_compat.__version__, prog_name="asynq-compat")
 @click.pass_context
 def cli(context: click.Context, /, **connection: object) -> None:
@@ -53,12 +52,12 @@ def cli(context: click.Context, /, **connection: object) -> None:
       asynq-compat --broker sqlite:///tasks.db task ls --queue default --state retry
       ASYNQ_COMPAT_BROKER=redpanda://localhost:9092 asynq-compat journal describe default
     """
-    context.obj = connection
     if context.resilient_parsing:
         return
     from asynq_compat.cli.session import Session
 
-    context.obj = Session(connection)
+    del connection  # What is said behind the command is added to the context's.
+    context.obj = Session(context.params)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,22 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
         return Answer(int(over.value.code or 0), said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def called_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """Call commands in a folder that holds modules of a user; they are forgotten afterwards."""
+    folders: list[Path] = []
+
+    def go(folder: Path) -> None:
+        monkeypatch.chdir(folder)
+        folders.append(folder)
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield go
+    for name, module in list(sys.modules.items()):
+        if any(folder in Path(getattr(module, "__file__", None) or "/").parents for folder in folders):
+            del sys.modules[name]
 
 
 def live(url: str) -> None:

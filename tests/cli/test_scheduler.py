@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -111,12 +111,15 @@ def test_what_stands_in_the_module_is_enqueued_and_shown(name: str, url: str, fo
     ],
 )
 def test_what_cannot_be_enqueued_is_told_in_one_line(
-    arguments: list[str], words: str, ask: Ask, folder: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    words: str,
+    ask: Ask,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    called_in: Callable[[Path], None],
 ) -> None:
-    monkeypatch.chdir(folder)
+    called_in(folder)
     monkeypatch.setenv("ASYNQ_COMPAT_BROKER", f"sqlite:///{folder}/tasks.db")
-    monkeypatch.delitem(sys.modules, "jobs", raising=False)
-    monkeypatch.setattr(sys, "path", list(sys.path))
 
     answer = ask("scheduler", *arguments)
 

@@ -238,3 +238,7 @@ def test_the_options_of_asynq_s_command_line_mean_a_redis(
 
     assert ask("-u", address, "-n", database, "queue", "ls").out == "there\n"
     assert ask("--uri", address, "--db", database, "task", "ls", "-q", "there", "-s", "pending").code == 0
+    # Asynq takes them behind the command, too.
+    assert ask("queue", "ls", "-u", address, f"--db={database}").out == "there\n"
+    assert ask("-n", "15", "stats", "--uri", address, "-n", database, "--json").json()["aggregate"]["pending"] == 1
+    assert ask("journal", "queues", "--broker", redis_url).err.startswith("asynq-compat: only journals")

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -104,7 +104,9 @@ def test_handlers_run_in_processes_of_their_own(folder: Path, redis_url: str) ->
         assert process.returncode == 0
 
 
-def test_flags_become_a_config(ask: Ask, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_become_a_config(
+    ask: Ask, folder: Path, monkeypatch: pytest.MonkeyPatch, called_in: Callable[[Path], None]
+) -> None:
     made: list[tuple[object, asynq.Config]] = []
 
     class Noted:
@@ -115,7 +117,7 @@ def test_flags_become_a_config(ask: Ask, folder: Path, monkeypatch: pytest.Monke
             assert isinstance(handler, asynq.ServeMux)
 
     monkeypatch.setattr("asynq_compat.cli.running.worker.Server", Noted)
-    monkeypatch.chdir(folder)
+    called_in(folder)
     monkeypatch.setenv("ASYNQ_COMPAT_BROKER", f"sqlite:///{folder}/tasks.db")
     flags = "--queues a=3,b --concurrency 5 --processes 2 --strict-priority --shutdown-timeout 1m --log-level warn"
 
@@ -149,13 +151,16 @@ def test_flags_become_a_config(ask: Ask, folder: Path, monkeypatch: pytest.Monke
     ],
 )
 def test_what_cannot_be_run_is_told_in_one_line(
-    arguments: list[str], code: int, words: str, ask: Ask, folder: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    code: int,
+    words: str,
+    ask: Ask,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    called_in: Callable[[Path], None],
 ) -> None:
-    monkeypatch.chdir(folder)
+    called_in(folder)
     monkeypatch.setenv("ASYNQ_COMPAT_BROKER", f"sqlite:///{folder}/tasks.db")
-    for name in ("jobs", "broken", "needy", "typo"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setattr(sys, "path", list(sys.path))
 
     answer = ask("worker", *arguments)
 

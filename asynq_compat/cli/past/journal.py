@@ -9,6 +9,7 @@ from itertools import islice
 
 import click
 
+from asynq_compat.cli.lazy import AliasedGroup
 from asynq_compat.cli.output import json_option, print_json, print_table, print_text, span, when
 from asynq_compat.cli.past.moments import MOMENT
 from asynq_compat.cli.past.versions import activate
@@ -22,7 +23,7 @@ _partition_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=AliasedGroup)
 def journal() -> None:
     """Look into the journal of a queue (redpanda://, sqlite:///)."""
 
