@@ -16,6 +16,8 @@ class Difference(Enum):
     LOCK_LEFT_BY_ID_CONFLICT = "a unique task refused for its id leaves no lock"
     # Go's forwarder has to come by; in the machine time passes with every entry. The test lets the forwarder come at once.
     TIME_PASSES_BY_ITSELF = "due tasks become pending, expired completed ones vanish without anybody's duty"
+    # G37: who finishes a set that was given up aggregates its tasks twice; in the machine it comes too late. The test lets nobody come late.
+    NOTHING_IS_AGGREGATED_TWICE = "a set whose time is over is not finished"
     # G12: whoever knows the id settles an active task; the machine asks for the assignment.
     STALE_LEASE_SETTLES_NOTHING = "a lease that was settled settles nothing, though the task is active again"
     # Go deletes all pending tasks without looking at their locks; the machine frees them, as where one task is deleted.

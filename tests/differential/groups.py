@@ -14,6 +14,7 @@ from asynq_compat.ports.producing import EnqueueRequest, EnqueueStatus
 from asynq_compat.rules.patience import Patience
 from asynq_compat.wire import decode_message
 from tests.differential import reads
+from tests.differential.differences import Difference
 from tests.differential.world import World
 
 _SIZES, _DELAYS_S, _GRACES_S = (0, 0, 1, 2, 3), (0, 0, 1, 5, 60), (1, 2, 5, 60)
@@ -33,6 +34,14 @@ def aggregate(world: World, random: Random) -> None:
         ours={one.group: ([decode_message(m).id for m in one.messages], one.expires_at_s) for one in made},
     )
     world.sets += made
+    if queue in world.machines:
+        views = world.machines[queue].aggregate(list(names), patience)
+        world.same(
+            "aggregate",
+            ours={one.group: ([decode_message(m).id for m in one.messages], one.expires_at_s) for one in made},
+            machine={name: ([decode_message(m).id for m in v.messages], v.expires_s) for name, v in views.items()},
+        )
+        world.sets_of_machines |= {one.name: views[one.group] for one in made}
     world.count("aggregate", "made" if made else "none")
 
 
@@ -49,6 +58,8 @@ def delete_set(world: World, random: Random, request_of: Callable[[World, str, s
     if not world.sets:
         return
     one = world.sets.pop(random.randrange(len(world.sets)))
+    if world.machines and one.expires_at_s <= world.clock.now_s():
+        return  # Difference.NOTHING_IS_AGGREGATED_TWICE
     kind = random.choice(("enqueue", "enqueue", "enqueue_unique", "enqueue_scheduled", "enqueue_grouped"))
     request = request_of(world, kind, one.queue, random)
     ours = world.ours.maintaining.finish_set(one, request)
@@ -58,12 +69,26 @@ def delete_set(world: World, random: Random, request_of: Callable[[World, str, s
     world.tell(f"  {one.queue} {one.group} {one.name}: {request.task_id} -> {ours}")
     world.same("delete_set", go=gos, ours=ours)
     world.count("delete_set", ours)
+    if one.queue in world.machines:
+        world.same(
+            "delete_set",
+            ours=ours,
+            machine=world.machines[one.queue].delete_set(world.sets_of_machines[one.name], request),
+        )
+        if request.unique_key and ours is EnqueueStatus.ID_CONFLICT:
+            world.locks.drop(request.unique_key)
+            world.count(Difference.LOCK_LEFT_BY_ID_CONFLICT.value)
 
 
 def reclaim_sets(world: World, random: Random, let_pass: Callable[[World, float], None]) -> None:
     """Return the tasks of stale sets to their groups."""
     if world.sets and random.random() < 0.7:
         let_pass(world, random.choice((119, 120, 121)))
+    reclaim(world)
+
+
+def reclaim(world: World) -> None:
+    """Let the recoverer come by."""
     count = world.ours.maintaining.reclaim_sets(world.queues)
     for queue in world.queues:
         world.go.reclaim_sets(queue)

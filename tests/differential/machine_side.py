@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asynq_compat.machine.applied import Applied, Outcome, TaskView, Verdict
+from asynq_compat.machine.applied import Applied, Outcome, SetView, TaskView, Verdict
 from asynq_compat.machine.machine import Machine
 from asynq_compat.ports.administering import AdminOutcome
 from asynq_compat.ports.consuming import SettleKind
 from asynq_compat.ports.producing import EnqueueRequest, EnqueueStatus
+from asynq_compat.rules.patience import Patience
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import admin_command, command, decode_message
 from asynq_compat.wire.command import Command
@@ -30,6 +31,7 @@ _ADMIN = {
     command.IS_ACTIVE: AdminOutcome.TASK_IS_ACTIVE,
     command.IS_PENDING: AdminOutcome.TASK_IS_PENDING,
     command.IS_ARCHIVED: AdminOutcome.TASK_IS_ARCHIVED,
+    command.IS_IN_SET: AdminOutcome.TASK_IS_IN_SET,
     command.IS_PAUSED: AdminOutcome.QUEUE_IS_PAUSED,
     command.IS_NOT_PAUSED: AdminOutcome.QUEUE_IS_NOT_PAUSED,
     command.IS_NOT_SCHEDULED: AdminOutcome.TASK_IS_NOT_SCHEDULED,
@@ -69,14 +71,26 @@ class MachineSide:
 
     def enqueue(self, requests: Sequence[EnqueueRequest]) -> list[EnqueueStatus]:
         """Enqueue in one command."""
-        columns = command.enqueue_more(
-            [request.task_id for request in requests],
-            [request.message for request in requests],
-            process_at=[request.process_at for request in requests],
-            unique_keys=[request.unique_key or None for request in requests],
-            unique_ttls=[request.unique_ttl_s or None for request in requests],
-        )
+        columns = _columns(requests)
         return [_STATUSES[code] for code in _codes(self._frame([columns]).outcomes[0], len(requests))]
+
+    def aggregate(self, groups: Sequence[str], patience: Patience) -> dict[str, SetView]:
+        """Make sets of the groups whose time has come."""
+        check = command.aggregate(groups, patience.size_max, patience.delay_s, patience.grace_s)
+        outcome = self._frame([check]).outcomes[0]
+        made = {}
+        for group, name in zip(groups, outcome if isinstance(outcome, list) else [], strict=True):
+            if isinstance(name, list):
+                view = self.machine.aggregation_set((name[0], name[1]))
+                assert view is not None
+                made[group] = view
+        return made
+
+    def delete_set(self, one: SetView, request: EnqueueRequest) -> EnqueueStatus | None:
+        """Let one task stand for a set; None when its time is over."""
+        outcome = self._frame([command.delete_set(one.position, one.number, _columns([request]))]).outcomes[0]
+        (code,) = _codes(outcome, 1)
+        return None if code == command.NO_SUCH_SET else _STATUSES[code]
 
     def take(self) -> Place | None:
         """Take one task; None when there is none."""
@@ -170,6 +184,17 @@ class MachineSide:
     def locks(self) -> dict[str, tuple[str, int]]:
         """Return each lock's holder and when it ends, Unix ms."""
         return dict(self.machine._state.locks.held)
+
+
+def _columns(requests: Sequence[EnqueueRequest]) -> Command:
+    return command.enqueue_more(
+        [request.task_id for request in requests],
+        [request.message for request in requests],
+        process_at=[request.process_at for request in requests],
+        unique_keys=[request.unique_key or None for request in requests],
+        unique_ttls=[request.unique_ttl_s or None for request in requests],
+        groups=[request.group or None for request in requests],
+    )
 
 
 def _codes(outcome: Outcome, count: int) -> list[int]:

@@ -35,7 +35,29 @@ def machine_differences(
     }
     lines += [f"{queue} {name}: Redis {seen}, machine {has}" for name, (seen, has) in numbers.items() if seen != has]
     lines += _lock_differences(prefix, database, side, lock_ends_at_ms)
-    return lines
+    return lines + _group_differences(prefix, database, side)
+
+
+def _group_differences(prefix: str, database: Snapshot, side: MachineSide) -> list[str]:
+    """Say in what groups and sets differ; which groups are announced is not looked at: G7, G8."""
+    index = database.get(f"{prefix}aggregation_sets")
+    entries = index.items if index else []
+    assert isinstance(entries, list)
+    ends = {key.decode(): int(at) for key, at in zip(entries[::2], entries[1::2], strict=True)}
+    groups, sets = {}, []
+    for key, value in database.items():
+        name = key.removeprefix(f"{prefix}g:")
+        if name != key and isinstance(value.items, list):
+            waiting = [(task.decode(), int(at)) for task, at in zip(value.items[::2], value.items[1::2], strict=True)]
+            if key in ends:
+                sets.append((name.rpartition(":")[0], ends[key], waiting))
+            else:
+                groups[name] = waiting
+    state = side.machine.state.groups
+    has = {name: [(task.task_id, task.score) for task in state.waiting(name)] for name, _ in state.sizes()}
+    has_sets = [(one.group, one.expires_s, [(t.task_id, t.score) for t in one.tasks]) for one in state.sets.values()]
+    lines = [] if groups == has else [f"{prefix}groups: Redis {groups}, machine {has}"]
+    return lines if sorted(sets) == sorted(has_sets) else [*lines, f"{prefix}sets: Redis {sets}, machine {has_sets}"]
 
 
 def _state_differences(prefix: str, database: Snapshot, side: MachineSide, state: TaskState) -> list[str]:

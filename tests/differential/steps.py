@@ -54,6 +54,7 @@ REDIS_WEIGHTS = {
 }
 # What becomes of groups, on Redis brokers: little else, so that sets are made, finished, too late, and given up.
 GROUP_WEIGHTS = {
+    "enqueue": 4,
     "enqueue_grouped": 12,
     "enqueue_grouped_unique": 4,
     "enqueue_scheduled": 1,

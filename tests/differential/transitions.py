@@ -273,6 +273,8 @@ def _duties(world: World) -> None:
         deleted = world.ours.maintaining.delete_expired_completed([queue], 2)
         world.go.delete_expired_completed(queue, 2)
         world.count("delete_expired_completed", "deleted" if deleted else "nothing")
+    if world.machines:
+        groups.reclaim(world)
 
 
 def _recover(world: World, random: Random) -> None:

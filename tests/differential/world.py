@@ -15,6 +15,7 @@ from random import Random
 import redis
 
 from asynq_compat.inspector import Inspector
+from asynq_compat.machine.applied import SetView
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Intake, Lease, QueueOrder
 from asynq_compat.ports.maintaining import AggregationSet
@@ -71,6 +72,7 @@ class World:
         self.locks = snapshot.UniqueLocks(ground.ours_db, ground.go_db)
         self.held: list[Held] = []
         self.sets: list[AggregationSet] = []
+        self.sets_of_machines: dict[str, SetView] = {}
         self.story: list[str] = []
         for database in (ground.ours_db, ground.go_db):
             database.flushdb()

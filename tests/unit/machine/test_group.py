@@ -158,6 +158,19 @@ def test_a_task_that_was_run_by_hand_and_failed_returns_to_its_group() -> None:
     assert (in_group(log), log.stored("a").retried) == (["a"], 1)
 
 
+def test_an_id_that_comes_again_without_a_group_has_none() -> None:
+    log = Log()
+    add(log, "a")
+    log.frame(c.delete(["a"]))
+    log.enqueue("a")
+    name = log.open(credit=1)
+    log.session(name, c.settle_retry([(name, 0, 2_000, "no", 1)]), mark=(name, 1))
+
+    log.pass_s(2)
+
+    assert (in_group(log), log.ids(TaskState.PENDING)) == ([], ["a"])
+
+
 def test_what_stands_in_a_set_cannot_be_touched() -> None:
     log = Log()
     add(log, "a")
