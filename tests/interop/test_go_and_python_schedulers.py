@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,11 @@ from typing import Any
 import redis
 
 import asynq_compat as asynq
+from asynq_compat.ports.producing import EnqueueStatus
+from asynq_compat.ports.scheduling import Firing, NotFired
 from asynq_compat.rules.instants import EPOCH
 from tests.interop.go_oracle import Oracle
+from tests.interop.redis_tools import broker_at, request, settings_of
 from tests.services.waiting import wait_until
 
 S = 1_000_000_000
@@ -193,3 +197,18 @@ def _cross(redis_url: str, go_oracle: Oracle) -> None:
 
     ids = [event["task_id"] for event in events if event["event"] == "start"]
     assert len(set(ids)) == len(ids)
+
+
+def test_the_last_thousand_firings_are_remembered_and_none_before_them_is_made(redis_url: str) -> None:
+    """So a request that was under way for as long, of a process that stood still, fires nothing twice."""
+    now_s = int(time.time())
+    key = "asynq:{default}:fired:e"
+    with redis.Redis.from_url(redis_url) as database, broker_at(settings_of(redis_url)) as broker:
+        database.zadd(key, {f"{at_s} 1 other": at_s for at_s in range(now_s + 1, now_s + 1_000)})
+        outcomes = [
+            broker.scheduling.fire(request(), Firing("e", at_s, "us")) for at_s in (now_s, now_s - 1, now_s + 1_000)
+        ]
+        count, first = database.zcard(key), database.zrange(key, 0, 0)
+
+    assert outcomes == [EnqueueStatus.ENQUEUED, NotFired.TOO_LATE, EnqueueStatus.ENQUEUED]
+    assert (count, first) == (1_000, [b"%d 1 other" % (now_s + 1)])

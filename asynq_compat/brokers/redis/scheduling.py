@@ -32,6 +32,8 @@ _T = TypeVar("_T")
 _NS = 1_000_000_000
 # A scheduler that was stopped for a week with a firing under way is past caring for.
 _FIRED_TTL_S = 7 * 86_400
+# A quarter of an hour of firings each second, a day and more of those each two minutes: for one whose script is under way for so long.
+_FIRED_COUNT_MAX = 1_000
 _NOT_FIRED = {2: NotFired.ELSEWHERE, 3: NotFired.TOO_LATE}
 
 
@@ -100,7 +102,8 @@ class RedisScheduling:
         self._producing.announce([request.queue])
         keys, now_ns = queue_keys(request.queue), self._clock.now_ns()
         arguments = [keys.task_prefix, keys.group_prefix, b"%d" % now_ns, b"%d" % (now_ns // _NS)]
-        arguments += [b"%d" % firing.instant_s, firing.holder.encode(), b"%d" % FIRING_LATE_S_MAX, b"%d" % _FIRED_TTL_S]
+        arguments += [b"%d" % firing.instant_s, firing.holder.encode()]
+        arguments += [b"%d" % limit for limit in (FIRING_LATE_S_MAX, _FIRED_COUNT_MAX, _FIRED_TTL_S)]
         add_task(request, arguments)
         places = [keys.pending, keys.scheduled, keys.groups, keys.fired(firing.entry)]
         code = self._link.ask(script("fire")(places, arguments))

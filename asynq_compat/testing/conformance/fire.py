@@ -105,6 +105,15 @@ def an_id_that_is_taken_is_told(queue: QueueHarness) -> None:
     assert outcome is EnqueueStatus.ID_CONFLICT
 
 
+def one_whose_clock_is_ahead_takes_nothing_from_the_others(queue: QueueHarness) -> None:
+    """It fires its own instants early; those before are theirs."""
+    fire = queue.broker.scheduling.fire
+
+    assert fire(queue.request(), _firing(queue, "ahead", in_s=2 * FIRING_LATE_S_MAX)) is EnqueueStatus.ENQUEUED
+    assert fire(queue.request(), _firing(queue, "right")) is EnqueueStatus.ENQUEUED
+    assert fire(queue.request(), _firing(queue, "right", in_s=2 * FIRING_LATE_S_MAX)) is NotFired.ELSEWHERE
+
+
 @passes(FIRING_LATE_S_MAX + 60)
 def it_can_be_made_up_for_but_not_for_ever(queue: QueueHarness) -> None:
     """Who slept for too long is refused, whether the firing was made or not."""

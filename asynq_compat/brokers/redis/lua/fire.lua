@@ -10,16 +10,17 @@
 --       4 now_s         Unix seconds
 --       5 instant_s     of the firing, Unix seconds
 --       6 holder        who fires
---       7 late_s_max    what is further behind the newest firing is forgotten, and refused
---       8 ttl_s         for how long the last firings are remembered
---       9... the task, as for enqueue
+--       7 late_s_max    a firing is made up for until so long behind its instant
+--       8 count_max     so many firings are remembered; what lies before all of them is refused
+--       9 ttl_s         for how long the last ones are remembered
+--       10... the task, as for enqueue
 -- Gives 1 stored | 0 the id is taken | -1 the lock is held, each also when this holder made the firing before |
 --       2 another has made it | 3 it is too late
 -- Cost  O(log firings)
 -- Not obvious: no lock is needed, since the firing is noted in the step that stores its task; also a task that was refused is a firing made.
 local pending, scheduled, groups, fired = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local task_prefix, group_prefix, now_ns, now_s = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local instant_s, holder, late_s_max, ttl_s = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local instant_s, holder, late_s_max, count_max, ttl_s = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 
 -- include: storing
 local made = call("ZRANGEBYSCORE", fired, instant_s, instant_s)[1]
@@ -27,14 +28,13 @@ if made then
   local _, code, by = string.match(made, "^(%S+) (%S+) (.*)$")
   return by == holder and tonumber(code) or 2
 end
-local newest = call("ZREVRANGE", fired, 0, 0, "WITHSCORES")[2]
-local oldest_s = math.max(tonumber(newest or instant_s), tonumber(instant_s)) - tonumber(late_s_max)
-if tonumber(instant_s) < oldest_s then
+local oldest = call("ZREVRANGE", fired, count_max - 1, count_max - 1, "WITHSCORES")[2]
+if tonumber(instant_s) < math.max(now_s - late_s_max, tonumber(oldest or instant_s)) then
   return 3
 end
-local codes = store_from(9)
+local codes = store_from(10)
 local code = type(codes) == "table" and codes[1] or codes
-call("ZREMRANGEBYSCORE", fired, "-inf", string.format("(%d", oldest_s))
 call("ZADD", fired, instant_s, instant_s .. " " .. code .. " " .. holder)
+call("ZREMRANGEBYRANK", fired, 0, -count_max - 1)
 call("EXPIRE", fired, ttl_s)
 return code
