@@ -63,7 +63,7 @@ def add_connection_options(command: click.Command) -> None:
 
 def _say(context: click.Context, param: click.Parameter, value: object) -> None:
     connection = context.find_root().params
-    if value not in (None, False) and param.name:
+    if _is_said(value) and param.name:
         connection[param.name] = value
 
 
@@ -73,7 +73,7 @@ def chosen_target(given: Mapping[str, object]) -> Target | str | None:
     Raises:
         InvalidArgumentError: They contradict each other.
     """
-    said = [name for name in _REDIS_ONLY if given.get(name) not in (None, False)]
+    said = [name for name in _REDIS_ONLY if _is_said(given.get(name))]
     broker = given.get("broker")
     if not said:
         return str(broker) if broker else None
@@ -82,6 +82,10 @@ def chosen_target(given: Mapping[str, object]) -> Target | str | None:
             f"--broker says all about where the tasks are, got --{said[0].replace('_', '-')} too; leave one of them out"
         )
     return _redis(given)
+
+
+def _is_said(value: object) -> bool:
+    return value is not None and value is not False  # 0 is a database.
 
 
 def _redis(given: Mapping[str, object]) -> Target:

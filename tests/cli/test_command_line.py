@@ -12,6 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
+import asynq_compat as asynq
+from asynq_compat.cli.connection import chosen_target
 from asynq_compat.cli.lazy import LazyGroup
 from asynq_compat.cli.main import cli
 from asynq_compat.connect import VARIABLE
@@ -55,6 +57,11 @@ def test_what_help_says_of_a_command_is_what_the_command_says() -> None:
 
         assert command.name == name
         assert (command.help or "").startswith(place.help.removesuffix(".")), f"cli/main.py: {name}"
+
+
+def test_database_0_is_a_database() -> None:
+    assert chosen_target({"db": 0}) == asynq.RedisClientOpt(addr="127.0.0.1:6379", db=0)
+    assert chosen_target({"db": None, "cluster": False}) is None
 
 
 def test_a_mistyped_command_is_told_the_nearest(ask: Ask) -> None:

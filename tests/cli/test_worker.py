@@ -119,14 +119,14 @@ def test_flags_become_a_config(
     monkeypatch.setattr("asynq_compat.cli.running.worker.Server", Noted)
     called_in(folder)
     monkeypatch.setenv("ASYNQ_COMPAT_BROKER", f"sqlite:///{folder}/tasks.db")
-    flags = "--queues a=3,b --concurrency 5 --processes 2 --strict-priority --shutdown-timeout 1m --log-level warn"
+    flags = "--queues a=3,b --concurrency 5 --processes 2 --strict-priority --shutdown-timeout 1m --log-level warn --metrics-addr :9100"
 
     assert ask("worker", "jobs:mux", *flags.split()).code == 0
 
     ((target, config),) = made
     assert target is None
     assert (config.queues, config.concurrency, config.strict_priority) == ({"a": 3, "b": 1}, 5, True)
-    assert config.processes == 2
+    assert (config.processes, config.metrics_addr) == (2, asynq.Config(metrics_addr=":9100").metrics_addr)
     assert (config.shutdown_timeout, config.log_level) == (timedelta(minutes=1).total_seconds(), asynq.LogLevel.WARN)
 
 

@@ -8,8 +8,7 @@ Not obvious: ``--broker`` becomes the process's ASYNQ_COMPAT_BROKER before the m
 from __future__ import annotations
 
 import inspect
-from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import click
 
@@ -53,44 +52,26 @@ class QueuesType(click.ParamType[dict[str, int]]):
 @click.option("--processes", type=click.IntRange(1), help="In how many processes they run: 1.")
 @click.option("--strict-priority", is_flag=True, help="Serve a queue only while all of higher priority are empty.")
 @click.option("--shutdown-timeout", type=DURATION, help="How long running tasks may go on at the end: 8s.")
+@click.option("--metrics-addr", metavar="HOST:PORT", help="Where it tells Prometheus what it does: nowhere.")
 @click.option("--log-level", type=click.Choice(LOG_LEVELS), help="From which level on it logs: info.")
 @click.option("--config", metavar="MODULE:NAME", help="A Config in the code, in place of the options above.")
 @click.pass_obj
-def worker(
-    session: Session,
-    /,
-    *,
-    handler: str,
-    config: str | None,
-    queues: dict[str, int] | None,
-    concurrency: int | None,
-    processes: int | None,
-    strict_priority: bool,
-    shutdown_timeout: timedelta | None,
-    log_level: str | None,
-) -> None:
+def worker(session: Session, /, *, handler: str, config: str | None, **options: object) -> None:
     """Run tasks with the handler that stands at MODULE:NAME, most often a ServeMux, until SIGTERM or Ctrl-C.
 
     \b
     Examples:
       asynq-compat worker jobs:mux
       asynq-compat worker jobs:mux --queues critical=6,default=3 --concurrency 20 --log-level debug
-      asynq-compat worker jobs:mux --processes 4
+      asynq-compat worker jobs:mux --processes 4 --metrics-addr 127.0.0.1:9090
       asynq-compat worker shop.jobs:mux --config shop.jobs:config
     """
-    given = {
-        "queues": queues,
-        "concurrency": concurrency,
-        "processes": processes,
-        "strict_priority": strict_priority or None,
-        "shutdown_timeout": shutdown_timeout,
-        "log_level": log_level,
-    }
-    said = {name: value for name, value in given.items() if value is not None}
+    # Each option is called as its field.
+    said: dict[str, Any] = {name: value for name, value in options.items() if value is not None and value is not False}
     if config is not None and said:
         raise click.UsageError(f"--config says it all; leave out --{next(iter(said)).replace('_', '-')}")
     target = session.claimed_target()
-    chosen = Config(**said) if config is None else _config(config)  # type: ignore[arg-type]  # each is its field's type
+    chosen = Config(**said) if config is None else _config(config)
     Server(target, chosen).run(_handler(handler))
 
 
