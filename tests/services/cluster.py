@@ -28,7 +28,7 @@ class ClusterNode(RedisServer):
 
     def __init__(
         self,
-        *options: str,
+        *,
         durable: bool = False,
         certificates: Certificates | None = None,
         password: str | None = None,
@@ -36,17 +36,18 @@ class ClusterNode(RedisServer):
         (self.bus_port,) = free_ports(1)
         self.certificates = certificates
         self.password = password
-        super().__init__(*options, durable=durable)
+        super().__init__(durable=durable)
 
     def command(self) -> Sequence[str | Path]:
         """Return the node's command line."""
         cluster = ("--cluster-enabled", "yes", "--cluster-port", str(self.bus_port), "--cluster-node-timeout", "3000")
+        at_once = ("--repl-diskless-sync-delay", "0")  # A replica is not kept waiting for others.
         login = ("--requirepass", self.password, "--masterauth", self.password) if self.password else ()
         if self.certificates is None:
-            return [*super().command(), *cluster, *login]
+            return [*super().command(), *cluster, *at_once, *login]
         files = [part for name, value in tls_files(self.certificates).items() for part in (f"--{name}", value)]
         tls = ("--port", "0", "--tls-port", str(self.port), "--tls-cluster", "yes", "--tls-replication", "yes")
-        return [*super().command(), *cluster, *login, *tls, *files]
+        return [*super().command(), *cluster, *at_once, *login, *tls, *files]
 
     def connect(self) -> redis.Redis:
         """Return a client of this node, and it alone."""
@@ -106,9 +107,10 @@ class RedisCluster:
 
     def add_replica(self, master: ClusterNode) -> ClusterNode:
         """Add a node that follows `master`, and return it when it does; it is the last of `nodes` then."""
-        replica = ClusterNode("--repl-diskless-sync-delay", "0", durable=True)
+        replica = ClusterNode(durable=True)
+        for node in self.nodes:  # All of them, so that nobody waits for gossip.
+            node.say("CLUSTER", "MEET", HOST, replica.port, replica.bus_port)
         self.nodes.append(replica)
-        master.say("CLUSTER", "MEET", HOST, replica.port, replica.bus_port)
         self.wait_until_ok()
         replica.say("CLUSTER", "REPLICATE", master.say("CLUSTER", "MYID"))
         wait_until(lambda: replica.role() == "slave:up", "the replica to follow", _READY_WITHIN_S)
