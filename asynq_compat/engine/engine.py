@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from asynq_compat.config import JANITOR_BATCH_SIZE, Config
-from asynq_compat.engine.aggregator import Aggregator
 from asynq_compat.engine.collector import Collector
 from asynq_compat.engine.failures import Failures
 from asynq_compat.engine.forwarder import Forwarder
@@ -210,6 +209,8 @@ def _aggregation(broker: Broker, config: Config, clock: Clock, log: logging.Logg
     """Return the aggregator, if there is anything for it to do."""
     if config.group_aggregator is None or Duty.AGGREGATE not in broker.duties:
         return []
+    from asynq_compat.engine.aggregator import Aggregator  # What it needs takes memory that few servers use.
+
     return [Aggregator(broker.maintaining, config.group_aggregator, config, clock, log)]
 
 

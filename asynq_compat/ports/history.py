@@ -37,6 +37,7 @@ class Change(Enum):
     ORPHANED = "orphaned"  # started, and its server is gone
     RUN = "run"  # an operator made it pending
     DELETED = "deleted"
+    AGGREGATED = "aggregated"  # one task stands for it and others of its group
     EXPIRED = "expired"  # its retention, or its place in the archive, ended
 
 

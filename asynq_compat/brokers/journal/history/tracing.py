@@ -24,6 +24,7 @@ from asynq_compat.wire.bare import BareRecord, parse_bare
 from asynq_compat.wire.message import decode_message
 
 _ENQUEUES = (c.ENQUEUE, c.ENQUEUE_MORE)
+_TIMED = (TaskState.SCHEDULED, TaskState.RETRY)
 _BY_CODE = {
     c.SETTLE_REQUEUE: Change.REQUEUED,
     c.HAND_BACK: Change.RETURNED,
@@ -31,6 +32,7 @@ _BY_CODE = {
     c.LEAVE: Change.RETURNED,
     c.RUN: Change.RUN,
     c.RUN_ALL: Change.RUN,
+    c.DELETE_SET: Change.AGGREGATED,
     c.DELETE: Change.DELETED,
     c.DELETE_ALL: Change.DELETED,
     c.REMOVE_QUEUE: Change.DELETED,
@@ -126,7 +128,7 @@ class TracingMachine(Machine):
         if now is not None:
             self.type, said = _type_and_error(now.message)
             error = said if change in (Change.RETRIED, Change.ARCHIVED) else ""
-        waits = now is not None and change in (Change.ENQUEUED, Change.RETRIED)
+        waits = now is not None and now.state in _TIMED and change in (Change.ENQUEUED, Change.RETRIED)
         self.seen.append(
             Seen(
                 position=position,

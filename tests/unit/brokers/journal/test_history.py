@@ -69,6 +69,20 @@ def test_a_bare_record_can_be_given_at_once_or_refused() -> None:
     ]
 
 
+def test_a_task_that_was_aggregated_and_the_one_that_stands_for_it() -> None:
+    log = Log()
+    log.frame(c.enqueue_more(["a", "b"], [message("a"), message("b")], groups=["g", "g"]))
+    log.frame(c.aggregate(["g"], 2, 0, 60))
+    log.frame(c.delete_set(log.position, 0, c.enqueue_more(["all"], [message("all")])))
+
+    seen = traced(log, "b").seen
+    assert [(one.change, one.state, one.due_at) for one in seen] == [
+        (Change.ENQUEUED, "aggregating", None),
+        (Change.AGGREGATED, "", None),
+    ]
+    assert changes(log, "all") == [Change.ENQUEUED]
+
+
 def test_the_ends_of_an_attempt_have_their_names() -> None:
     log, session, at = given(*"abcdefg")
     log.session(
@@ -175,3 +189,10 @@ def test_every_command_has_words_however_odd_its_items() -> None:
         for items in odd:
             assert command_text([code, *items]).startswith(transition.__name__)
     assert command_text([999]) == "unknown command 999"
+
+
+def test_sets_are_told_in_words() -> None:
+    assert command_text(c.aggregate(["g", "h"], 2, 0, 60)) == "aggregate g, h"
+    assert command_text(c.delete_set(7, 0)) == "delete_set 7.0"
+    assert command_text(c.delete_set(7, 1, c.enqueue_more(["all"], [b""]))) == "delete_set 7.1, enqueue all"
+    assert command_text([c.DELETE_SET, 7, 1, [9]]) == "delete_set 7.1"
