@@ -63,7 +63,7 @@ TRANSITIONS = {
 
 def line_of(role: str) -> list[str]:
     """The words of the page's line for a role, behind ACL."""
-    (line,) = re.findall(rf"^    ACL (SETUSER {role} .*)$", PAGE.read_text(), re.MULTILINE)
+    (line,) = re.findall(rf"^    ACL (SETUSER {role} on .*)$", PAGE.read_text(), re.MULTILINE)
     return str(line).split()
 
 
@@ -250,6 +250,29 @@ def test_keys_and_channels_that_are_not_allowed_are_told(
 
     with pytest.raises(asynq.BrokerUnavailableError, match=f"does not allow this user .*{word}"):
         act(role, guarded_redis)
+
+
+def test_a_doctor_is_an_inspector_who_may_a_little_more(guarded_redis: RedisServer, raw: redis.Redis) -> None:
+    page = PAGE.read_text()
+    (looks,) = re.findall(r"^    ACL SETUSER inspector (\+.*)$", page, re.MULTILINE)
+    with asynq.Client(f"redis://{guarded_redis.addr}") as client:
+        client.enqueue(asynq.Task("email"))
+    broker = open_redis(RedisSettings(addr=guarded_redis.addr, username="inspector", password="password"))
+    try:
+        assert broker.diagnosing is not None
+        blind = {finding.message for finding in broker.diagnosing.findings(lambda done, of: None)}
+        raw.lpush("asynq:{default}:pending", "ghost")
+        acl(raw, "SETUSER", "inspector", *looks.split())
+        found = broker.diagnosing.findings(lambda done, of: None)
+        seen = {finding.check for finding in found}
+        (ghost,) = [finding for finding in found if finding.remedy]
+
+        assert {"version", "eviction_policy", "clock"} <= seen
+        assert not blind & {finding.message for finding in found if finding.check != "tasks"}
+        assert broker.diagnosing.repair(ghost) == 1
+        assert raw.llen("asynq:{default}:pending") == 1
+    finally:
+        broker.close()
 
 
 def test_a_cluster_wants_one_right_more(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_server_works(valkey_server: RedisServer, raw: redis.Redis) -> None:
 
 @pytest.mark.parametrize("role", ["producer", "worker", "scheduler", "inspector"])
 def test_the_rights_of_each_role_can_be_given(raw: redis.Redis, role: str) -> None:
-    (line,) = re.findall(rf"^    ACL (SETUSER {role} .*)$", PAGE.read_text(), re.MULTILINE)
+    (line,) = re.findall(rf"^    ACL (SETUSER {role} on .*)$", PAGE.read_text(), re.MULTILINE)
 
     assert raw.execute_command("ACL", *line.split(), "+client|setinfo") == b"OK"  # type: ignore[no-untyped-call]  # redis-py's is not annotated
 
