@@ -18,7 +18,7 @@ from tests.differential.world import World
 from tests.interop import inspector_told as told
 from tests.interop.go_oracle import OracleError
 
-_STATES = ("pending", "active", "scheduled", "retry", "archived", "completed")
+_STATES = ("pending", "active", "scheduled", "retry", "archived", "completed", "aggregating")
 _GROUPS = ("g", "h:i", "nobody's")
 _BULK = (
     *(f"run_all_{state}" for state in ("scheduled", "retry", "archived", "aggregating")),
@@ -26,7 +26,17 @@ _BULK = (
     *(f"delete_all_{state}" for state in ("pending", "scheduled", "retry", "archived", "completed", "aggregating")),
 )
 _CHANGES = ("run_task", "archive_task", "delete_task", "update_task_payload", "pause_queue", "unpause_queue")
-OPERATIONS = ("list", "get_task_info", "get_queue_info", "history", "servers", *_CHANGES, *_BULK, "delete_queue")
+OPERATIONS = (
+    "list",
+    "get_task_info",
+    "get_queue_info",
+    "groups",
+    "history",
+    "servers",
+    *_CHANGES,
+    *_BULK,
+    "delete_queue",
+)
 _CONTRADICTION = "a contradiction"
 
 _Answer = tuple[str, object]
@@ -35,21 +45,33 @@ _Answer = tuple[str, object]
 def reads(world: World, random: Random) -> None:
     """Lists, one task, counts, history, servers."""
     queue = _queue(world, random)
-    random.choice((_list, _list, _task, _counts, _history, _servers, _queues))(world, random, queue)
+    random.choice((_list, _list, _list, _task, _counts, _groups, _history, _servers, _queues))(world, random, queue)
 
 
 def _list(world: World, random: Random, queue: str) -> None:
     state, page, size = random.choice(_STATES), random.choice((None, -1, 0, 1, 2)), random.choice((None, 0, 1, 2))
+    group = [random.choice(_GROUPS)] if state == "aggregating" else []
     list_tasks = getattr(world.ground.inspector, f"list_{state}_tasks")
     _compare(
         world,
         "list",
-        lambda: [_by_this_clock(told.task(info)) for info in list_tasks(queue, page=page, page_size=size)],
+        lambda: [_by_this_clock(told.task(info)) for info in list_tasks(queue, *group, page=page, page_size=size)],
         lambda found: [_by_this_clock(told.go_task(one)) for one in found],
         queue=queue,
         state=state,
         page=page,
         size=size,
+        group="".join(group),
+    )
+
+
+def _groups(world: World, _: Random, queue: str) -> None:
+    _compare(
+        world,
+        "groups",
+        lambda: {one.group: one.size for one in world.ground.inspector.groups(queue)},
+        lambda found: found,
+        queue=queue,
     )
 
 

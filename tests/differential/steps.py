@@ -47,9 +47,24 @@ REDIS_WEIGHTS = {
     "scheduler_entries": 3,
     "scheduler_history": 3,
     "write_result_late": 1,
-    "inspector_reads": 9,
+}
+# What Go's Inspector and ours are asked, on queues with tasks in all states.
+INSPECTOR_WEIGHTS = {
+    "enqueue": 6,
+    "enqueue_unique": 3,
+    "enqueue_scheduled": 5,
+    "enqueue_scheduled_unique": 2,
+    "enqueue_grouped": 4,
+    "enqueue_grouped_unique": 2,
+    "take": 8,
+    "settle": 8,
+    "write_result_late": 1,
+    "let_time_pass": 4,
+    "server_state": 3,
+    "pause_queue": 1,
+    "inspector_reads": 10,
     "inspector_changes": 9,
-    "inspector_bulk": 10,
+    "inspector_bulk": 12,
     "inspector_delete_queue": 3,
 }
 # What becomes of groups, on Redis brokers: little else, so that sets are made, finished, too late, and given up.

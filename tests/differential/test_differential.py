@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.differential import inspector
 from tests.differential.differences import Difference
-from tests.differential.steps import GROUP_WEIGHTS, REDIS_WEIGHTS, WEIGHTS, Step, sequences
+from tests.differential.steps import GROUP_WEIGHTS, INSPECTOR_WEIGHTS, REDIS_WEIGHTS, WEIGHTS, Step, sequences
 from tests.differential.transitions import carry_out
 from tests.differential.world import Ground, World
 from tests.proofs import steps_executed
@@ -55,9 +55,8 @@ COVERED = (
 COVERED_ON_REDIS = (
     *("enqueue_grouped", "enqueue_grouped_unique", "write_server_state", "publish_cancelation"),
     *("write_scheduler_entries", "record_enqueue_event"),
-    *(f"inspector.{operation}" for operation in inspector.OPERATIONS),
 )
-
+COVERED_BY_INSPECTORS = tuple(f"inspector.{operation}" for operation in inspector.OPERATIONS)
 COVERED_OF_GROUPS = (
     "enqueue_grouped",
     "enqueue_grouped_unique",
@@ -120,6 +119,12 @@ def test_go_and_redis_agree_on_what_only_redis_has(
 ) -> None:
     """Groups, late duties, servers, cancellations, a lease that is settled again, a result for a task that is gone."""
     _check_and_count(ground, WEIGHTS | REDIS_WEIGHTS, COVERED + COVERED_ON_REDIS, record_property, with_machine=False)
+
+
+@pytest.mark.timeout(900)
+def test_go_s_inspector_and_ours_agree(ground: Ground, record_property: Callable[[str, object], None]) -> None:
+    """Answers, refusals to the word, and what stands in Redis afterwards."""
+    _check_and_count(ground, INSPECTOR_WEIGHTS, COVERED_BY_INSPECTORS, record_property, with_machine=False)
 
 
 @pytest.mark.timeout(900)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from asynq_compat.brokers.redis import scripts
-from tests.differential.steps import GROUP_WEIGHTS, REDIS_WEIGHTS, WEIGHTS, Step, sequences
+from tests.differential.steps import GROUP_WEIGHTS, INSPECTOR_WEIGHTS, REDIS_WEIGHTS, WEIGHTS, Step, sequences
 from tests.differential.transitions import carry_out
 from tests.differential.world import Divergence, Ground, World
 
@@ -72,6 +72,7 @@ MUTANTS = (
     Mutant("a history keeps the oldest events", "enqueue_events.lua", '"ZADD", history, now_s', '"ZADD", history, "NX", -now_s'),
 )  # fmt: skip
 
+OF_INSPECTORS = ("run_all.lua", "archive_all.lua", "fragments/deleting.lua", "remove_queue.lua", "update_payload.lua")
 OF_GROUPS = ("aggregate.lua", "delete_set.lua", "reclaim_sets.lua", "fragments/leaving.lua")
 
 
@@ -84,6 +85,13 @@ def lua_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     scripts.script.cache_clear()
     yield folder
     scripts.script.cache_clear()
+
+
+def _weights(file: str) -> dict[str, int]:
+    """Return how often each step is drawn for a mutant of this file."""
+    if file in OF_GROUPS:
+        return GROUP_WEIGHTS
+    return INSPECTOR_WEIGHTS if file in OF_INSPECTORS else WEIGHTS | REDIS_WEIGHTS
 
 
 @pytest.mark.timeout(300)
@@ -103,7 +111,7 @@ def test_a_mutant_is_caught(ground: Ground, lua_folder: Path, mutant: Mutant) ->
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    @given(sequences(GROUP_WEIGHTS if mutant.file in OF_GROUPS else WEIGHTS | REDIS_WEIGHTS))
+    @given(sequences(_weights(mutant.file)))
     def agree(steps: list[Step]) -> None:
         world = World(ground, with_machine=False)
         try:

@@ -151,6 +151,9 @@ def _seen_by_go(oracle: Oracle, url: str) -> dict[str, Any]:
         name: {
             "info": {key: value for key, value in queue["info"].items() if key not in ("latency_ns", "timestamp_ns")},
             "tasks": {state: [_timeless(told.go_task(one)) for one in queue["tasks"][state]] for state in STATES},
+            "groups": {
+                group: [told.go_task(one) for one in tasks] for group, tasks in queue["tasks"]["aggregating"].items()
+            },
             "history": [_dateless(one) for one in oracle.call("inspector.history", redis=url, queue=name, days=3)],
         }
         for name, queue in dump["queues"].items()
@@ -167,6 +170,10 @@ def _seen_by_us(inspector: asynq.Inspector) -> dict[str, Any]:
                     _timeless(told.task(one)) for one in getattr(inspector, f"list_{state}_tasks")(name, page_size=0)
                 ]
                 for state in STATES
+            },
+            "groups": {
+                one.group: [told.task(info) for info in inspector.list_aggregating_tasks(name, one.group, page_size=0)]
+                for one in inspector.groups(name)
             },
             "history": [_dateless(told.day(one)) for one in inspector.history(name, 3)],
         }
