@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+from kafka.admin import ConfigResource, KafkaAdminClient
 
 import asynq_compat as asynq
 from tests.cli.conftest import Ask
@@ -229,3 +230,21 @@ def test_topics_are_looked_at(driver: str, ask: Ask, kafka_cluster: KafkaCluster
     assert findings["topics"]["message"] == "2 topics are there, with the settings that journals need"
     assert "have one copy" in findings["replication"]["message"]
     assert findings["clock"]["severity"] == "fine"
+
+
+@pytest.mark.kafka
+def test_a_topic_that_would_lose_tasks_is_a_problem(
+    ask: Ask, kafka_cluster: KafkaCluster, kafka_namespace: str
+) -> None:
+    url = f"redpanda://{kafka_cluster.bootstrap}/{kafka_namespace}"
+    with asynq.Client(url) as client:
+        client.enqueue(asynq.Task("x"))
+    admin = KafkaAdminClient(bootstrap_servers=kafka_cluster.bootstrap)
+    admin.alter_configs([ConfigResource("topic", f"{kafka_namespace}.queue.default", {"retention.ms": "1000"})])
+    admin.close()
+
+    answer = ask("--broker", url, "doctor", "--json")
+
+    (topics,) = [one for one in answer.json()["findings"] if one["check"] == "topics"]
+    assert (answer.code, topics["severity"]) == (2, "problem")
+    assert "retention.ms=1000, a journal needs retention.ms=-1; mend it with `rpk topic" in topics["message"]

@@ -21,6 +21,7 @@ from asynq_compat.errors import InvalidArgumentError, MachineVersionError, Newer
 from asynq_compat.journals.journal import queue_journal_name
 from asynq_compat.journals.memory import MemoryJournalStore
 from asynq_compat.ports.broker import Broker
+from asynq_compat.ports.diagnosing import Finding, Severity
 from asynq_compat.ports.history import History
 from asynq_compat.server import Server
 from asynq_compat.task import Task
@@ -213,4 +214,31 @@ def test_every_partition_is_activated() -> None:
         told = releases.history.activate(_QUEUE, 2)
 
     assert [(one.partition, one.active_version) for one in told] == [(0, 2), (1, 2), (2, 2)]
+    releases.close()
+
+
+def test_the_doctor_tells_who_holds_up_a_version_and_when_it_can_be_activated() -> None:
+    releases = Releases()
+    Ground(releases.new, "").enqueue()
+    old, new = releases.server(releases.old), releases.server(releases.new)
+    for server in (old, new):
+        server.start(lambda ctx, task: None)
+
+    def look(broker: Broker) -> Finding:
+        findings = broker.diagnosing.findings(lambda done, total: None)
+        return next(one for one in findings if one.check == "machine_version")
+
+    wait_until(lambda: releases.knowing() == [1, 2], releases.knowing)
+    mixed = look(releases.new)
+    old.shutdown()
+    wait_until(lambda: releases.knowing() == [2], releases.knowing)
+    ready = look(releases.new)
+    releases.history.activate(None, 2)
+
+    assert (mixed.severity, "machine version 1 holds; servers differ: " in mixed.message) == (Severity.WARNING, True)
+    assert (ready.severity, "`asynq-compat journal activate 2`" in ready.message) == (Severity.FINE, True)
+    assert look(releases.new).message == "machine version 2 holds"
+    assert look(releases.old).severity is Severity.PROBLEM
+    assert "upgrade this process" in look(releases.old).message
+    new.shutdown()
     releases.close()

@@ -10,9 +10,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from asynq_compat.brokers.journal.diagnosing.partition import PartitionDiagnosis
-from asynq_compat.errors import CorruptDataError, NewerReleaseError, UnsupportedByBroker
+from asynq_compat.errors import AsynqError, BrokerUnavailableError, NewerReleaseError, UnsupportedByBroker
 from asynq_compat.journals.examining import Condition
-from asynq_compat.journals.journal import CONTROL, JournalStore, MissingRightError, queue_journal_name
+from asynq_compat.journals.journal import CONTROL, JournalStore, queue_journal_name
 from asynq_compat.machine.versions import Versions
 from asynq_compat.ports.diagnosing import Finding, Severity
 from asynq_compat.ports.history import History, Progress
@@ -75,30 +75,36 @@ class JournalDiagnosing:
         return sum(one is not None for one in written)
 
     def _of_queue(self, queue: str) -> Iterator[Finding]:
-        for partition in range(self._store.partition_count(queue_journal_name(queue), 1)):
-            try:
+        try:
+            for partition in range(self._store.partition_count(queue_journal_name(queue), 1)):
                 with PartitionDiagnosis(self._store, queue, partition, self._versions) as diagnosis:
                     yield from diagnosis.findings(self._clock.now_ns() // _NS_PER_MS)
-            except NewerReleaseError as error:
-                yield Finding(check="machine_version", severity=Severity.PROBLEM, message=str(error), queue=queue)
-            except CorruptDataError as error:
-                yield Finding(check="journal", severity=Severity.PROBLEM, message=str(error), queue=queue)
+        except NewerReleaseError as error:
+            yield Finding(check="machine_version", severity=Severity.PROBLEM, message=str(error), queue=queue)
+        except AsynqError as error:  # A topic that is refused, or has no leader; a journal that cannot be folded.
+            yield Finding(check="journal", severity=Severity.PROBLEM, message=str(error), queue=queue)
 
     def _clock_of_the_log(self) -> Finding:
+        try:
+            told_ms, before_ns, after_ns = self._ask_the_clock()
+        except AsynqError as error:
+            message = f"the clock of the log is not known: {error}"
+            return Finding(check="clock", severity=Severity.WARNING, message=message)
+        return _skew(told_ms, before_ns // _NS_PER_MS, after_ns // _NS_PER_MS)
+
+    def _ask_the_clock(self) -> tuple[int, int, int]:
+        """Return the time of an entry, and ours before and after it was appended."""
         journal = self._store.open(CONTROL)
         try:
             before_ns = self._clock.now_ns()
             position = journal.append(encode_frame(os.urandom(16), 1, []))
             after_ns = self._clock.now_ns()
             entries = journal.read(position - 1, wait_s=_WAIT_S, max_count=1).entries
-        except MissingRightError:
-            message = "the clock of the log is not known: this user may not append to the control journal"
-            return Finding(check="clock", severity=Severity.WARNING, message=message)
         finally:
             journal.close()
         if not entries:
-            return Finding(check="clock", severity=Severity.WARNING, message="the log gave no time within 5 s")
-        return _skew(entries[0].timestamp_ms, before_ns // _NS_PER_MS, after_ns // _NS_PER_MS)
+            raise BrokerUnavailableError(f"the control journal gave no entry within {_WAIT_S:g} s")
+        return entries[0].timestamp_ms, before_ns, after_ns
 
 
 def _finding_of(one: Condition) -> Finding:
