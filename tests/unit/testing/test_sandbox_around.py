@@ -47,6 +47,7 @@ def test_a_group_becomes_one_task_when_it_has_waited(asynq_sandbox: Sandbox) -> 
     config = asynq.Config(group_aggregator=_digest, group_grace_period=60)
     for word in (b"one", b"two"):
         asynq_sandbox.client.enqueue(asynq.Task("note", word), group="today")
+        asynq_sandbox.clock.advance(1)  # Those of one second stand in the order of their ids.
 
     assert asynq_sandbox.run_all(lambda ctx, task: ran.append((task.type, task.payload)), config) == []
     asynq_sandbox.assert_not_enqueued("digest")
