@@ -19,6 +19,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
 import redis
 
@@ -40,6 +41,9 @@ _MARKED_BY = {
     "secure_kafka": "kafka",
     "go_program": "go",
 }
+# How long an example takes says how busy the machine is, and no more.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 # Databases 0 and 13 to 15 are left to tests that choose one themselves.
 _databases = itertools.cycle(range(1, 13))
 

@@ -88,7 +88,10 @@ class Firing:
         if reason is NotFired.UNDER_WAY:
             return FIRING_TERM_S + 0.5
         if reason is NotFired.TOO_LATE:
-            self._log.warning("%s is not enqueued: its instant is more than half an hour ago", self._name())
+            self._log.warning(
+                "%s is not enqueued: its instant is more than half an hour ago; if it is not, a clock is wrong",
+                self._name(),
+            )
         else:
             self._log.debug("%s was enqueued by another scheduler", self._name())
         return None
