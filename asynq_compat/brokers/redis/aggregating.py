@@ -47,7 +47,8 @@ class RedisAggregating:
         limits = [b"%d" % patience.size_max, b"%d" % patience.delay_s, b"%d" % patience.grace_s]
         for name in sorted(names):
             group, set_id, now_s = name.decode("utf-8", "replace"), self.new_set_id(), self._clock.now_ns() // _NS
-            places = [keys.group_prefix + name, keys.aggregation_set(group, set_id), keys.aggregation_sets, keys.groups]
+            place = keys.group_prefix + name  # As it is: Go's names need not be text.
+            places = [place, b"%b:%b" % (place, set_id.encode()), keys.aggregation_sets, keys.groups]
             expires_at_s = now_s + SET_LIFETIME_S
             times = [b"%d" % now_s, b"%d" % expires_at_s]
             found = self._link.ask(script("aggregate")(places, [keys.task_prefix, name, *limits, *times]))

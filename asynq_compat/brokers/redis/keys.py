@@ -70,10 +70,6 @@ class QueueKeys:
         """Return the key of one group."""
         return self.group_prefix + name.encode()
 
-    def aggregation_set(self, group: str, set_id: str) -> bytes:
-        """Return the key of one of a group's sets."""
-        return b"%b:%b" % (self.group(group), set_id.encode())
-
     def processed_on(self, now_s: int) -> bytes:
         """Return the counter of the UTC day that `now_s` lies in."""
         return self.processed + b":" + utc_day(now_s // 86_400)
