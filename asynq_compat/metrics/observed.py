@@ -28,7 +28,7 @@ _PASSES_MAX = 8
 OTHER = "other"
 
 _Key = tuple[str, str]
-_queue_of = attrgetter("queue")
+_queue_of, _message_of = attrgetter("queue"), attrgetter("message")
 
 
 class ServerMetrics(Collector):
@@ -124,8 +124,10 @@ class ServerMetrics(Collector):
 def _by_type(leases: Sequence[Lease]) -> dict[_Key, int]:
     """Return how many there are of each queue and type. Most batches are of one queue and few types: then no task is looked at by itself."""
     counts: dict[_Key, int] = {}
-    for queue in set(map(_queue_of, leases)):
-        messages = [lease.message for lease in leases if lease.queue == queue]
+    queues = set(map(_queue_of, leases))
+    for queue in queues:
+        of_queue = leases if len(queues) == 1 else [lease for lease in leases if lease.queue == queue]
+        messages = list(map(_message_of, of_queue))
         for _ in range(_PASSES_MAX):
             if not messages:
                 break
