@@ -127,7 +127,10 @@ def test_a_process_that_dies_fails_what_it_ran_and_nothing_else(
     assert message.retried == 1
     # Nobody else is there to be asked: the server's process is.
     assert [one["pid"] for one in told.lines()] == [os.getpid()] * 2
-    assert f"worker process {pid} died (signal 9); it was running 1 tasks; another one takes its place" in caplog.text
+    assert (
+        f"worker process {pid} died (signal 9); tasks that it was running: 1; another one takes its place"
+        in caplog.text
+    )
 
 
 def test_the_end_of_a_process_is_seen_although_its_own_child_holds_its_socket(ground: Ground) -> None:
@@ -165,6 +168,26 @@ def test_a_shutdown_hands_back_what_does_not_end(ground: Ground) -> None:
 
     assert ground.state(hanging) is asynq.TaskState.PENDING
     assert (ground.message(hanging).retried, ground.message(hanging).error_msg) == (0, "")
+
+
+def test_what_workers_have_is_known_and_a_lost_lease_frees_its_slot(ground: Ground) -> None:
+    with serving(ground) as server:
+        hanging = [ground.enqueue("hang", timeout=600, retry=9) for _ in range(4)]
+        wait_until(lambda: all(result(ground, one) for one in hanging), "all to begin")
+        assert server._engine is not None
+        attempts = server._engine._work.attempts
+        runs = attempts.unsettled()
+        assert sorted(run.lease.task_id for run in runs) == sorted(hanging)
+        assert {(run.message.type, run.max_retry) for run in runs} == {("hang", 9)}
+        assert {round((run.deadline_ns - run.started_ns) / 1e9) for run in runs} == {600}
+
+        for run in runs:
+            attempts.lease_lost(run)
+
+        # All slots were taken; nothing is written about what was lost.
+        completed(ground, *(ground.enqueue("plain", retention=DAY_S) for _ in range(4)))
+        assert not attempts.unsettled()
+        assert {ground.state(one) for one in hanging} == {asynq.TaskState.ACTIVE}
 
 
 def test_a_shutdown_waits_for_what_runs(ground: Ground) -> None:

@@ -270,7 +270,7 @@ class Crew:
             self.attempts.hand_back_waiting()
         if not worker.is_ending:
             failure = worker.failure(how)
-            self._log.error("%s; it was running %d tasks; another one takes its place", failure, len(begun))
+            self._log.error("%s; tasks that it was running: %d; another one takes its place", failure, len(begun))
             self._hiring.lost(worker.slots, worker.ready_s, worker.ended_count + len(begun))
             if self._hiring.is_hopeless and not any(other.is_ready for other in self._workers):
                 self._on_end(failure)
