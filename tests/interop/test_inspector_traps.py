@@ -276,3 +276,36 @@ def test_a_server_that_nobody_can_read_is_left_out(redis_url: str, raw: redis.Re
 
     broker.close()
     assert raw.zcard("asynq:servers") == 2, "what has run out is forgotten, as by Go"
+
+
+def test_what_concerns_many_tasks_goes_on_in_slices_of_a_thousand(
+    client: asynq.Client, inspector: asynq.Inspector, raw: redis.Redis
+) -> None:
+    client.enqueue_many([asynq.Task("email")] * 2_500, process_in=600)
+    told: list[list[int]] = [[] for _ in range(4)]
+
+    inspector.run_all_scheduled_tasks(QUEUE, progress=told[0].append)
+    inspector.archive_all_pending_tasks(QUEUE, progress=told[1].append)
+    inspector.delete_all_archived_tasks(QUEUE, progress=told[2].append)
+    client.enqueue_many([asynq.Task("email")] * 2_000)
+    inspector.delete_queue(QUEUE, force=True, progress=told[3].append)
+
+    assert told == [[1_000, 2_000, 2_500]] * 3 + [[1_000, 2_000, 2_000]]
+    assert raw.keys("asynq:*") == []
+
+
+def test_a_queue_that_is_worked_on_while_it_is_emptied_is_refused_half_way(
+    client: asynq.Client, inspector: asynq.Inspector, raw: redis.Redis
+) -> None:
+    """Go's single step is refused as a whole, or not at all."""
+    ids = [info.id for info in client.enqueue_many([asynq.Task("email")] * 1_500) if isinstance(info, asynq.TaskInfo)]
+
+    def take_one(_: int) -> None:
+        raw.lmove(f"{PREFIX}pending", f"{PREFIX}active", "RIGHT", "LEFT")
+
+    with pytest.raises(errors.QueueStateError, match="cannot remove queue with active tasks"):
+        inspector.delete_queue(QUEUE, force=True, progress=take_one)
+
+    info = inspector.get_queue_info(QUEUE)
+    assert (info.pending, info.active) == (499, 1)
+    assert raw.exists(*(f"{PREFIX}t:{task_id}" for task_id in ids)) == 500
