@@ -18,7 +18,7 @@ pytestmark = pytest.mark.redis
 
 @pytest.fixture(scope="module")
 def watched() -> Iterator[SentinelSet]:
-    made = SentinelSet()
+    made = SentinelSet(is_lasting=True)
     yield made
     made.stop()
 

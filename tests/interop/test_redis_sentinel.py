@@ -34,7 +34,7 @@ def watched() -> Iterator[SentinelSet]:
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SentinelSet, Certificates]]:
     """With TLS and passwords everywhere."""
     certificates = Certificates(tmp_path_factory.mktemp("tls") / "made")
-    made = SentinelSet(certificates, has_passwords=True)
+    made = SentinelSet(certificates, has_passwords=True, is_lasting=True)
     yield made, certificates
     made.stop()
 

@@ -58,16 +58,22 @@ class SentinelSet:
     """
 
     def __init__(
-        self, certificates: Certificates | None = None, *master_options: str, has_passwords: bool = False
+        self,
+        certificates: Certificates | None = None,
+        *master_options: str,
+        has_passwords: bool = False,
+        is_lasting: bool = False,
     ) -> None:
         """Start them.
 
         Args:
             certificates: Where all of them speak TLS; None: none does.
             master_options: More of the first master's command line.
+            is_lasting: The master is to stay, however busy the machine is.
             has_passwords: The servers ask for `PASSWORD`, the sentinels for `SENTINEL_PASSWORD`.
         """
         self._certificates = certificates
+        self._down_after_ms = 120_000 if is_lasting else 2_000
         self._password = PASSWORD if has_passwords else None
         login = ["--requirepass", PASSWORD, "--masterauth", PASSWORD] if has_passwords else []
         tls = [*_options(tls_files(certificates)), "--tls-replication", "yes"] if certificates else []
@@ -91,7 +97,7 @@ class SentinelSet:
             *own,
             f"sentinel monitor {MASTER_NAME} {HOST} {self.master.port} 2",
             *login,
-            f"sentinel down-after-milliseconds {MASTER_NAME} 2000",
+            f"sentinel down-after-milliseconds {MASTER_NAME} {self._down_after_ms}",
             f"sentinel failover-timeout {MASTER_NAME} 5000",
         ]
 
