@@ -16,6 +16,9 @@ from tests.services.golang import build
 from tests.services.ports import HOST
 from tests.services.proxy import Proxy
 from tests.services.redis import RedisServer
+from tests.services.waiting import wait_until
+
+_LOADED_WITHIN_S = 120.0
 
 
 class RedisGround:
@@ -33,6 +36,17 @@ class RedisGround:
         self.network = Proxy(self.server.port)
         self.url = f"redis://{HOST}:{self.network.port}"
         self.operator = redis.Redis(port=self.server.port, decode_responses=True)
+
+    def start(self) -> None:
+        """Start the server again and wait until it has its data in memory."""
+        self.server.start()
+        wait_until(self._answers, "Redis has loaded its data", _LOADED_WITHIN_S)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.operator.ping())
+        except redis.ConnectionError:  # Of it is also what Redis answers while it loads.
+            return False
 
     def close(self) -> None:
         """End all."""
