@@ -5,6 +5,8 @@ Source: docs/semantics.md, "acquire_token".
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from asynq_compat.testing.conformance.harness import QueueHarness
 from asynq_compat.testing.conformance.scenario import passes
 
@@ -22,6 +24,18 @@ def _release(queue: QueueHarness, task_id: str) -> bool:
 def as_many_hold_one_as_there_are(queue: QueueHarness) -> None:
     """The next one is told no, and does not wait."""
     assert [_acquire(queue, f"task-{number}") for number in range(4)] == [True, True, False, False]
+
+
+def as_many_get_one_where_many_ask_at_once(queue: QueueHarness) -> None:
+    """What goes out together is answered one by one; so, too, where each gives its token back and asks again."""
+    with ThreadPoolExecutor(12) as askers:
+        answers = list(askers.map(lambda number: _acquire(queue, f"task-{number}", max_tokens=5), range(12)))
+        holders = [f"task-{number}" for number, has_token in enumerate(answers) if has_token]
+        assert len(holders) == 5
+        assert all(askers.map(lambda task_id: _release(queue, task_id), holders))
+        again = list(askers.map(lambda number: _acquire(queue, f"task-{number}", max_tokens=5), range(12)))
+
+    assert again.count(True) == 5
 
 
 def a_token_given_back_is_anybodys(queue: QueueHarness) -> None:
