@@ -120,7 +120,7 @@ def test_every_example_is_executed() -> None:
 
 def test_the_code_of_the_readme_runs(environment: dict[str, str], tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
-    producer, worker, scheduler = (
+    producer, worker, inspection, scheduler = (
         block for block in blocks if "def test_" not in block
     )  # Those are run by pytest elsewhere.
     (tmp_path / "worker.py").write_text(worker)
@@ -131,3 +131,5 @@ def test_the_code_of_the_readme_runs(environment: dict[str, str], tmp_path: Path
 
     assert lines == ["b'{\"user_id\": 42}' 0"]
     _start_and_end([sys.executable, "-c", scheduler], environment)
+    queues = "import asynq_compat as asynq\nfor queue in ('default', 'old'):\n    asynq.Client().enqueue(asynq.Task('t'), queue=queue)\n"
+    _run([sys.executable, "-c", queues + inspection], environment)
