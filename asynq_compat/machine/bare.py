@@ -58,8 +58,8 @@ def _enter(state: State, record: BareRecord, task_id: str, message: bytes, lock:
     if process_at is not None and ttl_s is not None:
         # The lock counts from when the task runs, as Asynq's client counts it: whole seconds, the fraction cut off.
         ttl_s += (process_at * 1000 - state.clocks.clock_ms) // 1000
-    if process_at is not None or lock is not None:
-        return enqueue_one(state, task_id, message, process_at, lock, ttl_s)
+    if process_at is not None or lock is not None or record.group is not None:
+        return enqueue_one(state, task_id, message, process_at, lock, ttl_s, record.group)
     if task_id in state.tasks:
         return ID_TAKEN
     state.make_pending([task_id], [message], state.clocks.clock_ms)

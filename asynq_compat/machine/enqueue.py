@@ -112,11 +112,17 @@ def _enter_alike(state: State, columns: _Columns) -> bool:
 
 
 def enqueue_one(
-    state: State, task_id: str, message: bytes, process_at: int | None, unique_key: str | None, ttl_s: int | None
+    state: State,
+    task_id: str,
+    message: bytes,
+    process_at: int | None,
+    unique_key: str | None,
+    ttl_s: int | None,
+    group: str | None = None,
 ) -> int:
     """One task of any kind; return its outcome."""
     decision = _Decision()
-    code = _decide(state, decision, task_id, message, process_at, unique_key, ttl_s, None)
+    code = _decide(state, decision, task_id, message, process_at, unique_key, ttl_s, group)
     _enter(state, decision)
     return code
 

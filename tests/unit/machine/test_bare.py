@@ -45,7 +45,7 @@ def test_replicas_agree_on_all_cases_and_count_what_was_skipped(told: tuple[Log,
     assert counts.unreadable == len(
         [case for case in skipped if "taken" not in case.skipped and case.skipped != DUPLICATE]
     )
-    assert counts.pending + counts.scheduled == len(CASES) - len(skipped)
+    assert counts.pending + counts.scheduled + counts.aggregating == len(CASES) - len(skipped)
     assert f"{counts.unreadable} unreadable, 1 with a taken id, 1 with a held lock" in log.machine.describe()
 
 
