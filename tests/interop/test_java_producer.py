@@ -22,6 +22,7 @@ from tests.services.waiting import wait_until
 QUEUE = "größe: java"
 PLAIN = 20
 BY_NAME = {*(f"plain-{i}" for i in range(PLAIN)), "later", "once-1", "framed", "nested", "large"}
+TYPES = {"plain", "later", "once", "framed", "no id", "one of group g", "large"}
 UNREADABLE = 21
 DELAY_S = 2
 LARGE_BYTES = 5 * 1024 * 1024
@@ -84,15 +85,7 @@ def test_python_runs_what_java_writes_and_skips_the_rest(
         ("one of group g", b"group: alone"),
     ]
     assert [seen.tasks[f"plain-{i}"].payload for i in range(PLAIN)] == [b"%d" % i for i in range(PLAIN)]
-    assert {task.type for task in seen.tasks.values()} == {
-        "plain",
-        "later",
-        "once",
-        "framed",
-        "no id",
-        "one of group g",
-        "large",
-    }
+    assert {task.type for task in seen.tasks.values()} == TYPES
     assert seen.tasks["large"].payload == b"x" * LARGE_BYTES
     assert seen.times_s["later"] >= int(seen.tasks["later"].payload or b"")
     assert all(task.headers == {"from": "java"} for task in seen.tasks.values())
