@@ -59,7 +59,7 @@ class History:
 
 @dataclass(slots=True, eq=False)
 class Scheduling:
-    """All of it. Histories stand in the order in which they were last added to, claims in that of their first claim."""
+    """All of it. Histories stand in the order in which they were last added to, claims in that of their first claim, those far ahead anywhere."""
 
     schedulers: dict[str, PublishedScheduler] = field(default_factory=dict)
     histories: OrderedDict[str, History] = field(default_factory=OrderedDict)
@@ -77,6 +77,9 @@ class Scheduling:
         while self.claims:
             key_of_claim = next(iter(self.claims))
             if not _is_past(key_of_claim[1], now_ms):
+                # Of a clock far ahead: the others would wait behind it.
+                if key_of_claim[1] * 1_000 > now_ms + CLAIM_KEPT_MS:
+                    self.claims.move_to_end(key_of_claim)
                 break
             del self.claims[key_of_claim]
 

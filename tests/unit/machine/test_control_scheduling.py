@@ -106,6 +106,20 @@ def test_an_instant_long_past_is_refused_and_forgotten() -> None:
     assert control.machine.claim("hourly", AT_S) is None
 
 
+def test_claims_of_a_clock_far_ahead_keep_no_others_from_being_forgotten() -> None:
+    control = Control()
+    far_s = AT_S + 365 * 86_400
+    control.say(sc.claim("hourly", far_s, "ahead", TERM_MS), sc.claim("hourly", far_s + 1, "ahead", TERM_MS))
+
+    for minute in range(120):
+        control.now_ms = START_MS + minute * 60_000
+        control.say(sc.claim("minutely", AT_S + minute * 60, "right", TERM_MS))
+
+    claims = control.machine.state.scheduling.claims
+    assert {("hourly", far_s), ("hourly", far_s + 1)} < claims.keys()
+    assert len(claims) <= 2 + CLAIM_KEPT_MS // 60_000 + 3
+
+
 class _Older(type(Control().machine)):  # type: ignore[misc]
     """As released before schedulers told anything."""
 
