@@ -103,7 +103,10 @@ class Listener:
         data = worker.receive()
         if data:
             for message in worker.inbox.feed(data):
-                self._received(worker, message)
+                try:
+                    self._received(worker, message)
+                except Exception:  # noqa: BLE001 - what came behind it is heard all the same
+                    self._log.exception("what a worker process said could not be dealt with; the server goes on")
         elif data is not None:
             self._selector.unregister(worker.connection)
             del self._watched[worker]

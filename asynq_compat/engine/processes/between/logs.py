@@ -52,7 +52,7 @@ def told(record: logging.LogRecord, name: str) -> Fields:
 
 
 def handle(fields: Fields, log: logging.Logger) -> None:
-    """Log what a worker has sent; `log` is the server's logger."""
+    """Log what a worker has sent; `log` is the server's logger. A filter that fails loses its line alone."""
     name, level, text, created, pid, thread, path, line, function, trace = fields
     target = log if name == SERVER else logging.getLogger(name)
     if not target.isEnabledFor(level):
@@ -61,7 +61,11 @@ def handle(fields: Fields, log: logging.Logger) -> None:
     record.created, record.msecs = created, created % 1 * 1000
     record.process, record.processName, record.threadName = pid, f"worker-{pid}", thread
     record.exc_text = trace
-    target.handle(record)
+    try:
+        target.handle(record)
+    except Exception:  # noqa: BLE001 - the user's filters and handlers, which may look for what no line of a worker has
+        # As the standard library tells of a handler that fails: on stderr, since what failed is the log.
+        logging.Handler().handleError(record)
 
 
 def levels() -> dict[str, int]:

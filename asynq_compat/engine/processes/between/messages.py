@@ -46,19 +46,21 @@ class Inbox:
         self._left = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Message]:
-        """Take what was received; give the messages that are whole now. Call it again when these have been taken."""
+        """Take what was received; give the messages that are whole now, each once. Call it again when these have been taken."""
         left = self._left
         left += data
         at = 0
-        while len(left) - at >= _LENGTH_BYTES:
-            end = at + _LENGTH_BYTES + int.from_bytes(left[at : at + _LENGTH_BYTES], "big")
-            if len(left) < end:
-                break
-            body = bytes(left[at + _LENGTH_BYTES : end])
-            at = end
-            # Ours: from a process that runs the same code, over a socket that no other has.
-            yield marshal.loads(body)  # noqa: S302
-        del left[:at]
+        try:
+            while len(left) - at >= _LENGTH_BYTES:
+                end = at + _LENGTH_BYTES + int.from_bytes(left[at : at + _LENGTH_BYTES], "big")
+                if len(left) < end:
+                    break
+                body = bytes(left[at + _LENGTH_BYTES : end])
+                at = end
+                # Ours: from a process that runs the same code, over a socket that no other has.
+                yield marshal.loads(body)  # noqa: S302
+        finally:  # Also where the caller fails at one of them.
+            del left[:at]
 
 
 def shares(count: int, room: Sequence[int]) -> list[int]:

@@ -41,6 +41,17 @@ def test_a_message_that_is_cut_off_is_none() -> None:
     ]
 
 
+def test_a_message_that_its_reader_fails_at_does_not_come_again() -> None:
+    inbox = messages.Inbox()
+    stream = b"".join(messages.packed((kind,)) for kind in (messages.PING, messages.PONG, messages.END))
+
+    for message in inbox.feed(stream):
+        if message[0] == messages.PONG:
+            break
+
+    assert list(inbox.feed(b"")) == [(messages.END,)]
+
+
 @given(st.integers(0, 50), st.lists(st.integers(0, 20), max_size=6))
 def test_tasks_are_shared_out_by_room(count: int, room: list[int]) -> None:
     given_out = messages.shares(count, room)
@@ -121,3 +132,15 @@ def test_the_servers_lines_go_to_its_own_logger_and_levels_hold(caplog: pytest.L
     with caplog.at_level(logging.INFO, "the.server"):
         logs.handle(logs.told(record, logs.SERVER), logging.getLogger("the.server"))
     assert [one.name for one in caplog.records] == ["the.server"]
+
+
+def test_a_filter_that_fails_loses_its_line_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    def asks_for_more(record: logging.LogRecord) -> bool:
+        return bool(record.__dict__["request_id"])
+
+    log = logging.Logger("the.server")  # noqa: LOG001 - nobody else gets its filter
+    log.addFilter(asks_for_more)
+
+    logs.handle(logs.told(logging.makeLogRecord({"levelno": logging.ERROR, "msg": "hello"}), logs.SERVER), log)
+
+    assert "KeyError: 'request_id'" in capsys.readouterr().err
