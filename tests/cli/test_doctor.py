@@ -119,6 +119,20 @@ def test_what_can_be_mended_is_mended(ask: Ask, raw: redis.Redis, redis_url: str
 
 
 @pytest.mark.usefixtures("sick")
+def test_a_group_that_is_back_from_a_set_is_well(ask: Ask, raw: redis.Redis, redis_url: str) -> None:
+    """Asynq does not announce it in the set of groups: its next task does, and then all of them are aggregated."""
+    with asynq.Client(redis_url) as client:
+        client.enqueue(asynq.Task("grouped"), queue=QUEUE, task_id="grouped", group="g")
+    raw.srem(f"{KEY}groups", "g")
+
+    assert _found(ask("doctor", "--json").json()) == ALL_FAULTS
+    ask("doctor", "--repair", "--yes")
+    assert raw.hget(f"{KEY}t:grouped", "state") == "aggregating"
+    assert raw.zrange(f"{KEY}g:g", 0, -1) == ["grouped"]
+    assert raw.zscore(f"{KEY}archived", "grouped") is None
+
+
+@pytest.mark.usefixtures("sick")
 def test_nothing_is_mended_unless_it_is_wanted(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = ask("doctor", "--repair", "--json")
     assert (refused.code, refused.out) == (2, "")

@@ -18,6 +18,7 @@
 -- Gives the fault, mended if it was the expected one: ghost (named, and no task), no_lease (active without one), lease_alone (not
 --       active), leftover (of the archive, named nowhere), stray (named nowhere); empty where there is none
 -- Cost  O(pending) + O(active) + O(groups)
+-- Not obvious: a group whose set was reclaimed is not announced in the set of groups; a task that stands there stands where it should.
 local task, pending, active, lease = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local archived, groups, sets = KEYS[7], KEYS[9], KEYS[10]
 local task_id, group_prefix, expected, now_s, lease_until = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -28,6 +29,10 @@ for _, name in ipairs(redis.call("SMEMBERS", groups)) do
 end
 for _, key in ipairs(redis.call("ZRANGE", sets, 0, -1)) do
   zsets[#zsets + 1] = key
+end
+local own_group = redis.call("HGET", task, "group")
+if own_group then
+  zsets[#zsets + 1] = group_prefix .. own_group
 end
 
 local is_active = redis.call("LPOS", active, task_id)
