@@ -55,7 +55,7 @@ def reclaim_sets(state: State) -> None:
     """Let the tasks of sets whose time is over wait in their groups again, each since its second."""
     now_s = state.clock_s()
     groups = state.groups
-    for name in [name for name, one in groups.sets.items() if one.expires_s <= now_s]:
+    for name in groups.expired(now_s):
         for task in groups.sets.pop(name).tasks:
             groups.add(task)
 

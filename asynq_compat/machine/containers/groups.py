@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 # Position of the entry that made the set, and how many it had made before.
 SetName = tuple[int, int]
@@ -97,8 +98,12 @@ class Groups:
         return [(name, len(line)) for name, line in sorted(self.lines.items())]
 
     def first_expiry_s(self) -> int | None:
-        """Return when the time of the next set is over."""
-        return min((one.expires_s for one in self.sets.values()), default=None)
+        """Return when the time of the next set is over: of the first, since all are given the same time."""
+        return next((one.expires_s for one in self.sets.values()), None)
+
+    def expired(self, now_s: int) -> list[SetName]:
+        """Return the sets whose time is over at `now_s`."""
+        return [name for name, _ in takewhile(lambda one: one[1].expires_s <= now_s, self.sets.items())]
 
     def forget(self, ids: Iterable[str]) -> None:
         """Know no longer to which group these tasks belong."""
