@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,6 +19,7 @@ import pytest
 
 import asynq_compat as asynq
 from asynq_compat.engine.processes import overdue
+from asynq_compat.ports.consuming import Consuming, Intake
 from asynq_compat.ports.inspecting import StoredTask
 from tests.server import process_handlers as handlers
 from tests.server.ground import Ground, wait_until
@@ -237,6 +240,33 @@ def test_a_killed_process_that_had_nothing_to_do_is_replaced(ground: Ground) -> 
         }
         assert not first & again
         server.ping()
+
+
+class _Joining:
+    """A broker's consuming port, with which one worker process is gone by the time the server has joined its queues."""
+
+    def __init__(self, consuming: Consuming, caplog: pytest.LogCaptureFixture) -> None:
+        self._consuming = consuming
+        self._caplog = caplog
+
+    def open_intake(self, *args: Any) -> Intake:
+        ready = next(text for text in map(logging.LogRecord.getMessage, self._caplog.records) if "are ready" in text)
+        pid = int(ready.split()[-1])
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "it is reaped")
+        return self._consuming.open_intake(*args)
+
+
+def test_a_process_that_dies_while_the_server_joins_its_queues_is_replaced(
+    ground: Ground, caplog: pytest.LogCaptureFixture
+) -> None:
+    joining: Any = _Joining(ground.broker.consuming, caplog)
+    elsewhere = Ground(dataclasses.replace(ground.broker, consuming=joining), ground.url)
+    with caplog.at_level(logging.INFO), serving(elsewhere, concurrency=2):
+        tasks = [ground.enqueue("plain", retention=DAY_S) for _ in range(8)]
+        completed(ground, *tasks)
+
+        wait_until(lambda: re.search(r"Worker process \d+ is ready", caplog.text), "another takes its place")
 
 
 def test_no_process_thread_or_file_is_left(ground: Ground) -> None:

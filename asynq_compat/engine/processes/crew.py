@@ -251,6 +251,8 @@ class Crew:
             with self._lock:
                 self._workers.remove(worker)
             self._failure = self._failure or worker.failure(how)
+            # Where all were ready by then, the server is joining its queues: it makes another one once it has.
+            self._hiring.lost(worker.slots, worker.ready_s, 0)
         worker.close()
         self._tell()
 
