@@ -290,6 +290,29 @@ def test_all_idle_connections_are_let_go_of_when_one_broke(redis_url: str) -> No
 
 
 @pytest.mark.redis
+def test_leases_of_one_queue_that_cannot_be_renewed_cost_no_other_queue_its_own(redis_url: str) -> None:
+    """As where one node of a cluster is gone: the others have renewed what they were asked to."""
+    clock = VirtualClock()
+    broker = open_redis(settings_of(redis_url), clock)
+    with redis.Redis.from_url(redis_url) as raw:
+        intake = broker.consuming.open_intake(QueueOrder(weights={"broken": 2, "default": 1}, strict=True), 2, "s")
+        broker.producing.enqueue([request("a"), request("b", queue="broken")])
+        leases = {lease.queue: lease for lease in intake.take(5)}
+        raw.delete("asynq:{broken}:lease")
+        raw.set("asynq:{broken}:lease", "no sorted set")
+
+        clock.advance_s(20)
+        with pytest.raises(CorruptDataError):
+            intake.extend([leases["broken"], leases["default"]])
+        clock.advance_s(20)
+
+        assert leases["default"].term.is_valid()
+        assert not leases["broken"].term.is_valid()
+        intake.close()
+    broker.close()
+
+
+@pytest.mark.redis
 def test_a_lease_that_is_over_is_not_renewed(redis_url: str) -> None:
     """Another server may have the task by now: Redis knows no owner of a lease."""
     clock = VirtualClock()

@@ -138,20 +138,20 @@ class RedisIntake:
         """Renew the leases whose term is still valid."""
         expires_at_ns = self._clock.now_ns() + LEASE_NS
         score = b"%d" % (expires_at_ns // _NS)
+        renewed = [lease for lease in leases if lease.term.is_valid()]
         by_queue: dict[str, list[bytes]] = {}
-        terms: dict[int, LeaseTerm] = {}
-        for lease in leases:
-            if lease.term.is_valid():
-                by_queue.setdefault(lease.queue, []).extend((score, lease.task_id.encode()))
-                terms[id(lease.term)] = lease.term
+        for lease in renewed:
+            by_queue.setdefault(lease.queue, []).extend((score, lease.task_id.encode()))
         if not by_queue:
             return
         commands = [command(b"ZADD", queue_keys(queue).lease, b"XX", *ids) for queue, ids in by_queue.items()]
-        for answer in self._link.run(commands).answers:
+        answers = dict(zip(by_queue, self._link.run(commands).answers, strict=True))
+        # A queue that is out of reach, in a cluster perhaps, costs no other its leases.
+        for lease in renewed:
+            if isinstance(lease.term, WallClockTerm) and not isinstance(answers[lease.queue], Refusal):
+                lease.term.expires_at_ns = expires_at_ns
+        for answer in answers.values():
             self._link.accept(answer)
-        for term in terms.values():
-            if isinstance(term, WallClockTerm):
-                term.expires_at_ns = expires_at_ns
 
     def write_result(self, lease: Lease, result: bytes) -> int:
         """Store `result` with the task; return its length. As with Asynq, a task that is gone leaves a hash with only it."""
