@@ -2,11 +2,13 @@
 
 Contract: an HTTP server on a thread of its own with two pages: ``/metrics`` in the format that the caller asks for, ``/healthz`` 200, or 503 and why.
 It binds when it is made, and is gone when `close` returns.
-Not obvious: whoever asks and then says nothing more is let go after `_PATIENCE_S`, so that `close` never waits for long.
+Not obvious: whoever asks and then says nothing more is let go after `_PATIENCE_S`; `close` cuts off after it who says a little now and then, so that
+it never waits for long.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import sys
@@ -104,6 +106,36 @@ class Exposition:
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # So that `server_close` waits for them.
     request_queue_size = 16
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._open: set[object] = set()  # The sockets of who is being answered.
+        super().__init__(address, handler)
+
+    def process_request(self, request: object, client_address: object) -> None:
+        """Answer on a thread of its own."""
+        self._open.add(request)
+        super().process_request(request, client_address)  # type: ignore[arg-type]
+
+    def shutdown_request(self, request: object) -> None:
+        """Let go of a caller."""
+        self._open.discard(request)
+        super().shutdown_request(request)  # type: ignore[arg-type]
+
+    def server_close(self) -> None:
+        """Wait for who is being answered; whoever still has not asked when patience is over is cut off."""
+        cut = threading.Timer(_PATIENCE_S, self._cut_off)
+        cut.start()
+        try:
+            super().server_close()
+        finally:
+            cut.cancel()
+            cut.join()
+
+    def _cut_off(self) -> None:
+        for request in list(self._open):
+            if isinstance(request, socket.socket):
+                with contextlib.suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
 
     def server_bind(self) -> None:
         """Bind, without asking DNS what the machine is called, as http.server does."""

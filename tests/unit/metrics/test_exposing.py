@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, ServerStateError
+from asynq_compat.metrics import exposing
 from asynq_compat.metrics.exposing import Exposition, registry_of, text_of
 from asynq_compat.rules.addresses import parse_address
 
@@ -111,6 +112,34 @@ def test_nothing_is_left_when_it_is_closed(registry: CollectorRegistry) -> None:
 
     Exposition(f"127.0.0.1:{exposition.port}", registry).close()
     assert not [thread for thread in threading.enumerate() if thread.name == "asynq-metrics"]
+
+
+def test_whoever_never_comes_to_the_point_is_cut_off_at_the_end(
+    registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each line comes before patience is over, the last one never."""
+    monkeypatch.setattr(exposing, "_PATIENCE_S", 0.1)
+    exposition = Exposition("127.0.0.1:0", registry)
+    is_over = threading.Event()
+    with _served(exposition) as url, socket.create_connection(("127.0.0.1", exposition.port)) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\n")
+        assert _ask(f"{url}/healthz")[0] == 200  # So the connection before it was taken.
+
+        def talk() -> None:
+            with contextlib.suppress(OSError):
+                while not is_over.wait(0.05):
+                    connection.sendall(b"a: b\r\n")
+
+        talker = threading.Thread(target=talk)
+        closer = threading.Thread(target=exposition.close, daemon=True)
+        talker.start()
+        closer.start()
+        closer.join(20)
+        is_closed = not closer.is_alive()
+        is_over.set()
+        talker.join()
+
+    assert is_closed
 
 
 @pytest.mark.parametrize(
