@@ -58,6 +58,9 @@ def parse_go_url(text: str) -> GoURL:
     if not rest.startswith("//") or (not scheme and rest.startswith("///")):
         return GoURL(scheme=scheme, path=_unescaped(rest), query=query)
     authority, slash, path = rest[2:].partition("/")
+    if "@" in text and "@" not in authority and not _has_port(authority):
+        # What stands where a port should is the beginning of a password.
+        raise ValueError("invalid user name or password: write %2F for a /, %3F for a ? and %23 for a # in them")
     username, password, host = _parse_authority(authority)
     return GoURL(
         scheme=scheme, username=username, password=password, host=host, path=_unescaped(slash + path), query=query
@@ -92,6 +95,11 @@ def _parse_authority(authority: str) -> tuple[str, str | None, str]:
         raise ValueError("invalid userinfo")
     username, colon, password = userinfo.partition(":")
     return _unescaped(username), _unescaped(password) if colon else None, _unescaped(host)
+
+
+def _has_port(host: str) -> bool:
+    _, colon, port = host.rpartition(":")
+    return not colon or _PORT.fullmatch(colon + port) is not None
 
 
 def _check_host(host: str) -> None:
