@@ -126,6 +126,10 @@ def of_replicas() -> object:
     return redis.Sentinel([("h", 1)]).replica_for("m")  # type: ignore[no-untyped-call]  # redis-py's is not annotated
 
 
+def of_no_sentinel() -> object:
+    return redis.Sentinel([]).master_for("m")  # type: ignore[no-untyped-call]  # as above
+
+
 class _Tokens(redis.CredentialProvider):
     def get_credentials(self) -> tuple[str, str]:
         return "u", "pw"
@@ -138,8 +142,10 @@ class _Tokens(redis.CredentialProvider):
         (redis.asyncio.Redis(), "a redis client must be"),
         (redis.Redis(credential_provider=_Tokens()), "credential_provider"),
         (of_replicas(), "of replicas cannot carry tasks"),
+        (of_no_sentinel(), "at least one sentinel"),
+        (redis.Redis(ssl=True, ssl_ciphers="nope"), "ssl_ciphers 'nope'"),
     ],
-    ids=["URL", "asyncio", "tokens", "replica"],
+    ids=["URL", "asyncio", "tokens", "replica", "no sentinel", "no cipher"],
 )
 def test_what_cannot_be_shared_is_refused(given: object, text: str) -> None:
     for make in (asynq.Client.from_redis_client, asynq.Inspector.from_redis_client, asynq.Server.from_redis_client):

@@ -51,6 +51,8 @@ def opt_of_client(client: object) -> RedisConnOpt:
 def _of_sentinel(pool: Any, connection: Any) -> RedisFailoverClientOpt:
     if not pool.is_master:
         raise InvalidArgumentError("a redis client of replicas cannot carry tasks; give a Sentinel's master_for")
+    if not pool.sentinel_manager.sentinels:
+        raise InvalidArgumentError("a redis client of a Sentinel needs at least one sentinel, got none")
     sentinels = [_connection_of(each.connection_pool) for each in pool.sentinel_manager.sentinels]
     return RedisFailoverClientOpt(
         master_name=pool.service_name,
@@ -116,5 +118,10 @@ def _context(connection: Any) -> ssl.SSLContext:
     if connection.ssl_min_version is not None:
         context.minimum_version = connection.ssl_min_version
     if connection.ssl_ciphers:
-        context.set_ciphers(connection.ssl_ciphers)
+        try:
+            context.set_ciphers(connection.ssl_ciphers)
+        except ssl.SSLError:
+            raise InvalidArgumentError(
+                f"the redis client's ssl_ciphers {connection.ssl_ciphers!r} name no cipher that OpenSSL has here"
+            ) from None
     return context
