@@ -242,7 +242,9 @@ class Scheduler:
             timekeeper.wake()
 
     def _clear_history(self, broker: Broker) -> None:
-        for entry, _, _ in self._agenda.entries():
+        for entry, _, prev_ns in self._agenda.entries():
+            if prev_ns is None:  # It never fired, and its id is this scheduler's alone: there is none.
+                continue
             try:
                 broker.scheduling.clear_history(entry.id)
             except AsynqError as error:

@@ -5,6 +5,7 @@ The time is the test's.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import threading
@@ -20,6 +21,7 @@ import pytest
 import asynq_compat as asynq
 from asynq_compat.connect import open_broker
 from asynq_compat.ports.broker import Broker
+from asynq_compat.ports.scheduling import Scheduling
 from asynq_compat.testing.clock import VirtualClock
 from tests.services.waiting import wait_until
 
@@ -212,6 +214,35 @@ def test_entries_are_published_an_interval_after_the_start_and_withdrawn_at_the_
     assert entry.next is not None
     assert (entry.next.isoformat(), entry.prev) == ("2025-01-03T03:00:00+00:00", None)
     assert after == []
+
+
+class _Heard:
+    """A scheduling port that remembers whose histories were cleared."""
+
+    def __init__(self, scheduling: Scheduling) -> None:
+        self._scheduling = scheduling
+        self.cleared: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._scheduling, name)
+
+    def clear_history(self, entry_id: str) -> None:
+        self.cleared.append(entry_id)
+        self._scheduling.clear_history(entry_id)
+
+
+def test_an_end_says_nothing_of_entries_that_never_fired(broker: Broker, clock: VirtualClock) -> None:
+    """There may be thousands, each a round trip."""
+    told = Told()
+    heard: Any = _Heard(broker.scheduling)
+    with asynq.Scheduler(dataclasses.replace(broker, scheduling=heard), told.opts(), clock=clock) as scheduler:
+        fired = scheduler.register("@every 1s", asynq.Task("t"))
+        for _ in range(5):
+            scheduler.register("@every 1h", asynq.Task("t"))
+        clock.advance_s(1)
+        told.wait_for(2)
+
+    assert heard.cleared == [fired]
 
 
 def test_the_history_of_an_entry_is_there_until_the_end(broker: Broker, clock: VirtualClock) -> None:
