@@ -309,3 +309,13 @@ def test_a_queue_that_is_worked_on_while_it_is_emptied_is_refused_half_way(
     info = inspector.get_queue_info(QUEUE)
     assert (info.pending, info.active) == (499, 1)
     assert raw.exists(*(f"{PREFIX}t:{task_id}" for task_id in ids)) == 500
+
+
+def test_a_scheduled_task_without_a_message_is_named_when_its_payload_is_to_change(
+    client: asynq.Client, raw: redis.Redis, redis_url: str
+) -> None:
+    task_id = client.enqueue(asynq.Task("t"), process_in=60).id
+    raw.hdel(f"{PREFIX}t:{task_id}", "msg")
+
+    with asynq.Inspector(redis_url) as inspector, pytest.raises(errors.CorruptDataError, match=f"{task_id} has no mes"):
+        inspector.update_task_payload(QUEUE, task_id, b"new")

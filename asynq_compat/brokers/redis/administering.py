@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from asynq_compat.brokers.redis.commands import Command, as_bytes, as_int, as_list, command
+from asynq_compat.brokers.redis.commands import Command, as_int, as_list, command
 from asynq_compat.brokers.redis.keys import QUEUES, QueueKeys, queue_keys
 from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.scripts import script
@@ -98,7 +98,9 @@ class RedisAdministering:
                 raise CorruptDataError(f"{keys.task(task_id).decode()} {_CONTRADICTIONS[-4]}")
             if parts[1] != str(TaskState.SCHEDULED).encode():
                 return AdminOutcome.TASK_IS_NOT_SCHEDULED
-            before = as_bytes(parts[0])
+            before = parts[0]
+            if not isinstance(before, bytes):
+                raise CorruptDataError(f"{keys.task(task_id).decode()} has no message")
             after = encode_message(replace(decode_message(before), payload=payload))
             code = as_int(self._link.ask(script("update_payload")([keys.task(task_id)], [before, after])))
             if code != _CHANGED_MEANWHILE:
