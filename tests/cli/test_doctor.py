@@ -122,14 +122,27 @@ def test_what_can_be_mended_is_mended(ask: Ask, raw: redis.Redis, redis_url: str
 def test_a_group_that_is_back_from_a_set_is_well(ask: Ask, raw: redis.Redis, redis_url: str) -> None:
     """Asynq does not announce it in the set of groups: its next task does, and then all of them are aggregated."""
     with asynq.Client(redis_url) as client:
-        client.enqueue(asynq.Task("grouped"), queue=QUEUE, task_id="grouped", group="g")
-    raw.srem(f"{KEY}groups", "g")
+        client.enqueue(asynq.Task("grouped"), queue=QUEUE, task_id="back", group="b")
+    raw.srem(f"{KEY}groups", "b")
 
     assert _found(ask("doctor", "--json").json()) == ALL_FAULTS
     ask("doctor", "--repair", "--yes")
-    assert raw.hget(f"{KEY}t:grouped", "state") == "aggregating"
-    assert raw.zrange(f"{KEY}g:g", 0, -1) == ["grouped"]
-    assert raw.zscore(f"{KEY}archived", "grouped") is None
+    assert raw.hget(f"{KEY}t:back", "state") == "aggregating"
+    assert raw.zrange(f"{KEY}g:b", 0, -1) == ["back"]
+    assert raw.zscore(f"{KEY}archived", "back") is None
+
+
+@pytest.mark.usefixtures("sick")
+def test_a_group_of_ghosts_alone_is_gone_with_them(ask: Ask, raw: redis.Redis, redis_url: str) -> None:
+    with asynq.Client(redis_url) as client:
+        client.enqueue(asynq.Task("grouped"), queue=QUEUE, task_id="back", group="b")
+        client.enqueue(asynq.Task("grouped"), queue=QUEUE, task_id="well grouped", group="h")
+    raw.delete(f"{KEY}t:back")
+
+    ask("doctor", "--repair", "--yes")
+
+    with asynq.Inspector(redis_url) as inspector:
+        assert inspector.groups(QUEUE) == [asynq.GroupInfo(group=name, size=1) for name in ("g", "h")]
 
 
 @pytest.mark.usefixtures("sick")

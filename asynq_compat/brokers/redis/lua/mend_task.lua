@@ -68,6 +68,11 @@ if fault == "ghost" then
   for _, key in ipairs(zsets) do
     redis.call("ZREM", key, task_id)
   end
+  for _, name in ipairs(redis.call("SMEMBERS", groups)) do
+    if redis.call("EXISTS", group_prefix .. name) == 0 then
+      redis.call("SREM", groups, name)
+    end
+  end
 elseif fault == "leftover" or (fault == "stray" and redis.call("HEXISTS", task, "msg") == 0) then
   redis.call("DEL", task)
 elseif fault == "stray" then
