@@ -21,6 +21,14 @@ def oracle(go_program: Callable[[str], Path]) -> Iterator[Oracle]:
         yield running
 
 
+@pytest.fixture
+def redis_url(redis_url: str, request: pytest.FixtureRequest) -> str:
+    """The URL of an emptied database that the oracle's client knows nothing of: it remembers which queues it has announced (G9)."""
+    if "oracle" in request.fixturenames:
+        request.getfixturevalue("oracle").call("client.close", redis=redis_url)
+    return redis_url
+
+
 @pytest.fixture(params=DRIVERS)
 def open_store(kafka_namespace: str, request: pytest.FixtureRequest) -> Iterator[Callable[[str], KafkaJournalStore]]:
     """Return ``open_store(bootstrap)``: the journals of the test's namespace, closed behind it; once with each client library."""
