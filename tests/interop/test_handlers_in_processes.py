@@ -144,7 +144,7 @@ def test_a_log_line_bears_the_pid_of_who_wrote_it(script: Script) -> None:
     )
     server = script.process.pid
     assert re.search(
-        rf"^asynq: pid={server} .* ERROR: worker process {pid} died \(signal 9\); tasks that it was running: 0;",
+        rf"^asynq: pid={server} .* ERROR: worker process {pid} died \(signal 9\); tasks that it was running: [01];",
         lines,
         re.MULTILINE,
     )

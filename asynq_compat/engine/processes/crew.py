@@ -32,11 +32,9 @@ from asynq_compat.servemux import Handler
 # Workers that import the program for so long are spoken of in the log, again and again.
 _TELL_EVERY_S = 10.0
 _LOOK_S = 1.0
-# How often a start looks whether it is still wanted.
-_WANTED_S = 0.25
+_WANTED_S = 0.25  # How often a start looks whether it is still wanted.
 _EXIT_S = 2.0  # How long processes may take to end.
-# Threads that write results and ask the user's functions.
-_THREADS_MAX = 16
+_THREADS_MAX = 16  # They write results and ask the user's functions.
 
 
 class Crew:
