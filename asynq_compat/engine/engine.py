@@ -92,7 +92,7 @@ class Engine:
         except BaseException:
             self._collector.thaw()
             raise
-        self._settler = Settler(self._intake, log, observer)
+        self._settler = Settler(self._intake, log, config.concurrency, observer)
         if crew is not None:
             crew.bind(self._intake, self._settler, on_end)
         self._work: Work = crew or Runner(handler, config, self._intake, self._settler, clock, log, observer)

@@ -38,7 +38,7 @@ _RETRY_MAX_S = 5.0
 # No slot is given out again early while so many outcomes are unsettled.
 _UNSETTLED_MAX = 8_192
 # Where slots do not wait for their settling: a batch shall have so many, and for that waits so long, but only right behind a large one
-# or where batches have come so soon one behind another for a while.
+# or where batches have come so soon one behind another for a while. A single slot always waits for its settling.
 _GATHERED_MIN = 1_000
 _GATHER_S = 0.01
 _LARGE_MIN = 100
@@ -64,9 +64,10 @@ class Settling(Protocol):
 class Settler(Service):
     """Settles what has ended. A None that is added frees a slot and writes nothing."""
 
-    def __init__(self, intake: Intake, log: logging.Logger, observer: Observer | None = None) -> None:
+    def __init__(self, intake: Intake, log: logging.Logger, slots: int, observer: Observer | None = None) -> None:
         super().__init__("settler", log)
         self._intake = intake
+        self._slots = slots
         self._observer = observer
         self._added: deque[Ended | None] = deque()
         self._has_added = threading.Event()
@@ -116,7 +117,7 @@ class Settler(Service):
         if not is_soon:
             self._has_added.wait(idle_s)
         self._in_a_row = self._in_a_row + 1 if is_soon else 0
-        gathers = is_soon and (self._was_large or self._in_a_row >= _IN_A_ROW_MIN)
+        gathers = is_soon and self._slots > 1 and (self._was_large or self._in_a_row >= _IN_A_ROW_MIN)
         if gathers and self._turns_over and len(self._added) < _GATHERED_MIN:
             self.stopping.wait(_GATHER_S)
         self._has_added.clear()

@@ -237,7 +237,7 @@ def test_a_server_whose_settlings_lose_their_answers_does_not_cry_wolf(
         with broker_at(settings) as broker:
             intake = broker.consuming.open_intake(ORDER, 2, "s")
             broker.producing.enqueue([request("a"), request("b")])
-            settler = Settler(intake, logging.getLogger("test.settler"))
+            settler = Settler(intake, logging.getLogger("test.settler"), 1)
             leases = intake.take(5)
             loser.is_armed = True
             settler.start()

@@ -49,7 +49,7 @@ def archiveall(session: Session, *, queue: str, state: str, group: str | None, y
             "retry": inspector.archive_all_retry_tasks,
         }
         change = _chosen(changes, inspector.archive_all_aggregating_tasks, state, group)
-        _do(session, inspector, change, "Archive", "tasks archived", queue, state, yes=yes, as_json=as_json)
+        _do(session, inspector, change, "Archive", "tasks archived", queue, state, group, yes=yes, as_json=as_json)
 
 
 @click.command()
@@ -76,7 +76,7 @@ def deleteall(session: Session, *, queue: str, state: str, group: str | None, ye
             "completed": inspector.delete_all_completed_tasks,
         }
         change = _chosen(changes, inspector.delete_all_aggregating_tasks, state, group)
-        _do(session, inspector, change, "Delete", "tasks deleted", queue, state, yes=yes, as_json=as_json)
+        _do(session, inspector, change, "Delete", "tasks deleted", queue, state, group, yes=yes, as_json=as_json)
 
 
 @click.command()
@@ -100,7 +100,7 @@ def runall(session: Session, *, queue: str, state: str, group: str | None, as_js
             "archived": inspector.run_all_archived_tasks,
         }
         change = _chosen(changes, inspector.run_all_aggregating_tasks, state, group)
-        _do(session, inspector, change, "Run", "tasks are now pending", queue, state, yes=True, as_json=as_json)
+        _do(session, inspector, change, "Run", "tasks are now pending", queue, state, group, yes=True, as_json=as_json)
 
 
 def _chosen(changes: Mapping[str, _Change], of_a_group: _Change, state: str, group: str | None) -> _Change:
@@ -122,19 +122,28 @@ def _do(
     done: str,
     queue: str,
     state: str,
+    group: str | None,
     *,
     yes: bool,
     as_json: bool,
 ) -> None:
     with about(queue):
-        there = getattr(inspector.get_queue_info(queue), state)
-        confirm(f"{verb} all {state} tasks of queue {go_quoted(queue)}, {there} now?", yes=yes, as_json=as_json)
+        there = _there(inspector, queue, state, group)
+        where = (
+            f"queue {go_quoted(queue)}" if group is None else f"group {go_quoted(group)} in queue {go_quoted(queue)}"
+        )
+        confirm(f"{verb} all {state} tasks of {where}, {there} now?", yes=yes, as_json=as_json)
         with session.progress(f"{queue}: {state}") as shown:
             count = change(queue, progress=partial(_tell, shown, there))
     if as_json:
         print_json({"queue": queue, "state": state, "count": count})
     else:
         print_text(f"{count} {done}")
+
+
+def _there(inspector: Inspector, queue: str, state: str, group: str | None) -> int:
+    count: int = getattr(inspector.get_queue_info(queue), state)
+    return count if group is None else sum(one.size for one in inspector.groups(queue) if one.group == group)
 
 
 def _tell(shown: Callable[[int, int], None], there: int, count: int) -> None:

@@ -19,7 +19,7 @@ LOG = logging.getLogger("test.attempts")
 def test_a_shutdown_waits_for_whoever_is_about_to_start_attempts() -> None:
     broker = open_broker(f"memory://{uuid.uuid4()}")
     intake = broker.consuming.open_intake(QueueOrder(weights={"default": 1}), 1, "s")
-    attempts = Attempts(Settler(intake, LOG), Failures(Config(), LOG), LOG)
+    attempts = Attempts(Settler(intake, LOG, 10), Failures(Config(), LOG), LOG)
     shutdown = threading.Thread(target=attempts.drain, args=(60,))
 
     with attempts.entering():

@@ -56,7 +56,7 @@ class Bench:
     def __init__(self, broker: Broker, clock: VirtualClock) -> None:
         self.broker = broker
         self.intake = BreakingIntake(broker.consuming.open_intake(ORDER, 4, "s"))
-        self.settler = Settler(self.intake, LOG)
+        self.settler = Settler(self.intake, LOG, 10)
         self.ran: list[str] = []
         self.runner = Runner(self._handle, Config(concurrency=4), self.intake, self.settler, clock, LOG)
         self.processor = Processor(self.intake, self.runner, LOG)

@@ -80,7 +80,7 @@ def intake(broker: Broker) -> Iterator[WatchedIntake]:
 
 @pytest.fixture
 def settler(intake: WatchedIntake) -> Iterator[Settler]:
-    settler = Settler(intake, LOG)
+    settler = Settler(intake, LOG, SLOTS)
     yield settler
     settler.stop()
 
@@ -353,3 +353,26 @@ def test_nothing_is_written_for_a_task_whose_lease_is_over(
     assert [task_id for call in intake.calls for task_id in call] == ["put off"]
     assert intake.freed == 2
     assert "id=put off of queue 'default' as done: its lease is over; it will be recovered" in caplog.text
+
+
+class CountedWaits(threading.Event):
+    """Counts the waits for company."""
+
+    count = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.count += 1
+        return super().wait(timeout)
+
+
+@pytest.mark.parametrize(("slots", "waits"), [(1, False), (2, True)])
+def test_one_slot_alone_is_settled_without_a_wait_for_company(intake: WatchedIntake, slots: int, waits: bool) -> None:
+    """Its next task comes with the settlement of the one before."""
+    settler = Settler(intake, LOG, slots)
+    settler.stopping = company = CountedWaits()
+
+    for _ in range(8):
+        settler.add(None)
+        settler.run_once()
+
+    assert bool(company.count) is waits

@@ -33,22 +33,26 @@ class Forwarder(logging.Handler):
 
 
 def told(record: logging.LogRecord, name: str) -> Fields:
-    """Return what is sent of a record."""
+    """Return what is sent of a record: exact numbers and texts, since `marshal` takes no class below them."""
     trace = record.exc_text
     if record.exc_info and not trace:
         trace = logging.Formatter().formatException(record.exc_info)
     return (
-        name,
-        record.levelno,
-        record.getMessage(),
-        record.created,
-        record.process or 0,
-        record.threadName or "",
-        record.pathname,
-        record.lineno,
-        record.funcName or "",
-        trace,
+        _exact(name),
+        int(record.levelno),
+        _exact(record.getMessage()),
+        float(record.created),
+        int(record.process or 0),
+        _exact(record.threadName or ""),
+        _exact(record.pathname),
+        int(record.lineno),
+        _exact(record.funcName or ""),
+        None if trace is None else _exact(trace),
     )
+
+
+def _exact(text: str) -> str:
+    return str.__str__(text)
 
 
 def handle(fields: Fields, log: logging.Logger) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import logging
+import marshal
 
 import pytest
 from hypothesis import given
@@ -120,6 +122,30 @@ def test_a_record_keeps_what_a_line_is_made_of(caplog: pytest.LogCaptureFixture)
     assert (seen.name, seen.getMessage(), seen.process, seen.lineno) == ("user.code", "x is 3", 4711, 7)
     assert seen.created == record.created
     assert "RuntimeError: inside" in caplog.text
+
+
+class Markup(str):
+    """Text of a class of its own, as template engines have it."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+
+class Level(enum.IntEnum):
+    """Numbers of a class of their own."""
+
+    NOTICE = 25
+
+
+def test_a_record_of_subclasses_of_text_and_numbers_can_be_sent() -> None:
+    record = logging.makeLogRecord({"levelno": Level.NOTICE, "msg": Markup("<b>"), "name": Markup("user")})
+
+    told = logs.told(record, record.name)
+
+    assert marshal.loads(marshal.dumps(told)) == told
+    assert (told[1], told[2]) == (25, "<b>")
 
 
 def test_the_servers_lines_go_to_its_own_logger_and_levels_hold(caplog: pytest.LogCaptureFixture) -> None:
