@@ -12,6 +12,8 @@ import redis
 from kafka.admin import ConfigResource, KafkaAdminClient
 
 import asynq_compat as asynq
+from asynq_compat.brokers.redis.open import RedisSettings, open_redis
+from asynq_compat.testing.clock import VirtualClock
 from tests.cli.conftest import Ask
 from tests.services.kafka import KafkaCluster
 from tests.services.redis import RedisServer
@@ -184,6 +186,91 @@ def test_a_busy_redis_has_no_faults(
             assert _found(ask("doctor", "--json").json()) == {}
     finally:
         server.shutdown()
+
+
+def test_what_moves_while_it_is_looked_for_is_not_searched_for(redis_url: str, raw: redis.Redis) -> None:
+    """A search reads a whole list; on a busy queue thousands of tasks move meanwhile."""
+    with asynq.Client(redis_url) as client, asynq.Inspector(redis_url) as inspector:
+        client.enqueue_many([asynq.Task("x")] * 3_000, queue=QUEUE)
+        client.enqueue(asynq.Task("taken"), queue=QUEUE, task_id="taken")
+        raw.lrem(f"{KEY}pending", 0, "taken")
+        raw.lpush(f"{KEY}active", "taken")
+        raw.lpush(f"{KEY}pending", "ghost")
+
+        def work_goes_on(done: int, total: int) -> None:
+            if done == 0:
+                raw.zadd(f"{KEY}lease", {"taken": 9_999_999_999})
+                raw.lrem(f"{KEY}pending", 0, "ghost")
+                inspector.delete_all_pending_tasks(QUEUE)
+                client.enqueue_many([asynq.Task("y")] * 2_000, queue=QUEUE)
+                raw.lpush(f"{KEY}pending", "ghost")
+
+        raw.config_resetstat()
+        findings = inspector._broker.diagnosing.findings(work_goes_on)
+
+    assert {one.check: one.names for one in findings if one.remedy} == {"ghosts": ("ghost",)}
+    assert raw.info("commandstats")["cmdstat_lpos"]["calls"] == 2
+
+
+@pytest.mark.parametrize("holder", ["cut off", "another"])
+def test_a_leftover_gives_its_uniqueness_lock_back(
+    holder: str, ask: Ask, redis_url: str, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASYNQ_COMPAT_BROKER", redis_url)
+    with asynq.Client(redis_url) as client, asynq.Inspector(redis_url) as inspector:
+        client.enqueue(asynq.Task("x"), queue=QUEUE, task_id="cut off", unique=3600)
+        inspector.archive_task(QUEUE, "cut off")
+        raw.zrem(f"{KEY}archived", "cut off")
+        lock = str(raw.hget(f"{KEY}t:cut off", "unique_key"))
+        raw.set(lock, holder)
+
+        assert ask("doctor", "--repair", "--yes", "--json").json()["repaired"][0]["check"] == "archive_leftovers"
+
+        assert raw.exists(f"{KEY}t:cut off") == 0
+        assert raw.get(lock) == (None if holder == "cut off" else holder)
+
+
+@pytest.mark.usefixtures("sick")
+def test_keys_of_somebody_else_are_named_and_the_rest_is_looked_at(ask: Ask, raw: redis.Redis) -> None:
+    for name in ("named", "unnamed"):
+        raw.set(f"{KEY}t:{name}", "x")
+    raw.rpush(f"{KEY}pending", "named")
+    raw.sadd("asynq:queues", "odd", "other")
+    raw.set("asynq:{odd}:pending", "x")
+    raw.set("asynq:{other}:g:a", "x")
+    raw.sadd("asynq:{other}:groups", "a")
+    raw.set("asynq:workers", "x")
+
+    told = ask("doctor", "--repair", "--yes", "--json").json()
+
+    assert {one["queue"]: sorted(one["names"]) for one in told["findings"] if one["check"] == "odd_keys"} == {
+        "": ["asynq:workers"],
+        QUEUE: [f"{KEY}t:named", f"{KEY}t:unnamed"],
+        "odd": ["asynq:{odd}:pending"],
+        "other": ["asynq:{other}:g:a"],
+    }
+    assert {one["check"]: one["count"] for one in told["repaired"]} == {
+        name: len(ids) for name, ids in ALL_FAULTS.items()
+    }
+
+
+@pytest.mark.usefixtures("sick")
+def test_a_doctor_whose_clock_is_wrong_goes_by_that_of_redis(redis_url: str, raw: redis.Redis) -> None:
+    raw.zadd("asynq:servers", {"asynq:servers:{host:2:lives}": int(raw.time()[0]) + 600})
+    addr, _, db = redis_url.removeprefix("redis://").partition("/")
+    broker = open_redis(RedisSettings(addr=addr, db=int(db)), VirtualClock(4 * 10**18))
+    try:
+        assert broker.diagnosing is not None
+        findings = {one.check: one for one in broker.diagnosing.findings(lambda done, total: None)}
+        assert findings["stale_servers"].names == ("servers:{host:1:gone}",)
+        for check in ("stale_servers", "active_without_lease", "strays"):
+            assert broker.diagnosing.repair(findings[check]) > 0
+    finally:
+        broker.close()
+    assert raw.zrange("asynq:servers", 0, -1) == ["asynq:servers:{host:2:lives}"]
+    now_s = int(raw.time()[0])
+    assert now_s < float(str(raw.zscore(f"{KEY}lease", "no_lease"))) <= now_s + 31
+    assert float(str(raw.zscore(f"{KEY}archived", "stray"))) <= now_s
 
 
 def test_a_redis_that_evicts_and_has_no_memory_left_is_a_problem(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

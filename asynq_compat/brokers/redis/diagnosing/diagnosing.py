@@ -1,7 +1,7 @@
 """What does a doctor see in a Redis, and what can it mend?
 
 Contract: the diagnosing port. A right that is missing (INFO, CONFIG, SCAN) is a finding, no failure.
-Not obvious: of a cluster those nodes are looked at that hold queues.
+Not obvious: of a cluster those nodes are looked at that hold queues. What is over is judged by Redis's clock, so that one whose own is wrong mends nothing that lives.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from asynq_compat.brokers.redis.commands import as_bytes, as_int, as_list, command
-from asynq_compat.brokers.redis.diagnosing.node import NodeTalk
+from asynq_compat.brokers.redis.diagnosing.node import NodeTalk, now_s
 from asynq_compat.brokers.redis.diagnosing.server import server_findings
-from asynq_compat.brokers.redis.diagnosing.tasks import FAULTS, TaskDiagnosis
+from asynq_compat.brokers.redis.diagnosing.tasks import FAULTS, TaskDiagnosis, is_odd, odd_keys
 from asynq_compat.brokers.redis.keys import QUEUES, SCHEDULERS, SERVERS, WORKERS, queue_keys
 from asynq_compat.brokers.redis.link import Link
 from asynq_compat.errors import UnsupportedByBroker
@@ -21,6 +21,7 @@ from asynq_compat.ports.history import Progress
 from asynq_compat.rules.clock import Clock
 
 _NS = 1_000_000_000
+_REGISTERS = (SERVERS, WORKERS, SCHEDULERS)
 _STALE = "stale_servers"
 _NO_INFO = Finding(
     check="version",
@@ -59,11 +60,9 @@ class RedisDiagnosing:
             return self._tasks.repair(finding)
         if finding.check != _STALE:
             raise UnsupportedByBroker(f"{finding.check} cannot be mended from here; its message says what to do")
-        until = self._clock.now_ns() // _NS
-        return sum(
-            as_int(self._link.ask(command(b"ZREMRANGEBYSCORE", key, b"-inf", until)))
-            for key in (SERVERS, WORKERS, SCHEDULERS)
-        )
+        until = now_s(self._link, SERVERS, self._clock)
+        asked = [command(b"ZREMRANGEBYSCORE", key, b"-inf", until) for key in _REGISTERS]
+        return sum(as_int(self._link.accept(one)) for one in self._link.run(asked).answers if not is_odd(one))
 
     def _of_nodes(self, queues: Sequence[str]) -> Iterator[Finding]:
         seen: set[str] = set()
@@ -89,19 +88,21 @@ class RedisDiagnosing:
     def _skew_s(self, node: NodeTalk) -> float:
         """Return how far the node's clock is ahead of ours, as near as half a round trip."""
         before_ns = self._clock.now_ns()
-        told = node.ask(b"TIME")
+        told_s = node.time_s()
         after_ns = self._clock.now_ns()
-        if told is None:
-            return 0.0
-        seconds, microseconds = (int(as_bytes(part)) for part in as_list(told))
-        return seconds + microseconds / 1e6 - (before_ns + after_ns) / 2 / _NS
+        return 0.0 if told_s is None else told_s - (before_ns + after_ns) / 2 / _NS
 
     def _of_servers(self) -> Iterator[Finding]:
-        until = self._clock.now_ns() // _NS
+        until = now_s(self._link, SERVERS, self._clock)
+        asked = [command(b"ZRANGEBYSCORE", key, b"-inf", until) for key in _REGISTERS]
+        answers = dict(zip(_REGISTERS, self._link.run(asked).answers, strict=True))
+        if odd := [key for key, answer in answers.items() if is_odd(answer)]:
+            yield odd_keys(odd, "servers and schedulers cannot tell that they live")
         gone = [
             as_bytes(name).decode(errors="replace").partition(":")[2]
-            for key in (SERVERS, WORKERS, SCHEDULERS)
-            for name in as_list(self._link.ask(command(b"ZRANGEBYSCORE", key, b"-inf", until)))
+            for key, answer in answers.items()
+            if key not in odd
+            for name in as_list(self._link.accept(answer))
         ]
         if gone:
             yield Finding(

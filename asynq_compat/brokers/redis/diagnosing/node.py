@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Self
 
-from asynq_compat.brokers.redis.commands import Refusal, Reply, command
+from asynq_compat.brokers.redis.commands import Refusal, Reply, as_bytes, as_list, command
 from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.node import FAILURES
+from asynq_compat.rules.clock import Clock
 
 
 class NodeTalk:
@@ -45,10 +46,25 @@ class NodeTalk:
             return None
         return self._link.accept(answer)
 
+    def time_s(self) -> float | None:
+        """Return the node's time, Unix seconds; None where the user may not ask."""
+        told = self.ask(b"TIME")
+        if told is None:
+            return None
+        seconds, microseconds = (int(as_bytes(part)) for part in as_list(told))
+        return seconds + microseconds / 1e6
+
     def facts(self) -> dict[str, str]:
         """Return the fields of INFO; empty where the user may not ask."""
         info = self.ask(b"INFO")
         return facts_of(info.decode(errors="replace")) if isinstance(info, bytes) else {}
+
+
+def now_s(link: Link, key: bytes, clock: Clock) -> int:
+    """Return the time of the node that has `key`, Unix seconds; this machine's where the user may not ask."""
+    with NodeTalk(link, key) as node:
+        told_s = node.time_s()
+    return clock.now_ns() // 1_000_000_000 if told_s is None else int(told_s)
 
 
 def facts_of(info: str) -> dict[str, str]:

@@ -11,17 +11,21 @@
 --       9 groups     set   names of groups with tasks
 --       10 sets      zset  keys of the sets that are being aggregated
 -- ARGV  1 task_id
---       2 group_prefix   key of a group without its name
---       3 expected       the fault to be mended; empty: only look
---       4 now_s          Unix seconds
---       5 lease_until    Unix seconds: until when a task without a lease gets one
+--       2 task_prefix    key of a task without its id
+--       3 group_prefix   key of a group without its name
+--       4 expected       the fault to be mended; empty: only look
+--       5 now_s          Unix seconds
+--       6 lease_until    Unix seconds: until when a task without a lease gets one
 -- Gives the fault, mended if it was the expected one: ghost (named, and no task), no_lease (active without one), lease_alone (not
 --       active), leftover (of the archive, named nowhere), stray (named nowhere); empty where there is none
 -- Cost  O(pending) + O(active) + O(groups)
 -- Not obvious: a group whose set was reclaimed is not announced in the set of groups; a task that stands there stands where it should.
 local task, pending, active, lease = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local archived, groups, sets = KEYS[7], KEYS[9], KEYS[10]
-local task_id, group_prefix, expected, now_s, lease_until = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local task_id, task_prefix, group_prefix, expected = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local now_s, lease_until = ARGV[5], ARGV[6]
+
+-- include: deleting
 
 local lists, zsets = { pending, active }, { KEYS[5], KEYS[6], archived, KEYS[8] }
 for _, name in ipairs(redis.call("SMEMBERS", groups)) do
@@ -37,10 +41,11 @@ end
 
 local is_active = redis.call("LPOS", active, task_id)
 local has_lease = redis.call("ZSCORE", lease, task_id)
-local is_named = is_active or redis.call("LPOS", pending, task_id)
+local is_named = is_active
 for _, key in ipairs(zsets) do
   is_named = is_named or redis.call("ZSCORE", key, task_id)
 end
+is_named = is_named or redis.call("LPOS", pending, task_id)
 
 local fault = ""
 if redis.call("EXISTS", task) == 0 then
@@ -74,7 +79,7 @@ if fault == "ghost" then
     end
   end
 elseif fault == "leftover" or (fault == "stray" and redis.call("HEXISTS", task, "msg") == 0) then
-  redis.call("DEL", task)
+  delete_tasks(task_prefix, { task_id }, true)
 elseif fault == "stray" then
   redis.call("HSET", task, "state", "archived")
   redis.call("ZADD", archived, now_s, task_id)
