@@ -36,12 +36,16 @@ ON_KAFKA_TOO = frozenset(
 )
 # On Redis the order of the queues is drawn anew for each take, as in Go: it holds only on average.
 ON_JOURNALS_ALONE = frozenset({"test_queues_are_served_in_proportion_to_their_weights"})
+# A queue in memory has one process.
+IN_SEVERAL_PROCESSES = frozenset({"test_of_many_schedulers_one_fires_at_every_instant_though_some_die_and_sleep"})
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that stands on a broker on each kind of it, chosen ones on Kafka too."""
     if "ground" in metafunc.fixturenames:
-        kinds: list[object] = ["memory", "sqlite"]
+        kinds: list[object] = ["sqlite"]
+        if metafunc.function.__name__ not in IN_SEVERAL_PROCESSES:
+            kinds.insert(0, "memory")
         if metafunc.function.__name__ not in ON_JOURNALS_ALONE:
             kinds.insert(0, pytest.param("redis", marks=pytest.mark.redis))
         if metafunc.function.__name__ in ON_KAFKA_TOO:

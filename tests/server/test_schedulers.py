@@ -96,8 +96,6 @@ def test_of_many_schedulers_one_fires_at_every_instant_though_some_die_and_sleep
     ground: Ground, ran: Counter[str]
 ) -> None:
     """Tasks are done, and deleted, long before the one that sleeps comes to fire them."""
-    if ground.url.startswith("memory"):
-        pytest.skip("a queue in memory has one process")
     identity = identity_of(EVERY_SECOND)
 
     def missing(first_s: int, last_s: int) -> list[int]:
