@@ -158,7 +158,9 @@ class PeriodicTaskManager:
 
     def shutdown(self) -> None:
         """Ask the provider no more and shut the scheduler down. Legal twice, and before the start."""
-        if self._has_started:
+        with self._lock:  # A start that is under way comes first.
+            has_started = self._has_started
+        if has_started:
             self._syncer.stop()
             self._scheduler.shutdown()
             self._log.debug("PeriodicTaskManager exiting")
