@@ -52,6 +52,7 @@ class Semaphore:
             BrokerUnavailableError: No answer; the token may be held up to the deadline.
         """
         self._check_open()
+        _check_context(ctx)
         deadline = ctx.deadline
         if deadline is None:
             raise InvalidArgumentError("provided context must have a deadline")
@@ -117,7 +118,13 @@ def _checked_scope(scope: object) -> str:
     return scope
 
 
+def _check_context(ctx: object) -> None:
+    if not isinstance(ctx, Context):
+        raise InvalidArgumentError(f"ctx must be the context that a handler is given, got {shown(ctx)}")
+
+
 def _task_id(ctx: Context) -> str:
+    _check_context(ctx)
     task_id = ctx.task_id
     if task_id is None:
         raise InvalidArgumentError("provided context is missing task ID value")

@@ -52,10 +52,10 @@ def pack_program(handler: Handler, config: Config) -> tuple[bytes, bool]:
     functions = [(f"Config.{name}", getattr(config, name)) for name in FUNCTIONS]
     try:
         return _dumps((handler, *(function for _, function in functions)))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the user's classes raise
         for name, part in (*parts_of(handler), *functions):
             _check(name, part)
-        raise _unsendable("the handler", handler, error) from error
+        raise _unsendable("the handler", handler, error) from None
 
 
 def unpack_program(data: bytes, main: tuple[str, str] | None) -> tuple[Any, ...]:
@@ -89,11 +89,12 @@ def attribute_of(module: str, name: str) -> object:
 def _check(name: str, part: object) -> None:
     try:
         _dumps(part)
-    except Exception as error:
-        raise _unsendable(name, part, error) from error
+    except Exception as error:  # noqa: BLE001 - whatever the user's classes raise
+        raise _unsendable(name, part, error) from None
 
 
 def _unsendable(name: str, part: object, error: Exception) -> InvalidArgumentError:
+    """Return the error whose text says it all: behind it pickle would tell it three times over."""
     return InvalidArgumentError(f"{name} cannot be sent to a worker process: {_named(part)}: {error}; {_WHAT_TO_DO}")
 
 
