@@ -15,7 +15,7 @@ from typing import Self, TypeVar, Unpack
 
 from asynq_compat.client import as_items, check_context, refusal, told, with_keywords
 from asynq_compat.compose import EnqueueItem, compose, compose_many
-from asynq_compat.connect import BrokerTarget, check_target, clock_for, open_broker
+from asynq_compat.connect import BrokerTarget, check_target, clock_for, open_broker, redis_client_opt
 from asynq_compat.context import Context
 from asynq_compat.engine.async_enqueuer import AsyncEnqueuer
 from asynq_compat.errors import AsynqError, ServerStateError
@@ -42,6 +42,11 @@ class AsyncClient:
         self._opening: asyncio.Future[Broker] | None = None
         self._enqueuer: AsyncEnqueuer | None = None
         self._is_closed = False
+
+    @classmethod
+    def from_redis_client(cls, redis_client: object, *, clock: Clock | None = None) -> Self:
+        """Make a client that talks to the Redis of a plain client of redis-py; as `Client.from_redis_client`. Its end leaves that one as it is."""
+        return cls(redis_client_opt(redis_client), clock=clock)
 
     async def enqueue(
         self, task: Task, *options: Option, context: Context | None = None, **keywords: Unpack[OptionKeywords]

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack, assert_never
 
 from asynq_compat.compose import EnqueueItem, compose, compose_many
-from asynq_compat.connect import BrokerTarget, check_not_shared, clock_for, open_broker, redis_client_opt
+from asynq_compat.connect import BrokerTarget, HeldBroker, clock_for, redis_client_opt
 from asynq_compat.engine.enqueuer import Enqueuer
 from asynq_compat.errors import (
     AsynqError,
@@ -23,7 +23,6 @@ from asynq_compat.errors import (
     TaskIDConflictError,
 )
 from asynq_compat.options import Option, OptionKeywords, options_from_keywords
-from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.keywords import suggesting_fields
@@ -47,12 +46,10 @@ class Client:
     """
 
     def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None, replica: bool = False) -> None:
-        self._is_owner = not isinstance(target, Broker)
         self._clock = clock_for(clock)
-        self._broker = open_broker(target, clock=clock, replica=replica)
+        self._held = HeldBroker(target, "Client", clock=clock, replica=replica)
+        self._broker = self._held.broker
         self._enqueuer = Enqueuer(self._broker.producing)
-        self._is_shared = False
-        self._is_closed = False
 
     @classmethod
     def from_redis_client(cls, redis_client: object, *, clock: Clock | None = None) -> Self:
@@ -66,7 +63,7 @@ class Client:
             InvalidArgumentError: It is no such client.
         """
         made = cls(redis_client_opt(redis_client), clock=clock)
-        made._is_shared = True
+        made._held.is_shared = True
         return made
 
     def enqueue(
@@ -87,7 +84,7 @@ class Client:
             BrokerUnavailableError: No answer; `may_have_happened` says whether the task may be stored.
             ContextError: `context` is over.
         """
-        self._check_open()
+        self._held.check_open()
         request, info = compose(task, with_keywords(options, keywords), self._clock.now_ns())
         check_context(context)
         try:
@@ -121,7 +118,7 @@ class Client:
             InvalidArgumentError: `items`, `options` or `keywords` are wrong; nothing was sent.
             BrokerUnavailableError: No answer for the whole batch; `may_have_happened` says whether tasks may be stored.
         """
-        self._check_open()
+        self._held.check_open()
         requests, results = compose_many(as_items(items), with_keywords(options, keywords), self._clock.now_ns())
         if not requests:
             return results
@@ -130,7 +127,7 @@ class Client:
         except AsynqError as failure:
             raise self._said(failure) from failure.__cause__
         results = told(requests, results, outcomes)
-        if self._is_closed:
+        if self._held.is_closed:
             return [self._said(one) if isinstance(one, AsynqError) else one for one in results]
         return results
 
@@ -140,7 +137,7 @@ class Client:
         Raises:
             BrokerUnavailableError: It does not.
         """
-        self._check_open()
+        self._held.check_open()
         self._broker.ping()
 
     def close(self) -> None:
@@ -149,25 +146,16 @@ class Client:
         Raises:
             ServerStateError: It was made by `from_redis_client`; ``with`` lets go of it all the same.
         """
-        check_not_shared(self._broker, "Client", is_shared=self._is_shared)
-        self._let_go()
-
-    def _let_go(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
-            if self._is_owner:
-                self._broker.close()
+        self._held.close()
 
     def _said(self, error: AsynqError) -> AsynqError:
         """Return what a caller hears: what failed because another thread closed this client says that."""
         is_outage = isinstance(error, BrokerUnavailableError | ServerStateError)
-        if not (self._is_closed and self._is_owner and is_outage) or getattr(error, "may_have_happened", False):
+        if not (self._held.is_closed and self._held.is_owner and is_outage) or getattr(
+            error, "may_have_happened", False
+        ):
             return error
         return ServerStateError("the client is closed, nothing was sent; make another Client")
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ServerStateError("the client is closed; make another Client")
 
     def __enter__(self) -> Self:
         return self
@@ -175,7 +163,7 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._let_go()
+        self._held.let_go()
 
 
 new_client = Client  # Go: NewClient

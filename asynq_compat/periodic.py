@@ -124,7 +124,7 @@ class PeriodicTaskManager:
         self._opts = opts
         self._scheduler = Scheduler(opts.redis_conn_opt, opts.scheduler_opts, clock=clock)
         self._log = server_logger(opts.scheduler_opts)
-        self._signals = Signals(self._log)
+        self._signals = Signals(self._log, "what is being enqueued ends first")
         self._syncer = Syncer(opts.get_configs, self._scheduler, opts.sync_interval, self._log)
         self._lock = threading.Lock()  # Held while it starts.
         self._has_started = False

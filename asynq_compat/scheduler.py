@@ -81,7 +81,7 @@ class Scheduler:
         self._client: Client | None = None
         self._timekeeper: Timekeeper | None = None
         self._heartbeater: EntryHeartbeater | None = None
-        self._signals = Signals(self._log)
+        self._signals = Signals(self._log, "what is being enqueued ends first")
         self._has_ended = threading.Event()
 
     @classmethod

@@ -12,10 +12,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from asynq_compat.connect import BrokerTarget, open_broker
+from asynq_compat.connect import BrokerTarget, HeldBroker
 from asynq_compat.context import Context
-from asynq_compat.errors import InvalidArgumentError, NotFoundError, ServerStateError
-from asynq_compat.ports.broker import Broker
+from asynq_compat.errors import InvalidArgumentError, NotFoundError
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.keywords import suggesting_fields
@@ -39,9 +38,7 @@ class Semaphore:
     def __init__(self, target: BrokerTarget, scope: str, max_tokens: int, *, clock: Clock | None = None) -> None:
         self.max_tokens = _checked_tokens(max_tokens)
         self.scope = _checked_scope(scope)
-        self._is_owner = not isinstance(target, Broker)
-        self._broker = open_broker(target, clock=clock)
-        self._is_closed = False
+        self._held = HeldBroker(target, "Semaphore", clock=clock)
 
     def acquire(self, ctx: Context) -> bool:
         """Hold a token for the task of `ctx` until `release` or its deadline; False when all are held.
@@ -51,7 +48,7 @@ class Semaphore:
             ContextError: `ctx` is over.
             BrokerUnavailableError: No answer; the token may be held up to the deadline.
         """
-        self._check_open()
+        self._held.check_open()
         _check_context(ctx)
         deadline = ctx.deadline
         if deadline is None:
@@ -59,7 +56,7 @@ class Semaphore:
         task_id = _task_id(ctx)
         if ctx.err is not None:
             raise ctx.err
-        return self._broker.limiting.acquire(self.scope, self.max_tokens, task_id, int(deadline.timestamp()))
+        return self._held.broker.limiting.acquire(self.scope, self.max_tokens, task_id, int(deadline.timestamp()))
 
     def release(self, ctx: Context) -> None:
         """Give the token of the task of `ctx` back, also when the context is over.
@@ -69,9 +66,9 @@ class Semaphore:
             NotFoundError: The task holds no token (any more).
             BrokerUnavailableError: No answer; the token may be held up to the deadline.
         """
-        self._check_open()
+        self._held.check_open()
         task_id = _task_id(ctx)
-        if not self._broker.limiting.release(self.scope, task_id):
+        if not self._held.broker.limiting.release(self.scope, task_id):
             raise NotFoundError(f"no token found for task {go_quoted(task_id)}")
 
     async def acquire_async(self, ctx: Context) -> bool:
@@ -84,14 +81,7 @@ class Semaphore:
 
     def close(self) -> None:
         """Let go of the broker, unless it was passed in open; tokens stay held. Legal twice."""
-        if not self._is_closed:
-            self._is_closed = True
-            if self._is_owner:
-                self._broker.close()
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ServerStateError("the semaphore is closed")
+        self._held.close()
 
     def __enter__(self) -> Self:
         return self

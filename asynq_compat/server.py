@@ -75,7 +75,9 @@ class Server:
         self._broker: Broker | None = None
         self._engine: Engine | None = None
         self._metrics: ServingMetrics | None = None
-        self._signals = Signals(self._log)
+        self._signals = Signals(
+            self._log, f"running tasks have {max(self._config.shutdown_timeout, 0.0):g} s to end (shutdown_timeout)"
+        )
         self._has_ended = threading.Event()
         self._failure: AsynqError | None = None  # Why it takes nothing any more; written once, by the engine.
 

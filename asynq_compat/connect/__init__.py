@@ -3,6 +3,7 @@
 Contract: the only composition root: nothing else builds a broker or reads the environment.
 """
 
+from asynq_compat.connect.held import HeldBroker
 from asynq_compat.connect.opening import (
     VARIABLE,
     BrokerTarget,
@@ -12,14 +13,14 @@ from asynq_compat.connect.opening import (
     default_path,
     open_broker,
 )
-from asynq_compat.connect.redis import check_not_shared, redis_client_opt, redis_settings
+from asynq_compat.connect.redis import redis_client_opt, redis_settings
 from asynq_compat.connect.standing_in import clock_for
 
 __all__ = [
     "VARIABLE",
     "BrokerTarget",
+    "HeldBroker",
     "check_kind",
-    "check_not_shared",
     "check_target",
     "choose",
     "clock_for",

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from asynq_compat.connect.checks import are_texts, check_fields, timeout_s
-from asynq_compat.errors import InvalidArgumentError, ServerStateError
-from asynq_compat.ports.broker import Broker
+from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.limits import shown
 from asynq_compat.targets import RedisClientOpt, RedisClusterClientOpt, RedisConnOpt, RedisFailoverClientOpt, TLSConfig
 
@@ -35,16 +34,6 @@ def redis_client_opt(client: object) -> RedisConnOpt:
     from asynq_compat.brokers.redis.clients import opt_of_client
 
     return opt_of_client(client)
-
-
-def check_not_shared(broker: Broker, holder: str, *, is_shared: bool) -> None:
-    """Refuse to close what was made from a client of redis-py, as Go does; `holder` is the class that is to be closed.
-
-    Raises:
-        ServerStateError: The Redis is shared.
-    """
-    if is_shared and broker.family == "redis":
-        raise ServerStateError(f"redis connection is shared so the {holder} can't be closed through asynq")
 
 
 def redis_settings(opt: RedisConnOpt) -> RedisSettings:

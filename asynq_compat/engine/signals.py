@@ -1,7 +1,7 @@
 """How does a program that runs until it is told to stop hear that?
 
 Contract: signals are heard while inside `heard`, on the main thread; off it none can be, and `end` is what `next` waits for. What the
-signals did before is put back. Later signals are swallowed.
+signals did before is put back. Who signals once more is told what is being waited for; nothing ends sooner.
 """
 
 from __future__ import annotations
@@ -22,12 +22,17 @@ _SIGTSTP = getattr(signal, "SIGTSTP", None)  # Not on Windows.
 class Signals:
     """The signals that one server or scheduler waits for.
 
+    Args:
+        log: Where its words go.
+        at_second: What is being waited for, for who signals once more.
+
     Attributes:
         is_told_to_end: A signal was heard that is not the one to stop for a while.
     """
 
-    def __init__(self, log: logging.Logger) -> None:
+    def __init__(self, log: logging.Logger, at_second: str) -> None:
         self._log = log
+        self._at_second = at_second
         self._heard: SimpleQueue[int | None] = SimpleQueue()
         self.is_told_to_end = False
 
@@ -52,7 +57,10 @@ class Signals:
 
         def hear(number: int, frame: FrameType | None) -> None:
             del frame
-            self.is_told_to_end = self.is_told_to_end or number != _SIGTSTP
+            if number != _SIGTSTP:
+                if self.is_told_to_end:
+                    self._log.info("Already shutting down: %s", self._at_second)
+                self.is_told_to_end = True
             self._heard.put(number)
 
         before = {number: signal.signal(number, hear) for number in wanted if number is not None}

@@ -8,8 +8,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from asynq_compat.connect import BrokerTarget, check_not_shared, open_broker, redis_client_opt
-from asynq_compat.ports.broker import Broker
+from asynq_compat.connect import BrokerTarget, HeldBroker, redis_client_opt
 from asynq_compat.rules.clock import Clock
 
 
@@ -17,16 +16,14 @@ class Inspection:
     """An open broker that is looked at."""
 
     def __init__(self, target: BrokerTarget = None, *, clock: Clock | None = None) -> None:
-        self._is_owner = not isinstance(target, Broker)
-        self._broker = open_broker(target, clock=clock)
-        self._is_shared = False
-        self._is_closed = False
+        self._held = HeldBroker(target, "Inspector", clock=clock)
+        self._broker = self._held.broker
 
     @classmethod
     def from_redis_client(cls, redis_client: object, *, clock: Clock | None = None) -> Self:
         """Make an inspector of the Redis of a client of redis-py (Go: NewInspectorFromRedisClient); as `Client.from_redis_client`."""
         made = cls(redis_client_opt(redis_client), clock=clock)
-        made._is_shared = True
+        made._held.is_shared = True
         return made
 
     def close(self) -> None:
@@ -35,14 +32,7 @@ class Inspection:
         Raises:
             ServerStateError: It was made by `from_redis_client`; ``with`` lets go of it all the same.
         """
-        check_not_shared(self._broker, "Inspector", is_shared=self._is_shared)
-        self._let_go()
-
-    def _let_go(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
-            if self._is_owner:
-                self._broker.close()
+        self._held.close()
 
     def __enter__(self) -> Self:
         return self
@@ -50,4 +40,4 @@ class Inspection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._let_go()
+        self._held.let_go()

@@ -108,6 +108,7 @@ def test_a_second_ctrl_c_changes_nothing_and_the_task_goes_back(tmp_path: Path) 
     assert code == 0, worker.log()
     assert took_s < ENDS_WITHIN_S
     assert "Traceback" not in worker.log()
+    assert f"Already shutting down: running tasks have {SHUTDOWN_TIMEOUT_S:g} s to end" in worker.log()
     with asynq.Inspector(url) as inspector:
         info = inspector.get_task_info("default", worker.held_id)
     assert (info.state, info.retried) == (asynq.TaskState.PENDING, 0)

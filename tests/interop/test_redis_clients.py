@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,16 @@ def test_with_lets_go_of_what_is_not_the_owners(shared: redis.Redis) -> None:
     with pytest.raises(asynq.ServerStateError, match="the client is closed"):
         client.enqueue(asynq.Task("email"))
     assert shared.ping()
+
+
+def test_coroutines_share_it_too(shared: redis.Redis) -> None:
+    async def program() -> None:
+        async with asynq.AsyncClient.from_redis_client(shared) as client:
+            await client.enqueue(asynq.Task("email"))
+
+    asyncio.run(program())
+
+    assert shared.llen("asynq:{default}:pending") == 1
 
 
 def test_the_environment_wins_over_it_too(shared: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

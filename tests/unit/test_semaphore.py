@@ -80,11 +80,11 @@ def test_what_is_wrong_is_told_before_anything_is_opened(scope: object, max_toke
 
 def test_a_closed_semaphore_says_so_and_leaves_a_broker_open_that_it_was_given(url: str) -> None:
     with asynq.Semaphore(url, "mail", 1) as opened:
-        semaphore = asynq.Semaphore(opened._broker, "mail", 1)
+        semaphore = asynq.Semaphore(opened._held.broker, "mail", 1)
         semaphore.close()
         semaphore.close()
 
-        with pytest.raises(ServerStateError, match="the semaphore is closed"):
+        with pytest.raises(ServerStateError, match="the semaphore is closed; make another Semaphore"):
             semaphore.acquire(TaskContext())
         with pytest.raises(ServerStateError):
             semaphore.release(TaskContext())
