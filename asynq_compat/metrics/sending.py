@@ -7,15 +7,25 @@ the headers of the span. Headers of the same name that the task has are replaced
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Protocol, Self
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from asynq_compat.compose import EnqueueItem
 from asynq_compat.errors import AsynqError
-from asynq_compat.metrics.tracing import Tracing
 from asynq_compat.options import Option, OptionType
 from asynq_compat.task import Task, TaskInfo
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
 _QUEUE_DEFAULT = "default"
+
+
+class SupportsSending(Protocol):
+    """What is asked of a `Tracing`."""
+
+    def sending(self, queue: str, count: int) -> AbstractContextManager[tuple[Span, Mapping[str, str]]]:
+        """Give a span for so many tasks, and the headers that carry it on."""
 
 
 class SupportsEnqueue(Protocol):
@@ -45,7 +55,7 @@ class SupportsEnqueueAsync(Protocol):
 class TracedClient:
     """A client whose enqueues are spans; made by `Tracing.client`."""
 
-    def __init__(self, tracing: Tracing, client: SupportsEnqueue) -> None:
+    def __init__(self, tracing: SupportsSending, client: SupportsEnqueue) -> None:
         self._tracing = tracing
         self._client = client
 
@@ -81,7 +91,7 @@ class TracedClient:
 class TracedAsyncClient:
     """An async client whose enqueues are spans; made by `Tracing.client`."""
 
-    def __init__(self, tracing: Tracing, client: SupportsEnqueueAsync) -> None:
+    def __init__(self, tracing: SupportsSending, client: SupportsEnqueueAsync) -> None:
         self._tracing = tracing
         self._client = client
 

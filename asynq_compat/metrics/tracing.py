@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, overload
 
 from asynq_compat.context import Context
 from asynq_compat.errors import InvalidArgumentError, RevokeTask
+from asynq_compat.metrics.sending import SupportsEnqueue, SupportsEnqueueAsync, TracedAsyncClient, TracedClient
 from asynq_compat.rules.limits import shown
 from asynq_compat.servemux import HandlerFunc, is_async, of_both_colours
 from asynq_compat.task import Task
@@ -24,8 +25,6 @@ from asynq_compat.task import Task
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
-
-    from asynq_compat.metrics.sending import SupportsEnqueue, SupportsEnqueueAsync, TracedAsyncClient, TracedClient
 
 _SCOPE = "asynq_compat"
 _SYSTEM = "asynq"
@@ -95,8 +94,6 @@ class Tracing:
     def client(self, client: SupportsEnqueueAsync) -> TracedAsyncClient: ...
     def client(self, client: SupportsEnqueue | SupportsEnqueueAsync) -> TracedClient | TracedAsyncClient:
         """Return what enqueues by a `Client` or `AsyncClient`, with a span each; anything else it is asked goes to that client."""
-        from asynq_compat.metrics.sending import TracedAsyncClient, TracedClient
-
         if not hasattr(client, "enqueue_many"):
             raise InvalidArgumentError(f"a client must be a Client or an AsyncClient, got {shown(client)}")
         if inspect.iscoroutinefunction(client.enqueue):

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from asynq_compat.errors import AsynqError
-from asynq_compat.journals.kafka.driver import At, Driver, open_driver
+from asynq_compat.journals.kafka.driver import At, Driver
+from asynq_compat.journals.kafka.journal import open_driver
 from asynq_compat.journals.kafka.settings import DRIVERS, KafkaSettings
 from tests.services.installing import ServiceMissingError
 from tests.services.kfake import KfakeCluster

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import asynq_compat as asynq
-from asynq_compat.journals.kafka.driver import At, open_driver
+from asynq_compat.journals.kafka.driver import At
+from asynq_compat.journals.kafka.journal import open_driver
 from asynq_compat.journals.kafka.settings import DRIVERS, KafkaSettings
 from tests.services.kafka import KafkaCluster
 from tests.services.waiting import wait_until

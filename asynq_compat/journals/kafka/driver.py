@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.journals.examining import Condition
 from asynq_compat.journals.journal import Entry
-from asynq_compat.journals.kafka.settings import KafkaSettings
 
 
 class At(NamedTuple):
@@ -107,23 +105,3 @@ class Driver(Protocol):
 
     def close(self) -> None:
         """Close the connections, those that are being made too; takes two seconds at most, whatever the brokers do. Legal twice."""
-
-
-def open_driver(settings: KafkaSettings) -> Driver:
-    """Return the driver that the settings name.
-
-    Raises:
-        InvalidArgumentError: Its library is not installed; the message says how to install it. Or a file of the certificates is wrong.
-    """
-    if settings.driver == "confluent":
-        try:
-            from asynq_compat.journals.kafka.confluent.driver import ConfluentDriver
-        except ImportError as error:
-            raise InvalidArgumentError(
-                f"driver confluent needs the package confluent-kafka ({error}); pip install 'asynq-compat[fast]', "
-                "or leave driver out for kafka-python"
-            ) from None
-        return ConfluentDriver(settings)
-    from asynq_compat.journals.kafka.kafka_python.driver import KafkaPythonDriver
-
-    return KafkaPythonDriver(settings)

@@ -24,7 +24,7 @@ from asynq_compat.journals.journal import (
     check_frame_size,
     queue_of_state,
 )
-from asynq_compat.journals.kafka.driver import At, Driver, open_driver
+from asynq_compat.journals.kafka.driver import At, Driver
 from asynq_compat.journals.kafka.reader import TopicReader
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.shared import Shared
@@ -208,3 +208,23 @@ def _after_fork_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def open_driver(settings: KafkaSettings) -> Driver:
+    """Return the driver that the settings name.
+
+    Raises:
+        InvalidArgumentError: Its library is not installed; the message says how to install it. Or a file of the certificates is wrong.
+    """
+    if settings.driver == "confluent":
+        try:
+            from asynq_compat.journals.kafka.confluent.driver import ConfluentDriver
+        except ImportError as error:
+            raise InvalidArgumentError(
+                f"driver confluent needs the package confluent-kafka ({error}); pip install 'asynq-compat[fast]', "
+                "or leave driver out for kafka-python"
+            ) from None
+        return ConfluentDriver(settings)
+    from asynq_compat.journals.kafka.kafka_python.driver import KafkaPythonDriver
+
+    return KafkaPythonDriver(settings)
