@@ -73,6 +73,9 @@ def chosen_target(given: Mapping[str, object]) -> Target | str | None:
     Raises:
         InvalidArgumentError: They contradict each other.
     """
+    for name in ("broker", "uri", "cluster_addrs"):
+        if given.get(name) == "":  # An unset variable of a shell; nobody means the default file with it.
+            raise InvalidArgumentError(f"--{name.replace('_', '-')} is empty; say where the tasks are, or leave it out")
     said = [name for name in _REDIS_ONLY if _is_said(given.get(name))]
     broker = given.get("broker")
     if not said:
@@ -82,6 +85,11 @@ def chosen_target(given: Mapping[str, object]) -> Target | str | None:
             f"--broker says all about where the tasks are, got --{said[0].replace('_', '-')} too; leave one of them out"
         )
     return _redis(given)
+
+
+def said_with(given: Mapping[str, object]) -> str:
+    """Return the option that says where the tasks are, for who is told what chose the broker; the first of them."""
+    return next(f"--{name.replace('_', '-')}" for name in ("broker", *_REDIS_ONLY) if _is_said(given.get(name)))
 
 
 def _is_said(value: object) -> bool:

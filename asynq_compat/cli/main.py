@@ -1,15 +1,17 @@
 """What does `asynq-compat` do?
 
 Contract: an error is one line on stderr, a JSON object with ``--json``; exit code 2 for wrong usage, 1 for everything else. A traceback
-only with ``--debug``.
+only with ``--debug``. Who stops reading (``| head -1``) ends a command in silence, with the code that a shell gives to one that SIGPIPE ended.
 Not obvious: only click is imported here, so that ``--help`` and completion answer at once; a command imports what it needs (`lazy`).
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 import click
 
@@ -17,6 +19,9 @@ import asynq_compat
 from asynq_compat.cli.connection import connection_options
 from asynq_compat.cli.lazy import LazyGroup, Place
 from asynq_compat.errors import AsynqError, InvalidArgumentError
+
+# What a shell says of a process that SIGPIPE ended. In Python it ends none: a socket that breaks would, too.
+_CLOSED_PIPE = 128 + 13
 
 PLACES = {
     "stats": Place("verbs.stats", "stats", "Show how many tasks there are, by state and by queue."),
@@ -37,8 +42,30 @@ PLACES = {
 }
 
 
+class _Root(LazyGroup):
+    """All commands. Of a closed pipe click would make exit code 1 before `main` hears of it."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with _heard():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> object:
+        with _heard():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise click.exceptions.Exit(_CLOSED_PIPE) from None
+
+
 @click.group(
-    cls=LazyGroup, places=PLACES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+    cls=_Root, places=PLACES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
 )
 @connection_options
 @click.version_option(asynq_compat.__version__, prog_name="asynq-compat")
@@ -64,28 +91,48 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line (the process's own when left out) and exit."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        code = _run(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _CLOSED_PIPE
+    if code == _CLOSED_PIPE:
+        _discard_what_is_left()
+    sys.exit(code)
+
+
+def _discard_what_is_left() -> None:
+    """Let what nobody reads go nowhere: at its end Python would complain that it cannot be written."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # Where it is no file, or closed.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _run(given: Sequence[str]) -> int:
+    """Run a command line; return its exit code.
+
+    Raises:
+        BrokenPipeError: Nobody reads any more.
+    """
+    try:
         result = cli.main(given, prog_name="asynq-compat", standalone_mode=False)
-        sys.exit(result if isinstance(result, int) else 0)
+        return result if isinstance(result, int) else 0
     except click.exceptions.Exit as over:
-        sys.exit(over.exit_code)
+        return over.exit_code
     except click.Abort:
-        sys.exit(130)
+        return 130
     except click.exceptions.NoArgsIsHelpError as bare:
         bare.show()
-        sys.exit(bare.exit_code)
+        return bare.exit_code
     except click.ClickException as wrong:
         _report_usage(wrong, as_json="--json" in given)
-        sys.exit(wrong.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()  # Whoever read the output has gone; Python would complain again at exit.
-        sys.exit(1)
+        return wrong.exit_code
     except AsynqError as error:
         if "--debug" in given:
             raise
         from asynq_compat.cli.output import report
 
         report(type(error).__name__, str(error), as_json="--json" in given)
-        sys.exit(2 if isinstance(error, InvalidArgumentError) else 1)
+        return 2 if isinstance(error, InvalidArgumentError) else 1
 
 
 def _report_usage(wrong: click.ClickException, *, as_json: bool) -> None:

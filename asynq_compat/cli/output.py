@@ -62,7 +62,11 @@ def console() -> Console:
     """Return where answers for people go."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+    class Answers(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # `main` knows what to do; rich would exit with 1.
+
+    return Answers(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
 
 
 def print_text(text: str) -> None:

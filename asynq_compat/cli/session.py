@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from asynq_compat.cli.connection import chosen_target
-from asynq_compat.connect import VARIABLE, choose, default_path, open_broker
+from asynq_compat.cli.connection import chosen_target, said_with
+from asynq_compat.connect import choose, claim, default_path, open_broker
 from asynq_compat.connect.checks import checked_path
 from asynq_compat.errors import InvalidArgumentError, UnsupportedByBroker
 from asynq_compat.targets import EmbeddedOpt, RedisClusterClientOpt, Target
@@ -56,11 +56,9 @@ class Session:
             InvalidArgumentError: It is not clear.
         """
         given = chosen_target(self._connection)
-        if isinstance(given, str):
-            os.environ[VARIABLE] = given
-        elif given is not None:
-            os.environ.pop(VARIABLE, None)
         self.target(makes_file=True)
+        if given is not None:
+            claim(given, said_with(self._connection))
         return None if isinstance(given, str) else given
 
     @contextmanager

@@ -10,6 +10,7 @@ from asynq_compat.connect.opening import (
     check_kind,
     check_target,
     choose,
+    claim,
     default_path,
     open_broker,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "check_kind",
     "check_target",
     "choose",
+    "claim",
     "clock_for",
     "default_path",
     "open_broker",

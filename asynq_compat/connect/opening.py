@@ -49,6 +49,21 @@ VARIABLE = "ASYNQ_COMPAT_BROKER"
 _log = logging.getLogger("asynq_compat")
 _TARGETS = (RedisClientOpt, RedisFailoverClientOpt, RedisClusterClientOpt, RedpandaOpt, EmbeddedOpt, MemoryOpt)
 _has_warned = False
+# What a command line said for this whole process, and with which of its options.
+_claim: tuple[Target | str, str] | None = None
+
+
+def claim(target: Target | str, option: str) -> None:
+    """Have the whole process, code of a user and child processes included, use what a command line says.
+
+    A URL becomes the environment's; an option object counts wherever the code names no broker. Log lines say that `option` chose it.
+    """
+    global _claim
+    _claim = target, option
+    if isinstance(target, str):
+        os.environ[VARIABLE] = target
+    else:
+        os.environ.pop(VARIABLE, None)
 
 
 def open_broker(
@@ -89,12 +104,15 @@ def choose(target: object, environment: Mapping[str, str]) -> tuple[Target, str]
         InvalidArgumentError: The environment's URL, or `target`, stands for no broker.
     """
     check_kind(target)
+    claimed, option = _claim or (None, "")
     url = environment.get(VARIABLE, "")
     if url:
         try:
-            return parse_url(url), f"the environment variable {VARIABLE}"
+            return parse_url(url), option if url == claimed else f"the environment variable {VARIABLE}"
         except InvalidArgumentError as error:
             raise InvalidArgumentError(f"{VARIABLE}: {error}") from None
+    if claimed is not None and not isinstance(claimed, str) and (target is None or target is claimed):
+        return claimed, option
     if target is None:
         _warn_once(default_path(environment))
         return EmbeddedOpt(), f"default, since neither the code nor {VARIABLE} says which"

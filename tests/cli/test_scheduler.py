@@ -29,7 +29,7 @@ odd = [entries[0], "0 4 * * *"]
 nothing = []
 number = 7
 
-def all_of_them():
+def all_of_them(*ignored):
     return entries
 
 class Provider:
@@ -56,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 @contextmanager
 def running(folder: Path, url: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     program = str(Path(sys.executable).with_name("asynq-compat"))
-    command = [program, "--broker", url, "scheduler", *arguments]
+    command = [program, "--broker", url, *arguments]
     process = subprocess.Popen(command, cwd=folder, env=os.environ, stderr=subprocess.PIPE, text=True)
     try:
         yield process
@@ -69,7 +69,7 @@ def running(folder: Path, url: str, *arguments: str) -> Iterator[subprocess.Pope
 def test_what_stands_in_the_module_is_enqueued_and_shown(name: str, url: str, folder: Path, ask: Ask) -> None:
     with asynq.Inspector(url) as inspector:
         inspector.queues()
-        with running(folder, url, f"jobs:{name}", "--log-level", "debug") as process:
+        with running(folder, url, "scheduler", f"jobs:{name}", "--log-level", "debug") as process:
             # Told after the first heartbeat, ten seconds on.
             wait_until(lambda: len(inspector.scheduler_entries()) == 2, "the scheduler tells of its entries", 60)
             nightly, tick = ask("cron", "ls", "--json").json()
@@ -95,6 +95,22 @@ def test_what_stands_in_the_module_is_enqueued_and_shown(name: str, url: str, fo
         assert ask("cron", "ls").out == "No scheduler entries\n"
         gone = ask("cron", "history", nightly["id"])
         assert (gone.code, gone.err.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["entries", "provider"])
+def test_a_broker_that_does_not_answer_ends_it_as_it_ends_a_worker(name: str, folder: Path, tmp_path: Path) -> None:
+    dead = f"redis-socket://{tmp_path}/nobody.sock"
+    ends = []
+    for command in (["scheduler", f"jobs:{name}"], ["worker", "jobs:all_of_them"]):
+        with running(folder, dead, *command) as process:
+            _, said = process.communicate(timeout=60)
+        ends.append((process.returncode, [line for line in said.splitlines() if "INFO: broker: " not in line]))
+
+    of_the_scheduler, of_a_worker = ends
+    assert of_the_scheduler == of_a_worker
+    code, (line,) = of_the_scheduler
+    assert code == 1
+    assert "nobody.sock cannot be reached" in line
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What does somebody see who sits at a terminal?"""
+"""What does somebody see who sits at a terminal, or reads from a pipe and has enough?"""
 
 from __future__ import annotations
 
@@ -37,6 +37,47 @@ def test_who_deletes_is_asked_and_sees_how_far_it_has_come(redis_url: str) -> No
         assert 'Delete all pending tasks of queue "default", 3000 now?' in asked
         assert "default: pending" in shown
         assert inspector.get_queue_info("default").size == 0
+
+
+UNREAD = (
+    "stats",
+    "stats --json",
+    "queue inspect default",
+    "task ls -q default -s scheduled",
+    "task inspect -q default -i later --json",
+    "doctor --json",
+    "metrics --once",
+    "history one",
+    "journal tail default --follow",
+    "task ls --help",
+    "nonsense",  # The error finds nobody either.
+)
+
+
+def test_who_reads_no_further_ends_a_command_in_silence(lived: str) -> None:
+    program = str(Path(sys.executable).with_name("asynq-compat"))
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        running = {
+            words: subprocess.Popen(
+                [program, "--broker", lived, *words.split()],
+                stdout=writing,
+                stderr=writing if words == "nonsense" else subprocess.PIPE,
+            )
+            for words in UNREAD
+        }
+    finally:
+        os.close(writing)
+    try:
+        said = {words: process.communicate(timeout=WAIT_S)[1] or b"" for words, process in running.items()}
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+
+    assert said == dict.fromkeys(UNREAD, b"")
+    assert {words: process.returncode for words, process in running.items()} == dict.fromkeys(UNREAD, 141)
 
 
 def read_until(terminal: int, words: str) -> str:

@@ -143,6 +143,8 @@ def test_people_read_tasks_as_tables(ask: Ask, url: str) -> None:
         (["queue", "inspect", "nowhere"], 1),
         (["--uri", "localhost:1", "--broker", "memory://", "stats"], 2),
         (["--uri", "redis://localhost:1", "stats"], 2),
+        (["--broker", "", "stats"], 2),
+        (["stats", "--uri", ""], 2),
     ],
 )
 def test_bad_input_ends_with_one_clear_line_and_changes_nothing(

@@ -80,6 +80,8 @@ def test_a_worker_runs_tasks_until_a_signal(number: signal.Signals, url: str, fo
 
         assert process.returncode == 0
         assert "Starting graceful shutdown" in said
+        of_the_handler = [line.partition(", chosen by ")[2] for line in said.splitlines() if "INFO: broker: " in line]
+        assert of_the_handler == ["--broker"] * 2
         assert inspector.get_task_info("elsewhere", "copy").payload == b"x"
         assert inspector.get_queue_info("critical").size == 0
 

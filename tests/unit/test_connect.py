@@ -177,6 +177,23 @@ def test_an_embedded_broker_is_a_file_and_an_info_line_names_it(
     ]
 
 
+def test_what_a_command_line_says_holds_for_the_process_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_claim", None)
+    monkeypatch.setenv(VARIABLE, "redis://environment:1")
+
+    opening.claim("redis://said:1", "--broker")
+    assert os.environ[VARIABLE] == "redis://said:1"
+    assert choose(RedisClientOpt("code:1"), os.environ) == (RedisClientOpt("said:1"), "--broker")
+    assert choose(None, {VARIABLE: "redis://other:1"})[1] == f"the environment variable {VARIABLE}"
+    assert choose("redis://code:1", {}) == (RedisClientOpt("code:1"), "a URL in the code")
+
+    said = RedisClientOpt("said:1")
+    opening.claim(said, "--uri")
+    assert VARIABLE not in os.environ
+    assert choose(None, os.environ) == choose(said, os.environ) == (said, "--uri")
+    assert choose(RedisClientOpt("code:1"), os.environ) == (RedisClientOpt("code:1"), "RedisClientOpt in the code")
+
+
 def test_the_default_file_is_made_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

@@ -1,6 +1,7 @@
 """How is a scheduler run without a program of one's own?
 
-Contract: blocks until SIGTERM or SIGINT, then lets the firings that run end; exit code 0. What stands at ``module:name`` says what is enqueued:
+Contract: blocks until SIGTERM or SIGINT, then lets the firings that run end; exit code 0. A broker that does not answer at the start ends it at
+once, as it ends a worker; the library's `Scheduler.start`, as Go's, would go on and log each firing that fails. What stands at ``module:name`` says what is enqueued:
 
 - a list of `PeriodicTaskConfig`: these, as long as it runs; one with a wrong spec is refused before anything is enqueued;
 - a function that returns such a list, or an object with `get_configs` (a `PeriodicTaskConfigProvider`): it is asked again in each
@@ -11,7 +12,8 @@ Not obvious: as in Go each scheduler fires for itself, so two of these enqueue e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 import click
@@ -20,8 +22,10 @@ from asynq_compat.cli.running.loading import load
 from asynq_compat.cli.running.worker import LOG_LEVELS
 from asynq_compat.cli.session import Session
 from asynq_compat.cli.values import DURATION
+from asynq_compat.connect import open_broker
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.periodic import PeriodicTaskConfig, PeriodicTaskManager, PeriodicTaskManagerOpts
+from asynq_compat.ports.broker import Broker
 from asynq_compat.rules.limits import shown
 from asynq_compat.scheduler import Scheduler
 from asynq_compat.scheduler_opts import SchedulerOpts
@@ -62,23 +66,40 @@ def scheduler(
     if isinstance(found, Sequence) and not isinstance(found, str | bytes):
         if sync_interval is not None:
             raise click.UsageError(f"{entries} is a list, which is not asked again; leave out --sync-interval")
-        _fixed(entries, found, target, opts).run()
+        with _answering(target) as broker:
+            _fixed(entries, found, broker, opts).run()
         return
     if isinstance(found, type) or not (callable(found) or hasattr(found, "get_configs")):
         raise InvalidArgumentError(
             f"{entries} must be a list of PeriodicTaskConfig, a function or an object with get_configs, got {shown(found)}"
         )
-    PeriodicTaskManager(
-        PeriodicTaskManagerOpts(
-            periodic_task_config_provider=found,
-            redis_conn_opt=target,
-            scheduler_opts=opts,
-            sync_interval=sync_interval or 0,
-        )
-    ).run()
+    with _answering(target) as broker:
+        PeriodicTaskManager(
+            PeriodicTaskManagerOpts(
+                periodic_task_config_provider=found,
+                redis_conn_opt=broker,
+                scheduler_opts=opts,
+                sync_interval=sync_interval or 0,
+            )
+        ).run()
 
 
-def _fixed(place: str, configs: Sequence[object], target: Target | None, opts: SchedulerOpts) -> Scheduler:
+@contextmanager
+def _answering(target: Target | None) -> Iterator[Broker]:
+    """Open the broker.
+
+    Raises:
+        BrokerUnavailableError: It does not answer.
+    """
+    broker = open_broker(target)
+    try:
+        broker.ping()
+        yield broker
+    finally:
+        broker.close()
+
+
+def _fixed(place: str, configs: Sequence[object], broker: Broker, opts: SchedulerOpts) -> Scheduler:
     """Return a scheduler of exactly these.
 
     Raises:
@@ -86,7 +107,7 @@ def _fixed(place: str, configs: Sequence[object], target: Target | None, opts: S
     """
     if not configs:
         raise InvalidArgumentError(f"{place} is empty: there is nothing to enqueue")
-    made = Scheduler(target, opts)
+    made = Scheduler(broker, opts)
     for number, config in enumerate(configs):
         if not isinstance(config, PeriodicTaskConfig):
             raise InvalidArgumentError(f"{place}[{number}] must be a PeriodicTaskConfig, got {shown(config)}")
