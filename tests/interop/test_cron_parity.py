@@ -75,7 +75,7 @@ _specs = st.one_of(
     st.integers(-5, 10**6).map(lambda seconds: f"@every {seconds}.7s"),
     st.sampled_from(("@every 1h30m", "@every 90m", "@every 1ms", "@every -3h", "@every 1h0.5m", "@every 0")),
 )
-_prefixes = st.just("") | st.sampled_from(ZONES).flatmap(
+_prefixes = st.just("") | st.sampled_from((*ZONES, "Local")).flatmap(
     lambda zone: st.sampled_from((f"TZ={zone} ", f"CRON_TZ={zone}  "))
 )
 _letters = st.text(alphabet='*?,-/+0123456789 \t@abdejmnoruTZ=._hs\u00a0\u2003\u00b5\u00e9"', max_size=24)
@@ -126,6 +126,7 @@ def _go_s(oracle: Oracle, spec: str, zone: str, after_ns: int, count: int = _COU
 @example("", "0 0 29 2 *", "UTC", 3_976_214_400_000_000_000)
 @example("", "30 1 * * *", "America/New_York", 1_761_955_200_000_000_000)
 @example("", "0 * 1,* * 1", "UTC", 1_761_955_200_000_000_000)
+@example("TZ=Local ", "30 4 * * *", "America/New_York", 1_761_955_200_000_000_000)  # the scheduler's zone
 def test_the_next_fifty_firings_are_go_s(oracle: Oracle, prefix: str, spec: str, zone: str, after_ns: int) -> None:
     assert _ours(prefix + spec, zone, after_ns) == _go_s(oracle, prefix + spec, zone, after_ns)
 

@@ -68,7 +68,8 @@ def parse_cron(spec: str, zone: tzinfo, find_zone: Callable[[str], tzinfo]) -> S
             raise ValueError(f"there is nothing behind the time zone: {spec}")
         name = head.partition("=")[2]
         try:
-            zone = find_zone(name)
+            # In cron "Local" is not the machine's zone but the scheduler's, as if none were named.
+            zone = zone if name == "Local" else find_zone(name)
         except ValueError as error:
             raise ValueError(f"provided bad location {name}: {error}") from None
         spec = rest.strip(" \t\n\v\f\r\u0085\u00a0")
