@@ -1,6 +1,9 @@
 """How does a cancellation travel over the control journal?
 
-Contract: as `ports.signalling`. A feed hears what is applied after its subscription, from the thread of the control journal's replica.
+Contract: as `ports.signalling`. A feed hears what stands behind the journal's end at its subscription, from the thread of the control
+journal's replica.
+Not obvious: it listens before it asks where the end is. What is published while it waits for the replica, which takes long when a server
+has just started, would be lost otherwise.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Sequence
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S, Control
 from asynq_compat.brokers.journal.following.listening import AnyApplied
 from asynq_compat.brokers.journal.partitions import Partitions
-from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.errors import AsynqError, BrokerUnavailableError
 from asynq_compat.machine.control import ControlApplied
 from asynq_compat.ports.signalling import CancelationFeed
 from asynq_compat.wire import command
@@ -35,9 +38,13 @@ class JournalSignalling:
 
     def subscribe_cancelations(self) -> CancelationFeed:
         """Hear cancellations published from now on."""
-        control = self._partitions.control
-        control.replica.sync(timeout_s=TIMEOUT_S)
-        return JournalFeed(control)
+        feed = JournalFeed(self._partitions.control)
+        try:
+            feed.begin()
+        except AsynqError:
+            feed.close()
+            raise
+        return feed
 
 
 class JournalFeed:
@@ -46,15 +53,23 @@ class JournalFeed:
     def __init__(self, control: Control) -> None:
         self._control = control
         self._heard = threading.Condition()  # Guards the two below.
-        self._waiting: deque[str] = deque(maxlen=_WAITING_COUNT_MAX)
+        self._waiting: deque[tuple[int, str]] = deque(maxlen=_WAITING_COUNT_MAX)  # With the position in the journal.
         self._is_closed = False
         control.replica.listen(self)
+
+    def begin(self) -> None:
+        """Forget what was published before this call; raises as `Replica.sync`."""
+        upto = self._control.journal.end()
+        self._control.replica.sync(timeout_s=TIMEOUT_S)
+        with self._heard:
+            while self._waiting and self._waiting[0][0] <= upto:
+                self._waiting.popleft()
 
     def next(self, wait_s: float) -> Sequence[str]:
         """Return ids of tasks to cancel; empty after `wait_s`, or after `close`."""
         with self._heard:
             self._heard.wait_for(lambda: self._waiting or self._is_closed, wait_s)
-            task_ids = list(self._waiting)
+            task_ids = [task_id for _, task_id in self._waiting]
             self._waiting.clear()
             if self._is_closed:
                 return []
@@ -67,7 +82,7 @@ class JournalFeed:
         """Hear of one entry."""
         if isinstance(applied, ControlApplied) and applied.cancelled:
             with self._heard:
-                self._waiting.extend(applied.cancelled)
+                self._waiting.extend((applied.position, task_id) for task_id in applied.cancelled)
                 self._heard.notify_all()
 
     def on_rebuilt(self) -> None:

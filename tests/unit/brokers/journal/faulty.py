@@ -6,7 +6,7 @@ Contract: a journal that refuses, or loses answers, when told to; everything els
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.journals.journal import (
@@ -29,6 +29,7 @@ class FaultyJournal:
         breaks: Appends to fail in a way that no journal should.
         is_unreadable: Whether reads fail.
         appended: Every frame that somebody tried to append.
+        before_end_is_told: Called between the next look at the end and its answer.
     """
 
     def __init__(self, journal: Journal, first: FaultyJournal | None = None) -> None:
@@ -40,6 +41,7 @@ class FaultyJournal:
         self.breaks = 0
         self.is_unreadable = False
         self.appended: list[bytes] = []
+        self.before_end_is_told: Callable[[], object] | None = None
 
     @property
     def name(self) -> str:
@@ -78,7 +80,11 @@ class FaultyJournal:
 
     def end(self) -> int:
         """The real one's."""
-        return self._journal.end()
+        end = self._journal.end()
+        told, self.before_end_is_told = self.before_end_is_told, None
+        if told is not None:
+            told()
+        return end
 
     def first(self) -> int:
         """Return the beginning."""
