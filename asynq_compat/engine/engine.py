@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from asynq_compat.config import JANITOR_BATCH_SIZE, Config
 from asynq_compat.engine.collector import Collector
+from asynq_compat.engine.duties.forwarder import Forwarder
+from asynq_compat.engine.duties.healthcheck import HealthChecker
+from asynq_compat.engine.duties.heartbeater import Heartbeater, Holding
+from asynq_compat.engine.duties.janitor import Janitor
+from asynq_compat.engine.duties.recoverer import Recoverer
+from asynq_compat.engine.duties.subscriber import Subscriber
 from asynq_compat.engine.failures import Failures
-from asynq_compat.engine.forwarder import Forwarder
-from asynq_compat.engine.healthcheck import HealthChecker
-from asynq_compat.engine.heartbeater import Heartbeater, Holding
-from asynq_compat.engine.janitor import Janitor
 from asynq_compat.engine.processor import Processor, Starting
-from asynq_compat.engine.recoverer import Recoverer
 from asynq_compat.engine.runner import Runner
 from asynq_compat.engine.service import Service
 from asynq_compat.engine.settler import Settler
-from asynq_compat.engine.subscriber import Subscriber
 from asynq_compat.errors import AsynqError
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Intake, QueueOrder
@@ -209,7 +209,7 @@ def _aggregation(broker: Broker, config: Config, clock: Clock, log: logging.Logg
     """Return the aggregator, if there is anything for it to do."""
     if config.group_aggregator is None or Duty.AGGREGATE not in broker.duties:
         return []
-    from asynq_compat.engine.aggregator import Aggregator  # What it needs takes memory that few servers use.
+    from asynq_compat.engine.duties.aggregator import Aggregator  # What it needs takes memory that few servers use.
 
     return [Aggregator(broker.maintaining, config.group_aggregator, config, clock, log)]
 

@@ -16,13 +16,12 @@ from asynq_compat.engine.service import Service
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, NewerReleaseError
 from asynq_compat.ports.consuming import Intake, Lease
 
+_WHAT = "Dequeue error"
 # How long one call may block; nothing depends on it but how often an idle thread turns round.
 _TAKE_WAIT_S = 5.0
 # After an outage: at first, and at most. Go does not wait at all.
 _OUTAGE_FIRST_S = 0.1
 _OUTAGE_MAX_S = 2.0
-# An outage is told at most this often (Asynq's limiter: 3 s).
-_TELL_EVERY_S = 3.0
 
 
 class Starting(Protocol):
@@ -48,7 +47,6 @@ class Processor(Service):
         self._runner = runner
         self._on_end = on_end
         self._outage_s = _OUTAGE_FIRST_S
-        self._silent_s = 0.0
 
     def run_once(self) -> float:
         """Take one batch and start it."""
@@ -60,7 +58,8 @@ class Processor(Service):
             self.stopping.set()
             self._on_end(error)
             return 0.0
-        self._outage_s, self._silent_s = _OUTAGE_FIRST_S, 0.0
+        self._outage_s = _OUTAGE_FIRST_S
+        self.outages.over(_WHAT)
         if leases:
             self._runner.start(leases)
         return 0.0
@@ -70,10 +69,7 @@ class Processor(Service):
         self._intake.stop()
 
     def _wait_after(self, error: BrokerUnavailableError) -> float:
-        if self._silent_s <= 0:
-            self.log.error("Dequeue error: %s", error)
-            self._silent_s = _TELL_EVERY_S
+        self.outages.failed(_WHAT, error)
         wait_s = self._outage_s
-        self._silent_s -= wait_s
         self._outage_s = min(2 * wait_s, _OUTAGE_MAX_S)
         return wait_s

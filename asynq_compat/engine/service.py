@@ -11,6 +11,8 @@ import abc
 import logging
 import threading
 
+from asynq_compat.engine.outages import Outages
+
 # What the names of all threads of a server begin with.
 THREAD_PREFIX = "asynq-"
 # After an error that no duty expected.
@@ -23,8 +25,10 @@ class Service(abc.ABC):
     def __init__(self, duty: str, log: logging.Logger, *, first_wait_s: float = 0.0) -> None:
         self.duty = duty
         self.log = log
+        self.outages = Outages(log)
         self.stopping = threading.Event()
         self._first_wait_s = first_wait_s
+        self._lock = threading.Lock()  # Held while the thread starts: `stop` may come meanwhile.
         self._thread: threading.Thread | None = None
 
     @abc.abstractmethod
@@ -33,15 +37,17 @@ class Service(abc.ABC):
 
     def start(self) -> None:
         """Run the duty until `stop`."""
-        if self._thread is None and not self.stopping.is_set():
-            self._thread = threading.Thread(target=self._run, name=THREAD_PREFIX + self.duty, daemon=True)
-            self._thread.start()
+        with self._lock:
+            if self._thread is None and not self.stopping.is_set():
+                self._thread = threading.Thread(target=self._run, name=THREAD_PREFIX + self.duty, daemon=True)
+                self._thread.start()
 
     def stop(self) -> None:
         """End the duty and wait for it."""
-        if self._thread is not None and not self.stopping.is_set():
-            self.log.debug("%s shutting down...", self.duty.capitalize())
-        self.stopping.set()
+        with self._lock:
+            if self._thread is not None and not self.stopping.is_set():
+                self.log.debug("%s shutting down...", self.duty.capitalize())
+            self.stopping.set()
         self.interrupt()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from asynq_compat.config import Config
-from asynq_compat.engine.aggregator import Aggregator
+from asynq_compat.engine.duties.aggregator import Aggregator
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Intake, QueueOrder
 from asynq_compat.ports.maintaining import Duty

@@ -12,10 +12,10 @@ import redis
 from asynq_compat.config import Config
 from asynq_compat.connect import open_broker
 from asynq_compat.context import Context
+from asynq_compat.engine.duties.forwarder import Forwarder
+from asynq_compat.engine.duties.janitor import Janitor
+from asynq_compat.engine.duties.recoverer import Recoverer
 from asynq_compat.engine.failures import Failures
-from asynq_compat.engine.forwarder import Forwarder
-from asynq_compat.engine.janitor import Janitor
-from asynq_compat.engine.recoverer import Recoverer
 from asynq_compat.errors import LeaseExpiredError
 from asynq_compat.ports.consuming import QueueOrder, SettleKind, Settlement
 from asynq_compat.ports.producing import EnqueueRequest

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -57,6 +59,28 @@ def test_what_a_broken_connection_left_unsettled_is_settled_later(
     broker.close()
 
     assert runs == ["t", "t"]
+
+
+def test_an_outage_is_told_once_and_so_is_its_end(own_redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    broker = open_broker(own_redis.url)
+    ground = Ground(broker, own_redis.url)
+    with ground.serving(lambda ctx, task: None, concurrency=1):
+        own_redis.kill()
+        # It beats every 5 s; the forwarder looks each second.
+        wait_until(lambda: "Failed to write server state data: " in caplog.text, lambda: caplog.text)
+        own_redis.start()
+        for what in ("Failed to forward scheduled tasks", "Failed to write server state data", "Dequeue error"):
+            wait_until(partial(is_told_over, caplog, what), lambda: caplog.text)
+    broker.close()
+
+    for what in ("Failed to forward scheduled tasks: ", "Dequeue error: "):
+        assert len([line for line in caplog.messages if line.startswith(what)]) == 1, caplog.text
+
+
+def is_told_over(caplog: pytest.LogCaptureFixture, what: str) -> bool:
+    """Return whether a line says that an outage is over."""
+    return any(line.startswith("Over after ") and line.endswith(f" s: {what}") for line in caplog.messages)
 
 
 def state_or_none(ground: Ground, task_id: str) -> TaskState | None:

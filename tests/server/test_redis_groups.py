@@ -12,7 +12,7 @@ import redis
 from asynq_compat.brokers.redis.maintaining import RedisMaintaining
 from asynq_compat.config import Config
 from asynq_compat.connect import open_broker
-from asynq_compat.engine.aggregator import ROUND_COUNT_MAX, Aggregator
+from asynq_compat.engine.duties.aggregator import ROUND_COUNT_MAX, Aggregator
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.producing import EnqueueRequest
 from asynq_compat.rules.patience import Patience

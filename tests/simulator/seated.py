@@ -17,7 +17,7 @@ from asynq_compat.brokers.journal.membership import Membership
 from asynq_compat.brokers.journal.publishing import PUBLISH_S
 from asynq_compat.brokers.journal.registering import _key
 from asynq_compat.brokers.journal.writing.ticket import Ticket
-from asynq_compat.engine.heartbeater import INTERVAL_S, TTL_S
+from asynq_compat.engine.duties.heartbeater import INTERVAL_S, TTL_S
 from asynq_compat.errors import AsynqError
 from asynq_compat.ports.consuming import QueueOrder
 from asynq_compat.wire import command as c

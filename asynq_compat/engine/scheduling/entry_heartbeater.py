@@ -11,7 +11,6 @@ import math
 
 from asynq_compat.engine.scheduling.agenda import Agenda, Entry
 from asynq_compat.engine.service import Service
-from asynq_compat.errors import AsynqError
 from asynq_compat.ports.scheduling import Scheduling
 from asynq_compat.wire.schedule import SchedulerEntry
 from asynq_compat.wire.server_info import ZERO_TIME_NS
@@ -32,18 +31,14 @@ class EntryHeartbeater(Service):
     def run_once(self) -> float:
         """Publish; return how long to wait until the next time."""
         entries = [_published(*one) for one in self._agenda.entries()]
-        try:
+        with self.outages.told("Scheduler could not write heartbeat data", logging.WARNING):
             self._scheduling.write_entries(self._scheduler_id, entries, max(1, math.ceil(2 * self._interval_s)))
-        except AsynqError as error:
-            self.log.warning("Scheduler could not write heartbeat data: %s", error)
         return self._interval_s
 
     def finish(self) -> None:
         """Withdraw what was published."""
-        try:
+        with self.outages.told("Failed to clear the scheduler entries"):
             self._scheduling.clear_entries(self._scheduler_id)
-        except AsynqError as error:
-            self.log.error("Failed to clear the scheduler entries: %s", error)
 
 
 def _published(entry: Entry, next_ns: int | None, prev_ns: int | None) -> SchedulerEntry:

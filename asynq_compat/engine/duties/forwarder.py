@@ -12,7 +12,6 @@ import logging
 from collections.abc import Sequence
 
 from asynq_compat.engine.service import Service
-from asynq_compat.errors import AsynqError
 from asynq_compat.ports.maintaining import Maintaining
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.limits import NS_PER_S
@@ -35,10 +34,8 @@ class Forwarder(Service):
 
     def run_once(self) -> float:
         """Forward; return how long to wait until the next time."""
-        try:
+        with self.outages.told("Failed to forward scheduled tasks"):
             self._maintaining.forward_due(self._queues)
-        except AsynqError as error:
-            self.log.error("Failed to forward scheduled tasks: %s", error)
         if self._interval_s < 1:
             return self._interval_s
         return self._interval_s - self._clock.now_ns() % NS_PER_S / NS_PER_S + _MARGIN_S

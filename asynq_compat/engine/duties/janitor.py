@@ -10,7 +10,6 @@ import logging
 from collections.abc import Sequence
 
 from asynq_compat.engine.service import Service
-from asynq_compat.errors import AsynqError
 from asynq_compat.ports.maintaining import Maintaining
 
 
@@ -34,8 +33,6 @@ class Janitor(Service):
     def run_once(self) -> float:
         """Delete what has expired."""
         for queue in self._queues:
-            try:
+            with self.outages.told(f'Failed to delete expired completed tasks from queue "{queue}"'):
                 self._maintaining.delete_expired_completed([queue], self._batch_size)
-            except AsynqError as error:
-                self.log.error('Failed to delete expired completed tasks from queue "%s": %s', queue, error)
         return self._interval_s

@@ -13,6 +13,7 @@ from asynq_compat.engine.service import Service
 from asynq_compat.errors import AsynqError
 from asynq_compat.ports.signalling import CancelationFeed, Signalling
 
+_WHAT = "cannot subscribe to cancelation channel"
 # Asynq's retry interval.
 _RETRY_S = 5.0
 # How long one call may block; nothing depends on it but how often an idle thread turns round.
@@ -35,12 +36,13 @@ class Subscriber(Service):
             feed = self._feed
             if feed is None:
                 feed = self._feed = self._signalling.subscribe_cancelations()
+                self.outages.over(_WHAT)
                 if self.stopping.is_set():
                     return 0.0
             for task_id in feed.next(_WAIT_S):
                 self._cancel(task_id)
         except AsynqError as error:
-            self.log.error("cannot subscribe to cancelation channel: %s", error)
+            self.outages.failed(_WHAT, error)
             self.finish()
             return _RETRY_S
         return 0.0

@@ -15,7 +15,6 @@ from typing import Protocol
 
 from asynq_compat.engine.run import Run
 from asynq_compat.engine.service import Service
-from asynq_compat.errors import AsynqError
 from asynq_compat.ports.consuming import Intake, Lease
 from asynq_compat.ports.registering import Registering
 from asynq_compat.rules.limits import INSTANT_S_MAX, NS_PER_S
@@ -60,18 +59,14 @@ class Heartbeater(Service):
         runs = self._attempts.unsettled()
         self._keep_leases(runs)
         info = replace(self._info, status=self._status(), active_worker_count=len(runs))
-        try:
+        with self.outages.told("Failed to write server state data"):
             self._registering.write_server_state(info, [self._worker(run) for run in runs], TTL_S)
-        except AsynqError as error:
-            self.log.error("Failed to write server state data: %s", error)
         return INTERVAL_S
 
     def finish(self) -> None:
         """Withdraw what was published."""
-        try:
+        with self.outages.told("Failed to clear server state"):
             self._registering.clear_server_state(self._info)
-        except AsynqError as error:
-            self.log.error("Failed to clear server state: %s", error)
 
     def _keep_leases(self, runs: list[Run]) -> None:
         kept: list[Lease] = []
@@ -82,10 +77,8 @@ class Heartbeater(Service):
                 self._attempts.lease_lost(run)
         if not kept:
             return
-        try:
+        with self.outages.told("Failed to extend leases"):
             self._intake.extend(kept)
-        except AsynqError as error:
-            self.log.error("Failed to extend lease for tasks %s: %s", [lease.task_id for lease in kept], error)
 
     def _worker(self, run: Run) -> WorkerInfo:
         return WorkerInfo(

@@ -82,13 +82,11 @@ class Aggregator(Service):
     def aggregate(self) -> None:
         """Make one task of each group that has waited long enough; the round is this thread's."""
         for queue in self._queues:
-            try:
+            with self.outages.told(f'Failed to run aggregation check: queue="{queue}"'):
                 for one in self._maintaining.aggregate(queue, self._patience):
                     self._finish(one)
                     if self.stopping.is_set():
                         return
-            except AsynqError as error:
-                self.log.error('Failed to run aggregation check: queue="%s": %s', queue, error)
 
     def _finish(self, one: AggregationSet) -> None:
         request = self._request(one)

@@ -41,18 +41,14 @@ class Recoverer(Service):
     def run_once(self) -> float:
         """Recover what there is."""
         self._recover_leases()
-        try:
+        with self.outages.told("recoverer: could not reclaim stale aggregation sets", logging.WARNING):
             self._maintaining.reclaim_sets(self._queues)
-        except AsynqError as error:
-            self.log.warning("recoverer: could not reclaim stale aggregation sets: %s", error)
         return self._interval_s
 
     def _recover_leases(self) -> None:
-        try:
+        leases: Sequence[Lease] = ()
+        with self.outages.told("recoverer: could not list lease expired tasks", logging.WARNING):
             leases = self._maintaining.expired_leases(self._queues)
-        except AsynqError as error:
-            self.log.warning("recoverer: could not list lease expired tasks: %s", error)
-            return
         settlements: list[Settlement] = []
         unreadable: set[tuple[str, str]] = set()
         for lease in leases:
