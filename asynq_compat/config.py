@@ -13,7 +13,7 @@ import logging
 import math
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from numbers import Real
 from typing import Protocol, TypeVar
@@ -23,7 +23,15 @@ from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.logger import Logger, LogLevel, level_of
 from asynq_compat.rules.addresses import parse_address
 from asynq_compat.rules.keywords import check_truth, suggesting_fields
-from asynq_compat.rules.limits import DURATION_NS_MAX, NS_PER_S, is_blank, shown
+from asynq_compat.rules.limits import (
+    DURATION_NS_MAX,
+    NS_PER_S,
+    hasty_shutdown,
+    ignored_queues,
+    is_blank,
+    replaced,
+    shown,
+)
 from asynq_compat.rules.retry import JITTER_END, default_retry_delay_s
 from asynq_compat.task import Task
 
@@ -42,6 +50,7 @@ GroupAggregatorFunc = Callable[[str, list[Task]], Task]
 JANITOR_BATCH_SIZE = 100
 QUEUE_DEFAULT = "default"
 PRIORITY_MAX = 2**31 - 1  # int32 in ServerInfo
+PROCESSES_MAX = 512  # More than any machine has use for: each takes some 30 MB.
 
 
 class SupportsHandleError(Protocol):
@@ -76,12 +85,14 @@ class Config:
 
     Attributes:
         concurrency: How many tasks run at a time; the number of CPUs when below 1, of `processes` where those are more.
-        processes: In how many processes handlers run, all together `concurrency` at a time. 1: in the server's own.
+        processes: In how many processes handlers run, all together `concurrency` at a time; up to 512. 1: in the server's own. With more,
+            handlers and functions of this configuration are sent there by name: they must be importable, at the top level of a module.
         base_context: Called once per task; the parent of the context its handler gets.
         task_check_interval: How long an idle server waits before it asks again where it cannot be woken; 5 s at most.
         retry_delay_func: (retries so far, error, task) -> wait before the next attempt.
         is_failure: Whether an error counts; one that does not is retried without being counted.
-        queues: Queue name to priority. Blank names and priorities below 1 are dropped; ``{"default": 1}`` when none is left.
+        queues: Queue name to priority. As in Go blank names and priorities below 1 are ignored, and ``{"default": 1}`` is served when none
+            is left; a server warns at its start, with the names.
         strict_priority: Serve a queue only while all of higher priority are empty.
         error_handler: Told (ctx, task, error) of every failure before it is written.
         logger: A `logging.Logger`, or an object with Go's five methods; None for the logger "asynq_compat".
@@ -92,6 +103,7 @@ class Config:
         group_grace_period, group_max_delay, group_max_size, group_aggregator: When and how groups are aggregated.
         metrics_addr: Where the server tells Prometheus what it does: "127.0.0.1:9090"; ":9090" for every address, port 0 for a free one.
         janitor_interval, janitor_batch_size: How often, and how many at a time, expired completed tasks are deleted.
+        warnings: What Go takes in silence and hardly anybody means, a line each: what a server logs at its start.
 
     Names are Go's, so durations carry no unit: they are seconds, as floats.
     """
@@ -153,14 +165,23 @@ class Config:
         if self.janitor_batch_size < 1:
             raise InvalidArgumentError(f"janitor_batch_size must be at least 1, got {janitor_batch_size}; use 100")
 
-        self.group_grace_period = _seconds("group_grace_period", group_grace_period) or 60.0
-        if self.group_grace_period < 1:
-            raise InvalidArgumentError("GroupGracePeriod cannot be less than a second")
+        self.group_grace_period = _grace_period(group_grace_period)
         self.group_max_delay = _interval("group_max_delay", group_max_delay)
         self.group_max_size = _count("group_max_size", group_max_size)
+        self.warnings = self._oddities(concurrency, task_check_interval, queues or {})
+
+    def _oddities(self, concurrency: int, task_check_interval: object, queues: Mapping[str, int]) -> Sequence[str]:
+        lines = [ignored_queues(queues, self.queues)]
+        if concurrency < 0:
+            lines.append(replaced("concurrency", concurrency, self.concurrency))
+        if _seconds("task_check_interval", task_check_interval) < 0:
+            lines.append(replaced("task_check_interval", task_check_interval, self.task_check_interval))
+        if self.shutdown_timeout < 0:
+            lines.append(hasty_shutdown(self.shutdown_timeout))
+        return tuple(filter(None, lines))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if name != "warnings")
         return f"Config({shown})"
 
 
@@ -177,9 +198,13 @@ def _integer(name: str, value: object) -> int:
 
 
 def _check_processes(processes: int, concurrency: int) -> None:
-    if not 1 <= processes <= concurrency:
+    if not 1 <= processes <= PROCESSES_MAX:
         raise InvalidArgumentError(
-            f"processes must be between 1 and concurrency, which is {concurrency}, got {processes}; raise concurrency, or lower it"
+            f"processes must be between 1 and {PROCESSES_MAX}, got {shown(processes)}; one for each CPU is usual, 1 runs handlers in the server's own"
+        )
+    if processes > concurrency:
+        raise InvalidArgumentError(
+            f"processes must be at most concurrency, which is {concurrency}, got {processes}; raise concurrency, or lower it"
         )
     if processes > 1 and os.name != "posix":
         raise InvalidArgumentError(
@@ -214,9 +239,18 @@ def _interval(name: str, value: object) -> float:
     return seconds
 
 
+def _grace_period(value: object) -> float:
+    seconds = _seconds("group_grace_period", value) or 60.0
+    if seconds < 1:
+        raise InvalidArgumentError(
+            f"GroupGracePeriod cannot be less than a second, got {shown(value)}; leave it out for 60 s"
+        )
+    return seconds
+
+
 def _function(name: str, value: _F | None) -> _F | None:
     if value is not None and not callable(value):
-        raise InvalidArgumentError(f"{name} must be callable, got {shown(value)}")
+        raise InvalidArgumentError(f"{name} must be callable, got {shown(value)}; give a function")
     return value
 
 

@@ -47,6 +47,18 @@ class InvalidArgumentError(AsynqError, ValueError):
     """An argument is wrong; nothing was sent. Correct it."""
 
 
+def remedied(go_text: str, remedy: str) -> InvalidArgumentError:
+    """Return an error in Go's very words, with what to do in a note: a traceback shows it."""
+    error = InvalidArgumentError(go_text)
+    error.add_note(remedy)
+    return error
+
+
+def with_remedy(error: InvalidArgumentError) -> str:
+    """Return what an error says, its notes included, in one line."""
+    return "; ".join([str(error), *getattr(error, "__notes__", ())])
+
+
 class PayloadTooLargeError(InvalidArgumentError):
     """The encoded task is larger than the broker takes; the message names both sizes."""
 

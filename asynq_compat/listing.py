@@ -63,4 +63,4 @@ def page_extent(size: int, number: int) -> tuple[int, int]:
 
 def _check_integer(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidArgumentError(f"{name} must be an integer, got {shown(value)}")
+        raise InvalidArgumentError(f"{name} must be an integer, got {shown(value)}; for example {name}=2")

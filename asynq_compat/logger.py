@@ -14,6 +14,7 @@ from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.limits import shown
 
 _LEVEL_CHARACTERS_MAX = 80
+_LEVELS = "debug, info, warn, error or fatal"
 
 
 class Logger(Protocol):
@@ -58,7 +59,7 @@ class LogLevel(IntEnum):
         for level in cls:
             if word == str(level) or (word == "warning" and level is cls.WARN):
                 return level
-        raise InvalidArgumentError(f"asynq: unsupported log level {_level_shown(text)}")
+        raise InvalidArgumentError(f"asynq: unsupported log level {_level_shown(text)}; use {_LEVELS}")
 
     def as_logging(self) -> int:
         """Return the level's number in the standard library's logging."""
@@ -82,12 +83,12 @@ def level_of(level: object) -> LogLevel | None:
         return LogLevel.parse(level)
     if isinstance(level, bool) or not isinstance(level, int):
         raise InvalidArgumentError(
-            f"log_level must be an integer, got {shown(level)}; leave it out for Asynq's default"
+            f"log_level must be a LogLevel, its number or its name, got {shown(level)}; use {_LEVELS}"
         )
     try:
         return LogLevel(level)
     except ValueError:
-        raise InvalidArgumentError(f"asynq: unexpected log level: {shown(level)}") from None
+        raise InvalidArgumentError(f"asynq: unexpected log level: {shown(level)}; use 1 (debug) to 5 (fatal)") from None
 
 
 def _lower(text: object) -> str:

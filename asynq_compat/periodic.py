@@ -243,7 +243,9 @@ class Syncer(Service):
 
 def _get_configs(provider: object) -> Callable[[], Sequence[PeriodicTaskConfig]]:
     if provider is None:
-        raise InvalidArgumentError("PeriodicTaskConfigProvider cannot be nil")
+        raise InvalidArgumentError(
+            "PeriodicTaskConfigProvider cannot be nil, got None; give a function that returns a list of configs"
+        )
     get: Callable[[], Sequence[PeriodicTaskConfig]] | None = getattr(provider, "get_configs", None)
     if get is None and callable(provider):
         get = provider

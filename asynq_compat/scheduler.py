@@ -33,6 +33,7 @@ from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.ports.system_zones import find_zone
 from asynq_compat.rules.clock import Clock
+from asynq_compat.rules.cron.oddities import odd_spec
 from asynq_compat.rules.cron.parsing import parse_cron
 from asynq_compat.rules.cron.schedule import Aligned, Every
 from asynq_compat.rules.go_text import go_quoted
@@ -44,6 +45,7 @@ from asynq_compat.task import Task
 # How often a clock that a test moves is looked at.
 _LOOK_AT_VIRTUAL_S = 0.02
 _LINE_MAX = 300
+_SPECS = 'write five fields such as "30 4 * * mon-fri", "@daily", or "@every 1h30m" (less than 292 years)'
 
 
 @suggesting_fields
@@ -101,7 +103,9 @@ class Scheduler:
             keywords: The same options as keywords: ``queue="low"``.
 
         Raises:
-            InvalidArgumentError: The spec, the task or an option is wrong; spec errors are Go's.
+            InvalidArgumentError: The spec, the task or an option is wrong; what is wrong with a spec is told in Go's words.
+
+        A spec that Go takes although it fires never, or not as often as it says, is taken, and a warning logged.
         """
         spec: object = cronspec
         if not isinstance(spec, str) or not is_utf8(spec):
@@ -111,7 +115,9 @@ class Scheduler:
         try:
             schedule = parse_cron(cronspec, self._opts.location, find_zone)
         except ValueError as error:
-            raise InvalidArgumentError(_one_line(str(error))) from None
+            raise InvalidArgumentError(f"{_one_line(str(error))}; {_SPECS}") from None
+        if odd := odd_spec(cronspec, schedule, self._clock.now_ns()):
+            self._log.warning("%s", odd)
         if self._opts.elect and isinstance(schedule, Every):
             schedule = Aligned(schedule.delay_s)  # All schedulers need the same instants.
         entry = Entry(str(uuid.uuid4()), cronspec, task, wishes, schedule)
@@ -126,7 +132,7 @@ class Scheduler:
             NotFoundError: There is no such entry.
         """
         if not self._agenda.remove(entry_id):
-            raise NotFoundError("asynq: no scheduler entry found")
+            raise NotFoundError(f"asynq: no scheduler entry found: {shown(entry_id)} is none that register returned")
         self._wake()
 
     def run(self) -> None:
@@ -158,6 +164,8 @@ class Scheduler:
                 broker.scheduling, self._id, self._agenda, self._opts.heartbeat_interval, self._log
             )
             self._state = "active"
+            for line in self._opts.warnings:
+                self._log.warning("%s", line)
             self._log.info("Scheduler starting")
             self._log.info("Scheduler timezone is set to %s", self._opts.location)
             self._timekeeper.start()

@@ -18,7 +18,7 @@ from asynq_compat.logger import Logger, LogLevel, level_of
 from asynq_compat.options import Duration, Option, duration_ns
 from asynq_compat.ports.system_zones import find_zone
 from asynq_compat.rules.keywords import check_truth, suggesting_fields
-from asynq_compat.rules.limits import NS_PER_S, shown
+from asynq_compat.rules.limits import NS_PER_S, replaced, shown
 from asynq_compat.task import Task, TaskInfo
 
 PreEnqueueFunc = Callable[[Task, Sequence[Option]], object]
@@ -43,6 +43,7 @@ class SchedulerOpts:
         post_enqueue_func: Called with (info, None), or (None, error), afterwards.
         enqueue_error_handler: Called with task, options and error when a task could not be enqueued.
         elect: Of all schedulers with this set that have an entry, one enqueues it at each instant; beyond Go.
+        warnings: What Go takes in silence and hardly anybody means, a line each: what a scheduler logs at its start.
     """
 
     def __init__(
@@ -71,9 +72,11 @@ class SchedulerOpts:
         self.post_enqueue_func = _function("post_enqueue_func", post_enqueue_func)
         self.enqueue_error_handler = _function("enqueue_error_handler", enqueue_error_handler)
         self.elect = check_truth("elect", elect)
+        told = replaced("heartbeat_interval", heartbeat_interval, self.heartbeat_interval)
+        self.warnings: Sequence[str] = (told,) if interval_s < 0 else ()
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if name != "warnings")
         return f"SchedulerOpts({shown})"
 
 

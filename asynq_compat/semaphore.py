@@ -52,7 +52,7 @@ class Semaphore:
         _check_context(ctx)
         deadline = ctx.deadline
         if deadline is None:
-            raise InvalidArgumentError("provided context must have a deadline")
+            raise InvalidArgumentError(f"provided context must have a deadline; {_WHICH}")
         task_id = _task_id(ctx)
         if ctx.err is not None:
             raise ctx.err
@@ -96,7 +96,7 @@ def _checked_tokens(max_tokens: object) -> int:
     if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens > TOKEN_COUNT_MAX:
         raise InvalidArgumentError(f"max_tokens must be an integer up to {TOKEN_COUNT_MAX}, got {shown(max_tokens)}")
     if max_tokens < 1:
-        raise InvalidArgumentError("rate.NewSemaphore: maxTokens cannot be less than 1")
+        raise InvalidArgumentError(f"rate.NewSemaphore: maxTokens cannot be less than 1, got {max_tokens}")
     return max_tokens
 
 
@@ -104,7 +104,9 @@ def _checked_scope(scope: object) -> str:
     if not isinstance(scope, str) or not is_utf8(scope):
         raise InvalidArgumentError(f"scope must be text, got {shown(scope)}")
     if is_blank(scope):
-        raise InvalidArgumentError("rate.NewSemaphore: scope should not be empty")
+        raise InvalidArgumentError(
+            f"rate.NewSemaphore: scope should not be empty, got {shown(scope)}; it names what is limited"
+        )
     return scope
 
 
@@ -117,8 +119,9 @@ def _task_id(ctx: Context) -> str:
     _check_context(ctx)
     task_id = ctx.task_id
     if task_id is None:
-        raise InvalidArgumentError("provided context is missing task ID value")
+        raise InvalidArgumentError(f"provided context is missing task ID value; {_WHICH}")
     return task_id
 
 
+_WHICH = "pass the one that the handler is given"
 new_semaphore = Semaphore  # Go: rate.NewSemaphore

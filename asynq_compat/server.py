@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 # How long the duties may take to settle, withdraw and close behind `shutdown_timeout`. A broker that answers needs milliseconds.
 _END_GRACE_S = 8.0
+_NO_HANDLER = "asynq: server cannot run with nil handler"
 _SIGTSTP = getattr(signal, "SIGTSTP", None)  # Not on Windows.
 
 
@@ -122,7 +123,7 @@ class Server:
             ServerClosedError: It was shut down.
         """
         if handler is None:
-            raise InvalidArgumentError("asynq: server cannot run with nil handler")
+            raise InvalidArgumentError(f"{_NO_HANDLER}, got None; pass a ServeMux or a function")
         as_function(handler)
         check_not_loading()
         with self._lock:
@@ -155,11 +156,16 @@ class Server:
                     broker.close()
                 raise
             self._state = ServerState.ACTIVE
-            self._log.info("Starting processing")
+            self._announce()
             self._engine.start()
             if self._metrics is not None:
                 self._metrics.observer.in_progress = self._engine.in_progress
                 self._metrics.start()
+
+    def _announce(self) -> None:
+        for line in self._config.warnings:
+            self._log.warning("%s", line)
+        self._log.info("Starting processing")
 
     def stop(self) -> None:
         """Take no more tasks; running ones go on. Does nothing unless the server is active."""

@@ -42,7 +42,11 @@ class DurationType(click.ParamType[timedelta]):
         try:
             return timedelta(microseconds=parse_duration_ns(str(value)) / 1000)
         except ValueError:
-            self.fail(f"{str(value)!r} is no duration; write a number with its unit: 300ms, 45s, 1h30m", param, ctx)
+            self.fail(
+                f"{str(value)!r} is no duration of less than 292 years; write a number with its unit: 300ms, 45s, 1h30m",
+                param,
+                ctx,
+            )
 
 
 class InstantType(click.ParamType[datetime]):

@@ -1,20 +1,23 @@
 """What do the options of one enqueue mean together?
 
-Contract: pure; plans are remembered by their options, since bulk enqueue asks the same again and again.
+Contract: pure, but for a warning about a plan that nobody can mean; plans are remembered by their options, since bulk enqueue asks the same
+again and again, so that it comes once.
 Not obvious: a chosen id is no part of a plan, else every task with an id of its own would need a plan of its own.
 Source: asynq v0.26.0 `composeOptions`; docs/semantics.md, "options".
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.options import Option, OptionType
 from asynq_compat.rules.go_text import go_duration
-from asynq_compat.rules.limits import INSTANT_S_MIN, NS_PER_S, is_blank, shown, truncated_s
+from asynq_compat.rules.limits import INSTANT_S_MIN, NS_PER_S, hopeless_timeout, is_blank, shown, truncated_s
 from asynq_compat.wire.hot_record import hot_record
 
+_log = logging.getLogger("asynq_compat")
 _MAX_RETRY = 25
 _TIMEOUT_NS = 30 * 60 * NS_PER_S
 _GO_ZERO_TIME_NS = INSTANT_S_MIN * NS_PER_S
@@ -125,6 +128,8 @@ def _planned(options: tuple[Option, ...]) -> Plan:
     timeout_ns = _number(wishes, OptionType.TIMEOUT)
     if timeout_ns == 0 and deadline_ns == 0:
         timeout_ns = _TIMEOUT_NS
+    if truncated_s(timeout_ns) < 0:
+        _log.warning("%s", hopeless_timeout(truncated_s(timeout_ns)))
     queue, group = wishes.get(OptionType.QUEUE), wishes.get(OptionType.GROUP)
     unique_ns = _number(wishes, OptionType.UNIQUE)
     process_at, process_in = wishes.get(OptionType.PROCESS_AT), wishes.get(OptionType.PROCESS_IN)

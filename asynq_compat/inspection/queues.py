@@ -5,7 +5,7 @@ Contract: thread-safe; see `Inspector`.
 
 from __future__ import annotations
 
-from asynq_compat.errors import InvalidArgumentError, QueueNotFoundError
+from asynq_compat.errors import InvalidArgumentError, QueueNotFoundError, remedied
 from asynq_compat.infos import DailyStats
 from asynq_compat.inspection.inspection import Inspection
 from asynq_compat.inspection.refusals import BLANK_QUEUE, check_queue, check_text, named, raise_for
@@ -93,8 +93,10 @@ class QueueInspection(Inspection):
 
 def _check_days(days: object) -> None:
     if not isinstance(days, int) or isinstance(days, bool):
-        raise InvalidArgumentError(f"days must be an integer, got {shown(days)}")
+        raise InvalidArgumentError(f"days must be an integer, got {shown(days)}; for example 7")
     if days < 1:
-        raise InvalidArgumentError("FAILED_PRECONDITION: the number of days must be positive")
+        raise remedied(
+            "FAILED_PRECONDITION: the number of days must be positive", f"got {shown(days)}; 1 is today alone"
+        )
     if days > _DAYS_MAX:
         raise InvalidArgumentError(f"days must be at most {_DAYS_MAX}, got {days}; counters live for 90 days")

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.errors import InvalidArgumentError, remedied
 from asynq_compat.options import Duration
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.go_url import GoURL, host_without_port, parse_go_int, parse_go_url
 from asynq_compat.rules.keywords import suggesting_fields
+from asynq_compat.rules.limits import shown
 from asynq_compat.targets.tls import TLSConfig
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def parse_redis_uri(uri: str) -> RedisConnOpt:
         raise InvalidArgumentError(f"asynq: could not parse redis uri: {cause}") from None
     parse = REDIS_SCHEMES.get(url.scheme)
     if parse is None:
-        raise InvalidArgumentError(f"asynq: unsupported uri scheme: {go_quoted(url.scheme)}")
+        raise remedied(f"asynq: unsupported uri scheme: {go_quoted(url.scheme)}", f"use {_SCHEMES}")
     return parse(url)
 
 
@@ -114,8 +115,9 @@ def _parse_redis(url: GoURL) -> RedisClientOpt:
         try:
             db = parse_go_int(url.path.strip("/").partition("/")[0])
         except ValueError:
-            raise InvalidArgumentError(
-                "asynq: could not parse redis uri: database number should be the first segment of the path"
+            raise remedied(
+                "asynq: could not parse redis uri: database number should be the first segment of the path",
+                f"write {url.scheme}://host:6379/0, and a / in a password as %2F",
             ) from None
     tls_config = TLSConfig(server_name=host_without_port(url.host)) if url.scheme == "rediss" else None
     return RedisClientOpt(addr=url.host, password=url.password or "", db=db, tls_config=tls_config)
@@ -124,12 +126,12 @@ def _parse_redis(url: GoURL) -> RedisClientOpt:
 def _parse_redis_socket(url: GoURL) -> RedisClientOpt:
     prefix = "asynq: could not parse redis socket uri"
     if not url.path:
-        raise InvalidArgumentError(f"{prefix}: path does not exist")
+        raise remedied(f"{prefix}: path does not exist", "write redis-socket:///run/redis.sock")
     db_text = url.query_value("db")
     try:
         db = parse_go_int(db_text) if db_text else 0
     except ValueError:
-        raise InvalidArgumentError(f"{prefix}: query param `db` should be a number") from None
+        raise remedied(f"{prefix}: query param `db` should be a number", f"got {shown(db_text)}; write ?db=1") from None
     return RedisClientOpt(network="unix", addr=url.path, password=url.password or "", db=db)
 
 
@@ -141,6 +143,7 @@ def _parse_redis_sentinel(url: GoURL) -> RedisFailoverClientOpt:
     )
 
 
+_SCHEMES = "redis://, rediss://, redis-socket:// or redis-sentinel://"
 REDIS_SCHEMES: Mapping[str, Callable[[GoURL], RedisConnOpt]] = {
     "redis": _parse_redis,
     "rediss": _parse_redis,

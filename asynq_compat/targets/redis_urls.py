@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.errors import InvalidArgumentError, with_remedy
 from asynq_compat.rules.go_url import GoURL, host_without_port
 from asynq_compat.targets.parameters import TLS_PARAMETERS, Reader, integer, parameters_of, timeout, tls_config, word
 from asynq_compat.targets.redis import REDIS_SCHEMES, RedisClusterClientOpt, RedisConnOpt
@@ -49,7 +49,10 @@ def parse_redis_url(url: GoURL) -> RedisConnOpt:
         InvalidArgumentError: It cannot be; the message says what to write.
     """
     readers = _PARAMETERS[url.scheme]
-    opt = _parse_cluster(url) if url.scheme == "redis-cluster" else REDIS_SCHEMES[url.scheme](url)
+    try:
+        opt = _parse_cluster(url) if url.scheme == "redis-cluster" else REDIS_SCHEMES[url.scheme](url)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(with_remedy(error)) from None
     given = parameters_of(replace(url, query=_without_empty(url)), readers, _misplaced(url.scheme))
     tls = {name: given.pop(name) for name in list(given) if name.startswith("tls")}
     server_name = tls.pop("tls_server_name", "")

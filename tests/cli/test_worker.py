@@ -145,7 +145,11 @@ def test_flags_become_a_config(
         (["broken:mux"], 1, "NameError: name 'undefined' is not defined"),
         (["needy:mux"], 1, "No module named 'no_such_library'"),
         (["typo:mux"], 1, "typo.py, line 1"),
-        (["jobs:mux", "--concurrency", "2", "--processes", "3"], 2, "processes must be between"),
+        (
+            ["jobs:mux", "--concurrency", "2", "--processes", "3"],
+            2,
+            "processes must be at most concurrency, which is 2, got 3",
+        ),
         (["jobs:mux", "--queues", "a=0"], 2, "'a=0' is no queue"),
         (["jobs:mux", "--queues", "a,a=2"], 2, "named twice"),
         (["jobs:mux", "--config", "jobs:number"], 2, "must be a Config"),

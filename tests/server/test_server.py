@@ -36,6 +36,18 @@ def test_start_says_why_not_with_gos_words(ground: Ground) -> None:
         server.start(nothing)
 
 
+def test_a_start_tells_once_what_of_the_configuration_is_ignored(
+    ground: Ground, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server(ground.broker, Config(concurrency=1, queues={"a": 0, "b": -1}))
+    server.start(nothing)
+    server.shutdown()
+
+    (line,) = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert line.startswith("queues: ignored are 'a' (0), 'b' (-1), since")
+    assert line.endswith("served are 'default' (1)")
+
+
 def test_stop_and_shutdown_are_legal_in_every_state(ground: Ground) -> None:
     server = Server(ground.broker, Config(concurrency=1))
 

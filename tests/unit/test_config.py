@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -34,7 +35,7 @@ def test_what_is_left_out_or_zero_has_asynqs_default() -> None:
 
 
 def test_config_has_asynqs_twenty_fields_and_two_of_ours() -> None:
-    assert len(vars(Config())) == 22
+    assert len(vars(Config()).keys() - {"warnings"}) == 22
 
 
 def test_durations_are_seconds_or_timedelta() -> None:
@@ -46,6 +47,38 @@ def test_durations_are_seconds_or_timedelta() -> None:
 def test_blank_names_and_priorities_below_one_are_dropped() -> None:
     assert Config(queues={"a": 2, " ": 3, "b": 0, "c": -1}).queues == {"a": 2}
     assert Config(queues={"b": 0}).queues == {"default": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        ({}, []),
+        ({"concurrency": 0, "queues": {}, "task_check_interval": 0, "shutdown_timeout": 0}, []),
+        (
+            {"queues": {"a": 2, " ": 3, "b": 0}},
+            [
+                "queues: ignored are ' ' (3), 'b' (0), since a name must not be blank, a priority must be 1 or more; served are 'a' (2)"
+            ],
+        ),
+        ({"queues": {"c": -1}}, ["'c' (-1), since .*; served are 'default' (1)"]),
+        ({"queues": {f"q{number}": 0 for number in range(12)}}, ["'q9' (0) and 2 more, since"]),
+        ({"concurrency": -3}, [f"concurrency: {Config().concurrency} in place of -3, which is less than 0"]),
+        ({"concurrency": -(10**400)}, ["in place of -1000"]),
+        (
+            {"task_check_interval": -0.5, "shutdown_timeout": timedelta(seconds=-1)},
+            [
+                "task_check_interval: 1 in place of -0.5",
+                "-1 s is less than 0, so running tasks are handed back at once",
+            ],
+        ),
+    ],
+)
+def test_what_go_takes_in_silence_is_told(arguments: dict[str, Any], lines: list[str]) -> None:
+    told = Config(**arguments).warnings
+
+    assert len(told) == len(lines)
+    for line, wanted in zip(told, lines, strict=True):
+        assert re.search(wanted.replace("(", r"\(").replace(")", r"\)"), line)
 
 
 async def aggregate_async(group: str, tasks: Sequence[Task]) -> Task:
@@ -65,7 +98,7 @@ async def aggregate_async(group: str, tasks: Sequence[Task]) -> Task:
         ({"delayed_task_check_interval": -1}, "delayed_task_check_interval"),
         ({"health_check_interval": -1}, "health_check_interval"),
         ({"janitor_batch_size": -5}, "janitor_batch_size"),
-        ({"group_grace_period": 0.5}, "GroupGracePeriod cannot be less than a second"),
+        ({"group_grace_period": 0.5}, "GroupGracePeriod cannot be less than a second, got 0.5; leave it out"),
         ({"queues": ["default"]}, "queues"),
         ({"queues": {1: 1}}, "name of a queue"),
         ({"queues": {"a": 1.5}}, "priority of queue 'a'"),
@@ -75,8 +108,12 @@ async def aggregate_async(group: str, tasks: Sequence[Task]) -> Task:
         ({"group_aggregator": object()}, "group_aggregator"),
         ({"group_aggregator": aggregate_async}, "plain function"),
         ({"group_max_size": -1}, "group_max_size must not be negative, got -1"),
-        ({"log_level": 6}, "asynq: unexpected log level: 6"),
-        ({"log_level": "loud"}, 'asynq: unsupported log level "loud"'),
+        ({"log_level": 6}, "asynq: unexpected log level: 6; use 1 .debug. to 5"),
+        ({"log_level": "loud"}, 'asynq: unsupported log level "loud"; use debug, info, warn, error or fatal'),
+        ({"log_level": 1.5}, "log_level must be a LogLevel, its number or its name, got 1.5; use debug"),
+        ({"processes": -1}, "processes must be between 1 and 512, got -1; one for each CPU"),
+        ({"processes": 100_000}, "processes must be between 1 and 512, got 100000; one for each CPU"),
+        ({"processes": 3, "concurrency": 2}, "processes must be at most concurrency, which is 2, got 3"),
     ],
 )
 def test_a_wrong_field_is_named(arguments: dict[str, Any], named: str) -> None:

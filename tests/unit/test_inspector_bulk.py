@@ -173,8 +173,8 @@ def test_a_history_has_as_many_days_as_are_asked_for(client: asynq.Client, inspe
         (0, "FAILED_PRECONDITION: the number of days must be positive"),
         (-1, "FAILED_PRECONDITION: the number of days must be positive"),
         (36_501, "days must be at most 36500, got 36501; counters live for 90 days"),
-        ("7", "days must be an integer, got '7'"),
-        (True, "days must be an integer, got True"),
+        ("7", "days must be an integer, got '7'; for example 7"),
+        (True, "days must be an integer, got True; for example 7"),
     ],
 )
 def test_days_that_are_none_are_refused(client: asynq.Client, inspector: asynq.Inspector, days: Any, text: str) -> None:
@@ -184,6 +184,7 @@ def test_days_that_are_none_are_refused(client: asynq.Client, inspector: asynq.I
         inspector.history("default", days)
 
     assert str(caught.value) == text
+    assert f"got {days!r}" in errors.with_remedy(caught.value) or "at most" in text
 
 
 def test_a_missing_queue_has_no_history(inspector: asynq.Inspector) -> None:

@@ -125,7 +125,8 @@ def test_a_bad_spec_is_logged_at_every_sync_and_stops_nothing(broker: Broker, ca
         assert list(kept(manager).values()) == [("@daily", "good")]
 
     line = 'Failed to register periodic task: cronspec="soon" task="bad" err=expected exactly 5 fields, found 1: [soon]'
-    assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == [line, line]
+    told = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+    assert [text.partition("; write five fields")[0] for text in told] == [line, line]
 
 
 @pytest.mark.parametrize("wrong", [None, "config", config(""), asynq.PeriodicTaskConfig("@daily", None)])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Does a scheduler take what Go's takes, refuse the rest with clear words, and call the user's functions as it should?
+"""Does a scheduler enqueue at each instant, and call the user's functions as it should?
 
 The time is the test's.
 """
@@ -331,61 +331,3 @@ def test_a_zone_by_name_or_object_counts_for_specs_that_name_none(broker: Broker
             calls = told.wait_for(4)
         assert {call[1] for call in calls if call[0] == "pre"} == {"berlin", "tokyo"}
         clock.advance_s(86_400 - 120)
-
-
-@pytest.mark.parametrize(
-    ("spec", "text"),
-    [
-        ("", "empty spec string"),
-        ("* * * *", r"expected exactly 5 fields, found 4: \[\* \* \* \*\]"),
-        ("@often", "unrecognized descriptor: @often"),
-        ("TZ=Mars/Olympus * * * * *", "provided bad location Mars/Olympus: unknown time zone Mars/Olympus"),
-        ("TZ=../x * * * * *", "provided bad location ../x: time: invalid location name"),
-        ("60 * * * *", r"end of range \(60\) above maximum \(59\): 60"),
-        (None, "cronspec must be a str, got None"),
-    ],
-)
-def test_a_spec_that_is_wrong_is_refused_with_gos_words(broker: Broker, spec: Any, text: str) -> None:
-    with pytest.raises(asynq.InvalidArgumentError, match=f"^{text}"):
-        asynq.Scheduler(broker).register(spec, asynq.Task("t"))
-
-
-def test_what_could_never_be_enqueued_is_refused_at_once(broker: Broker) -> None:
-    scheduler = asynq.Scheduler(broker)
-    for task, options in (
-        (asynq.Task(" "), ()),
-        (None, ()),
-        (asynq.Task("t"), (asynq.Queue(" "),)),
-        (asynq.Task("t"), ("low",)),
-    ):
-        with pytest.raises(asynq.InvalidArgumentError):
-            scheduler.register("@daily", task, *options)  # type: ignore[arg-type]  # the test's point
-    with pytest.raises(asynq.NotFoundError, match=r"^asynq: no scheduler entry found$"):
-        scheduler.unregister("e")
-
-
-@pytest.mark.parametrize(
-    ("fields", "text"),
-    [
-        ({"location": "Mars"}, "unknown time zone 'Mars'; location takes names"),
-        ({"location": 1}, "location must be the name of a time zone or a tzinfo, got 1"),
-        ({"elect": "no"}, "elect must be True or False, got 'no'"),
-        ({"pre_enqueue_func": 1}, "pre_enqueue_func must be a plain function, got 1"),
-        ({"heartbeat_interval": "10s"}, "heartbeat_interval must be a finite number of seconds"),
-        ({"log_level": "loud"}, 'asynq: unsupported log level "loud"'),
-        ({"elects": True}, "unknown keyword 'elects' of SchedulerOpts; did you mean elect="),
-    ],
-)
-def test_options_are_checked_when_they_are_made(fields: dict[str, Any], text: str) -> None:
-    with pytest.raises(asynq.InvalidArgumentError, match=f"^{text}"):
-        asynq.SchedulerOpts(**fields)
-
-
-def test_left_out_and_gos_zero_values_mean_asynqs_defaults() -> None:
-    for opts in (asynq.SchedulerOpts(), asynq.SchedulerOpts(heartbeat_interval=-1, log_level=0)):
-        assert (opts.heartbeat_interval, opts.log_level, str(opts.location), opts.elect) == (10.0, None, "UTC", False)
-
-
-def test_anything_else_in_their_place_is_refused() -> None:
-    with pytest.raises(asynq.InvalidArgumentError, match="opts must be SchedulerOpts, got 10"):
-        asynq.Scheduler("memory://x", 10)  # type: ignore[arg-type]  # the test's point

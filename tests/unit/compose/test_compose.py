@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -78,6 +79,17 @@ def test_timeout_and_deadline(options: tuple[Option, ...], timeout_s: int, deadl
     _, message, _ = composed(*options)
 
     assert (message.timeout, message.deadline) == (timeout_s, deadline_s)
+
+
+def test_a_timeout_below_zero_is_taken_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        composed(Timeout(-7.5), Queue("told"))
+
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.message.startswith(
+        "timeout: -7 s is less than 0, so every attempt at such a task fails before it begins"
+    )
 
 
 @pytest.mark.parametrize(("retention", "stored_s"), [(0.9, 0), (1.9, 1), (-5, -5), (timedelta(days=1), 86_400)])
