@@ -30,7 +30,9 @@ _SILENCE_MAX_S = (
     2 * _BLOCK_S
 )  # After it the connection is dead, whatever TCP says: the other end answers when it has blocked long enough.
 _BACKOFF_MIN_S = 0.008
-_RECONNECT_S = 1.0
+# A connection that broke is made anew at once, then after this, then later and later.
+_RECONNECT_MIN_S = 0.125
+_RECONNECT_MAX_S = 1.0
 
 
 class Peek:
@@ -45,6 +47,7 @@ class Peek:
         self._is_armed = False
         self._armed_at = 0.0
         self._backoff_s = 0.0
+        self._reconnect_s = 0.0
         self._has_rung = False
         self.arm_at = 0.0
         self.is_unsupported = False
@@ -88,6 +91,7 @@ class Peek:
             self.is_unsupported = answer.code == "NOPERM" or "unknown command" in answer.text
             self._fail(now)
             return False
+        self._reconnect_s = 0.0
         self._has_rung = answer is not None
         return self._has_rung
 
@@ -105,7 +109,8 @@ class Peek:
 
     def _fail(self, now: float) -> None:
         self.close()
-        self.arm_at = now + _RECONNECT_S
+        self.arm_at = now + self._reconnect_s
+        self._reconnect_s = min(max(2 * self._reconnect_s, _RECONNECT_MIN_S), _RECONNECT_MAX_S)
 
 
 class Bell:

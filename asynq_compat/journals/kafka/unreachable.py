@@ -10,6 +10,7 @@ import logging
 import socket
 from collections.abc import Mapping, Sequence
 
+from asynq_compat.errors import AsynqError, BrokerUnavailableError, InvalidArgumentError
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
 
@@ -72,9 +73,11 @@ def codec_missing(codec: str) -> str:
     return f"the library for {codec} is missing; pip install {_CODEC_PACKAGES.get(codec, codec)}"
 
 
-def too_few_brokers(settings: KafkaSettings, said: str) -> str:
-    """Return what is said of a topic that cannot be made as often as was asked for."""
-    return (
+def too_few_brokers(settings: KafkaSettings, said: str) -> AsynqError:
+    """Return the error of a topic that cannot be made as often as was asked for."""
+    if "fenced" in said:  # They are registered, and not up yet: the same refusal, which passes.
+        return BrokerUnavailableError(f"no topic can be made yet at {settings.address}: {said[:_SAID_MAX]}")
+    return InvalidArgumentError(
         f"replication_factor {settings.replication_factor} cannot be had: {said[:_SAID_MAX]}; "
         "ask for at most as many as there are brokers, or leave it out"
     )

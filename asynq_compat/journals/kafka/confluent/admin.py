@@ -20,7 +20,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, UnsupportedByBroker
+from asynq_compat.errors import BrokerUnavailableError, UnsupportedByBroker
 from asynq_compat.journals.kafka.confluent.connecting import Connector
 from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import Described
@@ -89,7 +89,7 @@ class ConfluentAdmin:
                 self._result(asked[topic], topic, "create")
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.INVALID_REPLICATION_FACTOR:
-                    raise InvalidArgumentError(too_few_brokers(self._settings, error.args[0].str())) from error
+                    raise too_few_brokers(self._settings, error.args[0].str()) from error
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise self._no_answer(f"topic {topic} cannot be made", error) from error
 

@@ -14,7 +14,7 @@ import kafka
 import kafka.errors
 from kafka.admin import ConfigResource, KafkaAdminClient
 
-from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError, UnsupportedByBroker
+from asynq_compat.errors import BrokerUnavailableError, UnsupportedByBroker
 from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import Described
 from asynq_compat.journals.kafka.kafka_python.connecting import Connector
@@ -116,7 +116,7 @@ class KafkaPythonAdmin:
                 failure = kafka.errors.for_code(made["error_code"])
                 said = str(made.get("error_message") or failure.__name__)
                 if failure is kafka.errors.InvalidReplicationFactorError:
-                    raise InvalidArgumentError(too_few_brokers(self._settings, said))
+                    raise too_few_brokers(self._settings, said)
                 if issubclass(failure, kafka.errors.AuthorizationError):
                     raise failure(made["name"])
                 if failure not in {kafka.errors.NoError, kafka.errors.TopicAlreadyExistsError}:
