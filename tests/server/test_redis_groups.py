@@ -63,6 +63,25 @@ def test_a_set_whose_answer_was_lost_is_given_again_as_it_was_made(broker: Broke
     assert [size for _, size in broker.inspecting.groups("default")] == [2]
 
 
+def test_a_thousand_groups_that_wait_are_looked_at_in_a_few_round_trips(broker: Broker, redis_url: str) -> None:
+    """The script runs for the one that is due alone."""
+    requests = []
+    for group in [*map(str, range(1_000)), "500"]:
+        message = encode_message(
+            TaskMessage(type="t", id=f"{len(requests)}", queue="default", group_key=group, timeout=60)
+        )
+        requests.append(EnqueueRequest("default", f"{len(requests)}", message, group=group))
+    broker.producing.enqueue(requests)
+    with redis.Redis.from_url(redis_url) as raw:
+        raw.config_resetstat()
+
+        found = ids_of(broker)
+
+        assert raw.info("commandstats")["cmdstat_evalsha"]["calls"] == 1
+        assert raw.info("stats")["total_reads_processed"] < 100, "each round trip costs one, a large one some more"
+    assert found == [["1000", "500"]]
+
+
 def test_a_group_of_another_program_whose_name_is_no_text_is_aggregated_and_reclaimed(
     broker: Broker, clock: VirtualClock, redis_url: str
 ) -> None:

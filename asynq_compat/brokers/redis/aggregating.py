@@ -1,7 +1,8 @@
 """How do the tasks of a group become one in Redis?
 
 Contract: the transitions `aggregate`, `delete_set`, `reclaim_sets`. Thread-safe.
-Not obvious: as in Asynq the task that stands for a set is stored first, and the set is deleted then: who dies in between leaves tasks that
+Not obvious: groups are looked at many in one round trip, by plain reads; only for those that are due the script runs, which decides.
+As in Asynq the task that stands for a set is stored first, and the set is deleted then: who dies in between leaves tasks that
 are aggregated twice.
 Source: docs/semantics.md, "aggregate".
 """
@@ -11,8 +12,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 
-from asynq_compat.brokers.redis.commands import as_bytes, as_int, as_list, command
-from asynq_compat.brokers.redis.keys import queue_keys
+from asynq_compat.brokers.redis.commands import Answer, Command, as_bytes, as_int, as_list, command
+from asynq_compat.brokers.redis.keys import QueueKeys, queue_keys
 from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.scripts import script
 from asynq_compat.ports.maintaining import AggregationSet
@@ -21,6 +22,8 @@ from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.patience import Patience
 
 _NS = 1_000_000_000
+# How many groups are looked at in one round trip, three small reads each.
+_LOOK_COUNT = 500
 # Asynq's.
 SET_LIFETIME_S = 120
 
@@ -45,7 +48,7 @@ class RedisAggregating:
         keys = queue_keys(queue)
         names = [as_bytes(name) for name in as_list(self._link.ask(command(b"SMEMBERS", keys.groups)))]
         limits = [b"%d" % patience.size_max, b"%d" % patience.delay_s, b"%d" % patience.grace_s]
-        for name in sorted(names):
+        for name in self._due(keys, sorted(names), patience):
             group, set_id, now_s = name.decode("utf-8", "replace"), self.new_set_id(), self._clock.now_ns() // _NS
             place = keys.group_prefix + name  # As it is: Go's names need not be text.
             places = [place, b"%b:%b" % (place, set_id.encode()), keys.aggregation_sets, keys.groups]
@@ -55,6 +58,16 @@ class RedisAggregating:
             if found is not None:
                 messages = [one if isinstance(one, bytes) else b"" for one in as_list(found)[1::2]]
                 yield AggregationSet(queue, group, set_id, messages, expires_at_s, places[1])
+
+    def _due(self, keys: QueueKeys, names: Sequence[bytes], patience: Patience) -> Iterator[bytes]:
+        """Give the groups that have waited long enough, and those of which that is not clear."""
+        for start in range(0, len(names), _LOOK_COUNT):
+            some = names[start : start + _LOOK_COUNT]
+            answers = iter(self._link.run([read for name in some for read in _reads(keys.group_prefix + name)]).answers)
+            now_s = self._clock.now_ns() // _NS
+            for name, size, first, last in zip(some, answers, answers, answers, strict=True):
+                if _may_be_due(size, first, last, patience, now_s):
+                    yield name
 
     def finish_set(self, one: AggregationSet, request: EnqueueRequest) -> EnqueueOutcome | None:
         """Store the request, then delete the set."""
@@ -71,3 +84,21 @@ class RedisAggregating:
         calls = [script("reclaim_sets")([queue_keys(queue).aggregation_sets], [now_s]) for queue in queues]
         answers = self._link.run(calls).answers if calls else []
         return sum(as_int(self._link.accept(answer)) for answer in answers)
+
+
+def _reads(group: bytes) -> tuple[Command, Command, Command]:
+    """Return what asks how many tasks a group has, and for its first and its last."""
+    first, last = (command(b"ZRANGE", group, at, at, b"WITHSCORES") for at in (0, -1))
+    return command(b"ZCARD", group), first, last
+
+
+def _may_be_due(size: Answer, first: Answer, last: Answer, patience: Patience, now_s: int) -> bool:
+    """Return whether a group is due by these answers; True where they are none: the script says what is wrong."""
+    if size == 0:
+        return False
+    if not (isinstance(size, int) and isinstance(first, list) and isinstance(last, list) and first and last):
+        return True
+    first_s, last_s = (float(as_bytes(one[1])) for one in (first, last))
+    is_full = 0 < patience.size_max <= size
+    is_old = patience.delay_s > 0 and first_s <= now_s - patience.delay_s
+    return is_full or is_old or last_s <= now_s - patience.grace_s
