@@ -5,7 +5,7 @@ Contract: one function a step, as in transitions.py. Go makes its sets first; ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from random import Random
 
 from asynq_compat.brokers.redis.maintaining import RedisMaintaining
@@ -26,7 +26,7 @@ def aggregate(world: World, random: Random) -> None:
     patience = Patience(random.choice(_SIZES), random.choice(_DELAYS_S), random.choice(_GRACES_S))
     names = {group: world.go.check_group(queue, group, patience) for group in world.go.groups(queue)}
     told = {group: world.go.read_set(queue, group, name) for group, name in names.items() if name}
-    made = _ours(world, queue, patience, list(names.values()))
+    made = _ours(world, queue, patience, names)
     world.tell(f"  {queue} {patience}: {[(one.group, len(one.messages)) for one in made]}")
     world.same(
         "aggregate",
@@ -45,11 +45,10 @@ def aggregate(world: World, random: Random) -> None:
     world.count("aggregate", "made" if made else "none")
 
 
-def _ours(world: World, queue: str, patience: Patience, names: list[str]) -> list[AggregationSet]:
+def _ours(world: World, queue: str, patience: Patience, names: Mapping[str, str]) -> list[AggregationSet]:
     maintaining = world.ours.maintaining
     assert isinstance(maintaining, RedisMaintaining)
-    chosen: Iterator[str] = iter([name or "unused" for name in names])
-    maintaining.new_set_id = lambda: next(chosen)
+    maintaining.new_set_id = lambda group: names[group] or "not due in Go's eyes"
     return list(maintaining.aggregate(queue, patience))
 
 

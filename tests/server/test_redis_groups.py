@@ -53,7 +53,7 @@ def test_a_set_whose_answer_was_lost_is_given_again_as_it_was_made(broker: Broke
     """The link sends a script again when its answer was lost; what came meanwhile is no part of that set."""
     maintaining = broker.maintaining
     assert isinstance(maintaining, RedisMaintaining)
-    maintaining.new_set_id = lambda: "the-same"
+    maintaining.new_set_id = lambda group: "the-same"
     add(broker, "a", "b")
     assert ids_of(broker) == [["a", "b"]]
     add(broker, "c", "d")
@@ -65,7 +65,7 @@ def test_a_set_whose_answer_was_lost_is_given_again_as_it_was_made(broker: Broke
 
 def test_a_thousand_groups_that_wait_are_looked_at_in_a_few_round_trips(broker: Broker, redis_url: str) -> None:
     """The script runs for the one that is due alone."""
-    requests = []
+    requests: list[EnqueueRequest] = []
     for group in [*map(str, range(1_000)), "500"]:
         message = encode_message(
             TaskMessage(type="t", id=f"{len(requests)}", queue="default", group_key=group, timeout=60)

@@ -28,7 +28,8 @@ _LOOK_COUNT = 500
 SET_LIFETIME_S = 120
 
 
-def _new_set_id() -> str:
+def _new_set_id(group: str) -> str:
+    del group
     return str(uuid.uuid4())
 
 
@@ -36,7 +37,7 @@ class RedisAggregating:
     """The part of the maintaining port that is about groups. Thread-safe."""
 
     # How sets get their names; a test that compares two databases gives them the same.
-    new_set_id: Callable[[], str] = staticmethod(_new_set_id)
+    new_set_id: Callable[[str], str] = staticmethod(_new_set_id)
 
     def __init__(self, link: Link, clock: Clock, producing: Producing) -> None:
         self._link = link
@@ -49,7 +50,8 @@ class RedisAggregating:
         names = [as_bytes(name) for name in as_list(self._link.ask(command(b"SMEMBERS", keys.groups)))]
         limits = [b"%d" % patience.size_max, b"%d" % patience.delay_s, b"%d" % patience.grace_s]
         for name in self._due(keys, sorted(names), patience):
-            group, set_id, now_s = name.decode("utf-8", "replace"), self.new_set_id(), self._clock.now_ns() // _NS
+            group, now_s = name.decode("utf-8", "replace"), self._clock.now_ns() // _NS
+            set_id = self.new_set_id(group)
             place = keys.group_prefix + name  # As it is: Go's names need not be text.
             places = [place, b"%b:%b" % (place, set_id.encode()), keys.aggregation_sets, keys.groups]
             expires_at_s = now_s + SET_LIFETIME_S
