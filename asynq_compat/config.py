@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 
 from asynq_compat.context import Context, background
 from asynq_compat.errors import InvalidArgumentError
-from asynq_compat.logger import Logger, LogLevel, level_of
+from asynq_compat.logger import Logger, LogLevel, check_logger, level_of
 from asynq_compat.rules.addresses import parse_address
 from asynq_compat.rules.keywords import check_truth, suggesting_fields
 from asynq_compat.rules.limits import (
@@ -146,7 +146,7 @@ class Config:
         self.queues: Mapping[str, int] = _queues(queues)
         self.strict_priority = check_truth("strict_priority", strict_priority)
         self.log_level = level_of(log_level)
-        self.logger = logger
+        self.logger = check_logger(logger)
         self.metrics_addr = _address(metrics_addr)
 
         self.base_context = _function("base_context", base_context) or background

@@ -69,7 +69,7 @@ class PayloadTooLargeError(InvalidArgumentError):
 
 
 class InvalidPatternError(InvalidArgumentError):
-    """A ServeMux pattern is blank, registered twice, or has no handler."""
+    """A ServeMux pattern is blank, registered twice, or has no handler; or what should handle tasks cannot be called for it."""
 
 
 class ConflictError(AsynqError):

@@ -7,7 +7,7 @@ Source: asynq v0.26.0 `Logger`, `LogLevel`.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.go_text import go_quoted
@@ -15,6 +15,10 @@ from asynq_compat.rules.limits import shown
 
 _LEVEL_CHARACTERS_MAX = 80
 _LEVELS = "debug, info, warn, error or fatal"
+_L = TypeVar("_L")
+
+# `fatal` is Go's too; nothing of ours ends the process.
+_CALLED = ("debug", "info", "warn", "error")
 
 
 class Logger(Protocol):
@@ -89,6 +93,20 @@ def level_of(level: object) -> LogLevel | None:
         return LogLevel(level)
     except ValueError:
         raise InvalidArgumentError(f"asynq: unexpected log level: {shown(level)}; use 1 (debug) to 5 (fatal)") from None
+
+
+def check_logger(logger: _L) -> _L:
+    """Return `logger`.
+
+    Raises:
+        InvalidArgumentError: It is no logger: it lacks one of the methods that are called.
+    """
+    lacking = [] if logger is None else [name for name in _CALLED if not callable(getattr(logger, name, None))]
+    if lacking:
+        raise InvalidArgumentError(
+            f"logger must be a logging.Logger or have {', '.join(_CALLED)}, got {shown(logger)} without {lacking[0]}"
+        )
+    return logger
 
 
 def _lower(text: object) -> str:

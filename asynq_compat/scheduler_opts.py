@@ -14,7 +14,7 @@ from inspect import iscoroutinefunction
 from typing import TypeVar
 
 from asynq_compat.errors import InvalidArgumentError
-from asynq_compat.logger import Logger, LogLevel, level_of
+from asynq_compat.logger import Logger, LogLevel, check_logger, level_of
 from asynq_compat.options import Duration, Option, duration_ns
 from asynq_compat.ports.system_zones import find_zone
 from asynq_compat.rules.keywords import check_truth, suggesting_fields
@@ -65,7 +65,7 @@ class SchedulerOpts:
         """
         interval_s = duration_ns("heartbeat_interval", heartbeat_interval) / NS_PER_S
         self.heartbeat_interval = interval_s if interval_s > 0 else _HEARTBEAT_S
-        self.logger = logger
+        self.logger = check_logger(logger)
         self.log_level = level_of(log_level)
         self.location = _zone(location)
         self.pre_enqueue_func = _function("pre_enqueue_func", pre_enqueue_func)

@@ -3,7 +3,8 @@
 Contract: register before or while the server runs; lookups are thread-safe. An exact pattern wins, else the longest one that is a
 prefix of the type, by plain string prefix: ``img`` matches ``imgur:x``. The pattern "" matches what nothing else does (ours: Go
 refuses it; white space alone is refused by both).
-Not obvious: each middleware is called once per dispatch, to build the chain, also around the not-found handler. What it is given as
+Not obvious: what cannot be called with (ctx, task) is refused where it is registered, since otherwise each task would fail by it, retry by
+retry. Only plain functions and methods are looked at: a decorator may take what the function behind it does not. Each middleware is called once per dispatch, to build the chain, also around the not-found handler. What it is given as
 `next` suits its colour: called in a coroutine it returns an awaitable, called in plain code it runs to the end and returns the result,
 whatever the handler behind it is. So one plain middleware serves both kinds of handler (it costs an async one a thread's hop).
 Source: asynq v0.26.0 `ServeMux`; docs/semantics.md, "mux".
@@ -15,6 +16,7 @@ import asyncio
 import functools
 import inspect
 import threading
+import types
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
@@ -55,12 +57,42 @@ def as_function(handler: Handler | None) -> HandlerFunc:
     """
     function = handler.process_task if isinstance(handler, SupportsProcessTask) else handler
     if not callable(function):
-        raise InvalidPatternError("asynq: nil handler")
+        raise InvalidPatternError(
+            f"asynq: nil handler, got {shown(handler)}; pass a function of (ctx, task), a ServeMux or an object with process_task"
+        )
     if _has_colour(function, inspect.isgeneratorfunction) or _has_colour(function, inspect.isasyncgenfunction):
         raise InvalidPatternError(
             "a handler must run when it is called, got a generator function; write it without yield"
         )
     return function
+
+
+def check_handler(handler: Handler | None) -> None:
+    """Look whether `handler` can run tasks, as far as can be told without a call.
+
+    Raises:
+        InvalidPatternError: `as_function` refuses it, it is a class in place of its object, or it does not take (ctx, task).
+    """
+    function = as_function(handler)
+    if isinstance(handler, type) and isinstance(handler, SupportsProcessTask):
+        raise InvalidPatternError(
+            f"a handler must be an object, got the class {handler.__name__}; write {handler.__name__}()"
+        )
+    _check_takes(function, "a handler", "ctx", "task")
+
+
+def _check_takes(function: Callable[..., object], what: str, *names: str) -> None:
+    plain = function.__func__ if type(function) is types.MethodType else function
+    if type(plain) is not types.FunctionType or "__signature__" in vars(plain):
+        return
+    signature = inspect.signature(function, follow_wrapped=False)
+    try:
+        signature.bind(*names)
+    except TypeError:
+        wanted = ", ".join(names)
+        raise InvalidPatternError(
+            f"{what} is called with ({wanted}), got {plain.__qualname__}{signature}; write def {plain.__name__}({wanted})"
+        ) from None
 
 
 def is_async(function: HandlerFunc) -> bool:
@@ -117,11 +149,11 @@ class ServeMux:
         """Let `handler` (a callable, or an object with `process_task`) run the types that begin with `pattern`.
 
         Raises:
-            InvalidPatternError: The pattern is no text, white space, registered already, or there is no handler.
+            InvalidPatternError: The pattern is no text, white space, registered already, or there is no handler that takes (ctx, task).
         """
         with self._lock:
             _check_pattern(pattern)
-            as_function(handler)
+            check_handler(handler)
             if pattern in self._handlers:
                 raise InvalidPatternError(f"asynq: multiple registrations for {pattern}")
             self._handlers[pattern] = handler
@@ -134,7 +166,7 @@ class ServeMux:
         Raises:
             InvalidPatternError: As for `handle`.
         """
-        as_function(function)
+        check_handler(function)
         self.handle(pattern, function)
 
     def on(self, pattern: str) -> Callable[[_F], _F]:
@@ -155,7 +187,17 @@ class ServeMux:
         return register
 
     def use(self, *middlewares: MiddlewareFunc) -> None:
-        """Wrap every handler, whenever it is registered; the first middleware is outermost."""
+        """Wrap every handler, whenever it is registered; the first middleware is outermost.
+
+        Raises:
+            InvalidPatternError: One of them cannot be called with the next handler; none is used then.
+        """
+        for middleware in middlewares:
+            if not callable(middleware):
+                raise InvalidPatternError(
+                    f"a middleware must be callable, got {shown(middleware)}; it takes a handler and returns one"
+                )
+            _check_takes(middleware, "a middleware", "next")
         with self._lock:
             self._middlewares += middlewares
 
@@ -184,7 +226,12 @@ class ServeMux:
     def _wrapped(self, function: HandlerFunc) -> HandlerFunc:
         for middleware in reversed(self._middlewares):
             suited = function if getattr(middleware, _BOTH_COLOURS, False) else _suited(function)
-            function = as_function(middleware(suited))
+            made = middleware(suited)
+            if made is None:
+                raise InvalidPatternError(
+                    f"a middleware must return a handler, got None from {shown(middleware)}; return it"
+                )
+            function = as_function(made)
         return function
 
     def _find(self, task: Task) -> tuple[HandlerFunc, str, bool]:

@@ -27,7 +27,7 @@ from asynq_compat.ports.broker import Broker
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.rules.limits import shown
-from asynq_compat.servemux import Handler, as_function
+from asynq_compat.servemux import Handler, check_handler
 
 if TYPE_CHECKING:
     from asynq_compat.metrics.serving import ServingMetrics
@@ -118,13 +118,13 @@ class Server:
         """Begin to take tasks and have `handler` (a ServeMux, a callable, an object with process_task) run them; returns at once.
 
         Raises:
-            InvalidArgumentError: There is no handler.
+            InvalidArgumentError: There is no handler, or (InvalidPatternError) it does not take (ctx, task).
             ServerStateError: The server runs already, or is stopped.
             ServerClosedError: It was shut down.
         """
         if handler is None:
             raise InvalidArgumentError(f"{_NO_HANDLER}, got None; pass a ServeMux or a function")
-        as_function(handler)
+        check_handler(handler)
         check_not_loading()
         with self._lock:
             if self._state is ServerState.ACTIVE:

@@ -114,6 +114,7 @@ async def aggregate_async(group: str, tasks: Sequence[Task]) -> Task:
         ({"processes": -1}, "processes must be between 1 and 512, got -1; one for each CPU"),
         ({"processes": 100_000}, "processes must be between 1 and 512, got 100000; one for each CPU"),
         ({"processes": 3, "concurrency": 2}, "processes must be at most concurrency, which is 2, got 3"),
+        ({"logger": 3}, "logger must be a logging.Logger or have debug, info, warn, error, got 3 without debug"),
     ],
 )
 def test_a_wrong_field_is_named(arguments: dict[str, Any], named: str) -> None:

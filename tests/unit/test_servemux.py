@@ -13,6 +13,7 @@ import pytest
 from asynq_compat.context import Context
 from asynq_compat.errors import HandlerNotFoundError, InvalidPatternError
 from asynq_compat.servemux import HandlerFunc, ServeMux, is_async, not_found_handler
+from asynq_compat.server import Server
 from asynq_compat.task import Task
 
 
@@ -102,6 +103,61 @@ def test_wrong_registrations_are_refused_with_gos_words() -> None:
         mux.handle_func(" ", cast("Any", None))
     with pytest.raises(InvalidPatternError, match="asynq: multiple registrations for a"):
         mux.handle("a", lambda ctx, task: None)
+
+
+class OneArgument:
+    def process_task(self, task: Task) -> None: ...
+
+
+def of_one_argument(task: Task) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "words"),
+    [
+        (5, r"nil handler, got 5; pass a function of \(ctx, task\)"),
+        (of_one_argument, r"got of_one_argument\(task: 'Task'\) -> 'None'; write def of_one_argument\(ctx, task\)"),
+        (OneArgument(), r"got OneArgument.process_task\(task: .*; write def process_task\(ctx, task\)"),
+        (ServeMux, r"got the class ServeMux; write ServeMux\(\)"),
+    ],
+)
+def test_what_does_not_take_ctx_and_task_is_refused_where_it_is_registered(handler: Any, words: str) -> None:
+    with pytest.raises(InvalidPatternError, match=words):
+        ServeMux().handle("a", handler)
+    with pytest.raises(InvalidPatternError, match=words):
+        Server("memory://").start(handler)
+
+
+def test_a_decorator_may_take_what_the_function_behind_it_does_not() -> None:
+    @functools.wraps(of_one_argument)
+    def wrapped(ctx: Context, task: Task) -> None: ...
+
+    for handler in (
+        wrapped,
+        lambda *args: None,
+        lambda ctx, task, more=1: None,
+        functools.partial(max, key=str),
+        print,
+    ):
+        ServeMux().handle("a", handler)
+
+
+def test_a_middleware_that_is_none_is_refused() -> None:
+    mux = ServeMux()
+
+    with pytest.raises(
+        InvalidPatternError, match="a middleware must be callable, got 5; it takes a handler and returns one"
+    ):
+        mux.use(lambda handler: handler, cast("Any", 5))
+    with pytest.raises(
+        InvalidPatternError, match=r"a middleware is called with \(next\), got .*<lambda>\(ctx, task\); write"
+    ):
+        mux.use(cast("Any", lambda ctx, task: None))
+    mux.handle("a", lambda ctx, task: None)
+    dispatch(mux, "a")
+    mux.use(cast("Any", lambda handler: None))
+    with pytest.raises(InvalidPatternError, match="a middleware must return a handler, got None from <function"):
+        dispatch(mux, "a")
 
 
 def test_on_without_its_pattern_is_refused_and_says_what_to_write() -> None:

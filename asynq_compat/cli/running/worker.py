@@ -7,7 +7,6 @@ Not obvious: ``--broker`` becomes the process's ASYNQ_COMPAT_BROKER before the m
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, cast
 
 import click
@@ -16,9 +15,9 @@ from asynq_compat.cli.running.loading import load
 from asynq_compat.cli.session import Session
 from asynq_compat.cli.values import DURATION
 from asynq_compat.config import Config
-from asynq_compat.errors import InvalidArgumentError
+from asynq_compat.errors import InvalidArgumentError, InvalidPatternError
 from asynq_compat.rules.limits import shown
-from asynq_compat.servemux import Handler, as_function
+from asynq_compat.servemux import Handler, check_handler
 from asynq_compat.server import Server
 
 _EXAMPLE = "jobs:mux for `mux = ServeMux()` in jobs.py"
@@ -79,15 +78,10 @@ def _handler(place: str) -> Handler:
     found = load(place, _EXAMPLE)
     if isinstance(found, type):
         raise InvalidArgumentError(f"{place} is the class {found.__name__}; name an object, such as mux = ServeMux()")
-    function = as_function(cast("Handler", found))
     try:
-        inspect.signature(function).bind(None, None)
-    except TypeError:
-        raise InvalidArgumentError(
-            f"{place} is no handler: it does not take (ctx, task); name a ServeMux or a function that does"
-        ) from None
-    except ValueError:
-        pass  # Written in C, without a signature.
+        check_handler(cast("Handler", found))
+    except InvalidPatternError as error:
+        raise InvalidArgumentError(f"{place} is no handler: {error}") from None
     return cast("Handler", found)
 
 
