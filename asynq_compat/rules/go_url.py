@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote, unquote_plus
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(.*)", re.DOTALL)
 _USERINFO = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:%@]*")
 _HOST = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:\[\]<>\"%\x80-\U0010ffff]*")
 _PORT = re.compile(r"(:[0-9]*)?")
+# Of a host only bytes beyond ASCII, and %, are written as escapes.
+_HOST_ESCAPE = re.compile(r"%(?!25)[0-7][0-9A-Fa-f]")
+_ZONE = re.compile(r"%25[^\]]*\]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
@@ -31,8 +34,11 @@ class GoURL:
     query: str = field(default="", repr=False)
 
     def query_value(self, name: str) -> str:
-        """Return the first value of `name` in the query, or ""."""
-        return next((value for key, value in parse_qsl(self.query, keep_blank_values=True) if key == name), "")
+        """Return the first value of `name` in the query, or ""; what Go cannot read there (`;`, a bad escape) it leaves out."""
+        pairs = (
+            pair.partition("=") for pair in self.query.split("&") if ";" not in pair and not _BAD_ESCAPE.search(pair)
+        )
+        return next((unquote_plus(value) for key, _, value in pairs if unquote_plus(key) == name), "")
 
 
 def parse_go_url(text: str) -> GoURL:
@@ -41,9 +47,16 @@ def parse_go_url(text: str) -> GoURL:
     Raises:
         ValueError: Go would refuse it; the text says why, without the URL.
     """
-    if re.search(r"[\x00-\x1f\x7f]", text):
+    rest, _, fragment = text.partition("#")
+    if re.search(r"[\x00-\x1f\x7f]", rest):
         raise ValueError("invalid control character in URL")
-    rest = text.partition("#")[0]
+    url = _parse(rest, text)
+    _check_escapes(fragment)
+    return url
+
+
+def _parse(rest: str, text: str) -> GoURL:
+    """Return the parts of `rest`, which is `text` without its fragment."""
     if rest.startswith(":"):
         raise ValueError("missing protocol scheme")
     match = _SCHEME.fullmatch(rest)
@@ -99,7 +112,7 @@ def _parse_authority(authority: str) -> tuple[str, str | None, str]:
 
 def _has_port(host: str) -> bool:
     _, colon, port = host.rpartition(":")
-    return not colon or _PORT.fullmatch(colon + port) is not None
+    return not colon or host.endswith("]") or _PORT.fullmatch(colon + port) is not None
 
 
 def _check_host(host: str) -> None:
@@ -115,12 +128,19 @@ def _check_host(host: str) -> None:
         raise ValueError(f'invalid port "{port}" after host')
     if not _HOST.fullmatch(host):
         raise ValueError("invalid character in host name")
+    _check_escapes(host)
+    if _HOST_ESCAPE.search(_ZONE.sub("]", host) if host.startswith("[") else host):
+        raise ValueError("invalid URL escape: a host name is written without % for letters of ASCII")
 
 
 def _unescaped(text: str) -> str:
+    _check_escapes(text)
+    return unquote(text, errors="surrogateescape")
+
+
+def _check_escapes(text: str) -> None:
     bad = _BAD_ESCAPE.search(text)
     if bad:
         raise ValueError(
             "invalid URL escape: a % must be followed by two hexadecimal digits (write %25 for a % itself)"
         )
-    return unquote(text, errors="surrogateescape")

@@ -213,6 +213,8 @@ def test_a_second_task_meets_the_same_refusal(sides: Sides, first: list[GoOption
     [
         "redis://h", "redis://h:1/2", "redis://:p@h:1", "redis://u:p@h:1", "redis://h:1/", "redis://h:1/x", "http://h", "h:1",
         "127.0.0.1:1", "redis-socket:///s?db=x", "redis-socket://h", "redis://h:x", "redis://:%zz@h",
+        "redis://h%40h", "redis://h%2eh:1", "redis://h#%zz", "redis://h\x7f", "redis-socket:///s?db=x;y", "redis-socket:///s?db=%zz",
+        "redis-socket://[::1]/@", "redis://[::1%25e]/x@",
     ],
 )  # fmt: skip
 def test_the_clients_agree_which_uris_can_be_read(sides: Sides, uri: str) -> None:
