@@ -18,6 +18,9 @@ WARN_AFTER_S = 3.0
 NO_LOGIN = "it expects no login there; is this its port for SASL?"
 _PROBE_TIMEOUT_S = 1.0
 _SAID_MAX = 200
+_TAKES_CONNECTIONS = (
+    "takes connections but does not answer as a Kafka broker; is this its port, does it expect TLS or a login?"
+)
 _CODEC_PACKAGES = {"snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
 
 
@@ -58,6 +61,25 @@ def right_needed(settings: KafkaSettings, topic: str, operation: str) -> str:
         f"`rpk security acl create {right}` or `kafka-acls.sh --bootstrap-server {settings.bootstrap[0]} --add "
         f"{right.replace(operation, operation.title().replace('_', ''), 1)}`"
     )
+
+
+def topic_gone(settings: KafkaSettings, topic: str) -> str:
+    """Return what is said of a topic that was there before."""
+    return (
+        f"topic {topic} of {settings.address} is not there any more: somebody deleted it, and all that stood in it. "
+        "The next client or server that starts makes it anew, empty, and this program goes on with that one"
+    )
+
+
+def in_plain_words(settings: KafkaSettings, name: str, said: str, *, is_silence: bool) -> str:
+    """Return why there was no answer; `name` and `said` are the library's, `is_silence` where they tell of nothing but that."""
+    if not is_silence:
+        said = said.removeprefix(f"{name}: ")
+        return f"{name}: {said}"[:_SAID_MAX]
+    causes = {address: _cause(address) for address in settings.bootstrap}
+    if all(cause != _TAKES_CONNECTIONS for cause in causes.values()):
+        return f"no broker can be reached: {why_unreachable(settings.bootstrap, causes)}"
+    return f"the brokers said nothing for {settings.request_timeout_s:g} s"
 
 
 def too_old(settings: KafkaSettings, said: str) -> str:
@@ -103,7 +125,7 @@ def _cause(address: str) -> str:
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_TIMEOUT_S):
-            return "takes connections but does not answer as a Kafka broker; is this its port, does it expect TLS or a login?"
+            return _TAKES_CONNECTIONS
     except socket.gaierror as error:
         return f"the name is not known ({error.strerror})"
     except (UnicodeError, OverflowError):

@@ -27,6 +27,7 @@ from asynq_compat.journals.kafka.unreachable import (
     tls_failed,
 )
 
+_SOCKET_TIMEOUT_MS_MAX = 300_000  # librdkafka takes no more.
 _ASK_S = 0.1
 _ANEW_AFTER_S = 4.0  # A first request that is lost would be waited for longer than a connection may take.
 _RECONNECT_BACKOFF_MS_MAX = 1_000
@@ -136,7 +137,7 @@ class Connector(BaseConnector):
             "bootstrap.servers": ",".join(settings.bootstrap),
             "client.id": settings.client_id,
             "security.protocol": settings.protocol,
-            "socket.timeout.ms": max(int(settings.request_timeout_s * 1000), 10),
+            "socket.timeout.ms": min(max(int(settings.request_timeout_s * 1000), 10), _SOCKET_TIMEOUT_MS_MAX),
             "socket.nagle.disable": True,
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": _RECONNECT_BACKOFF_MS_MAX,

@@ -26,10 +26,17 @@ from asynq_compat.journals.kafka.ensuring import ensure_topics, examine_topics
 from asynq_compat.journals.kafka.held import Connections, Held
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
-from asynq_compat.journals.kafka.unreachable import frame_too_large, right_needed
+from asynq_compat.journals.kafka.unreachable import frame_too_large, right_needed, topic_gone
 
 # What a producer may take to send what is under way when all is closed.
 _FLUSH_S = 0.4
+_REQUEST_TIMEOUT_MS_MAX = 900_000  # librdkafka takes no more.
+# The first is a broker's word, the others are what librdkafka has found.
+_GONE = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - the library's names of its own errors begin so
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - as above
+}
 
 
 class ConfluentDriver:
@@ -75,6 +82,8 @@ class ConfluentDriver:
             # The second is said to who may write no topic at all, instead of an identity for the producer.
             if cause.code() in {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}:
                 raise MissingRightError(right_needed(self._settings, topic, "write")) from error
+            if cause.code() in _GONE:
+                raise BrokerUnavailableError(topic_gone(self._settings, topic), may_have_happened=True) from error
             raise self._no_answer(f"no answer to an append to {topic}", error, may_have_happened=True) from error
 
     def end(self, at: At) -> int:
@@ -92,6 +101,8 @@ class ConfluentDriver:
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise BrokerUnavailableError(right_needed(self._settings, topic, "describe")) from error
+            if error.args[0].code() in _GONE:
+                raise BrokerUnavailableError(topic_gone(self._settings, topic)) from error
             raise self._no_answer(f"no answer to where {topic} {what}", error) from error
         if offsets is None:
             raise self._no_answer(f"no answer to where {topic} {what}", TimeoutError("time is up"))
@@ -135,7 +146,7 @@ class ConfluentDriver:
             "enable.idempotence": True,
             "linger.ms": 0,
             "message.timeout.ms": timeout_ms,
-            "request.timeout.ms": max(timeout_ms // 2, 1),
+            "request.timeout.ms": min(max(timeout_ms // 2, 1), _REQUEST_TIMEOUT_MS_MAX),
             "message.max.bytes": MESSAGE_BYTES_MAX,
             "compression.type": self._settings.compression,
         }

@@ -18,6 +18,7 @@ from asynq_compat.errors import BrokerUnavailableError, UnsupportedByBroker
 from asynq_compat.journals.kafka.driver import At
 from asynq_compat.journals.kafka.ensuring import Described
 from asynq_compat.journals.kafka.kafka_python.connecting import Connector
+from asynq_compat.journals.kafka.kafka_python.patience import cause_of
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import WANTED, WANTED_IF_REPLICATED
 from asynq_compat.journals.kafka.unreachable import right_needed, too_few_brokers, too_old
@@ -65,7 +66,7 @@ class KafkaPythonAdmin:
             raise self._no_answer(text, error) from error
 
     def _no_answer(self, text: str, error: Exception) -> BrokerUnavailableError:
-        cause = f"{type(error).__name__}: {error}"[:200]
+        cause = cause_of(self._settings, error)
         return BrokerUnavailableError(
             f"{text} ({self._settings.address}): {cause}{self._connector.heard()}", may_have_happened="be cut" in text
         )

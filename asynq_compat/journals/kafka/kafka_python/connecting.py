@@ -30,6 +30,7 @@ from asynq_compat.journals.kafka.unreachable import (
 )
 
 METADATA_THROTTLE_MS = 5
+_IDLE_MS = 540_000  # The library's own; it has to be above how long an answer may take.
 _RETRY_BACKOFF_MS = 20
 _RECONNECT_BACKOFF_MS_MAX = 1_000
 
@@ -171,6 +172,7 @@ class Connector(BaseConnector):
             "sasl_plain_password": login.password if login else None,
             "bootstrap_timeout_ms": int(self._settings.connects_within_s * 1000),
             "request_timeout_ms": timeout_ms,
+            "connections_max_idle_ms": max(_IDLE_MS, 2 * timeout_ms),
             "reconnect_backoff_ms": 50,
             "reconnect_backoff_max_ms": _RECONNECT_BACKOFF_MS_MAX,
             "retry_backoff_ms": _RETRY_BACKOFF_MS,

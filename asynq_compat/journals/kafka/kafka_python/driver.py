@@ -34,6 +34,7 @@ from asynq_compat.journals.kafka.held import Connections, Held
 from asynq_compat.journals.kafka.kafka_python.admin import AdminClient, KafkaPythonAdmin
 from asynq_compat.journals.kafka.kafka_python.connecting import METADATA_THROTTLE_MS, Connected, Connector
 from asynq_compat.journals.kafka.kafka_python.fetcher import KafkaPythonFetcher
+from asynq_compat.journals.kafka.kafka_python.patience import LOOK_AFTER_S, Patience, cause_of
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.shared import Shared
 from asynq_compat.journals.kafka.topics import MESSAGE_BYTES_MAX
@@ -66,6 +67,7 @@ class KafkaPythonDriver:
         self._asking = threading.BoundedSemaphore(_AT_ONCE_MAX)
         self._ends = Shared(partial(self._offsets, is_end=True))
         self._firsts = Shared(partial(self._offsets, is_end=False))
+        self._patience = Patience(self._settings, self.topics)
 
     def after_fork(self) -> None:
         """Start anew in a forked child; what was inherited is its parent's."""
@@ -80,12 +82,16 @@ class KafkaPythonDriver:
         """Store a frame; return its offset."""
         producer = self._producer.get()
         topic = at.topic
+        send = partial(producer.client.send, topic, value=frame, partition=at.partition)
         try:
-            future = producer.client.send(topic, value=frame, partition=at.partition)
+            future = self._patience.wait([topic], lambda _: send())
         except kafka.errors.KafkaError as error:  # It knows no leader for the topic: nothing was sent.
             raise self._no_answer(f"no broker takes an append to {topic}", error) from error
         try:
-            return int(future.get(self._settings.request_timeout_s + 1).offset)
+            return int(self._patience.wait([topic], future.get, is_over=lambda: future.is_done, grace_s=1.0).offset)
+        except BrokerUnavailableError:  # The topic is gone.
+            self._throw_away(producer)
+            raise
         except kafka.errors.MessageSizeTooLargeError as error:
             self._throw_away(producer)
             raise PayloadTooLargeError(
@@ -112,7 +118,9 @@ class KafkaPythonDriver:
         partitions = {kafka.TopicPartition(*at): at for at in ats}
         try:
             with self._until_closed(self._asking):
-                offsets = self._answered(partial(ask, list(partitions), timeout_ms=self._timeout_ms))
+                offsets = self._patience.wait(
+                    {at.topic for at in ats}, lambda wait_s: self._answered(partial(ask, list(partitions)), wait_s)
+                )
             return {at: int(offsets[partition]) for partition, at in partitions.items()}
         except kafka.errors.TopicAuthorizationFailedError as error:
             raise BrokerUnavailableError(right_needed(self._settings, ats[0].topic, "describe")) from error
@@ -120,13 +128,14 @@ class KafkaPythonDriver:
             what = f"{ats[0].topic} {'ends' if is_end else 'begins'}"
             raise self._no_answer(f"no answer to where {what}", error) from error
 
-    def _answered(self, ask: Callable[[], dict[Any, int]]) -> dict[Any, int]:
+    @staticmethod
+    def _answered(ask: Callable[..., dict[Any, int]], wait_s: float) -> dict[Any, int]:
         """Ask until the library knows all topics: beside one that it knows it leaves out the others, and asks for them meanwhile."""
-        deadline = time.monotonic() + self._settings.request_timeout_s
+        deadline = time.monotonic() + wait_s
         pause = threading.Event()
         while True:
             try:
-                return ask()
+                return ask(timeout_ms=int(wait_s * 1000))
             except KeyError as error:
                 if time.monotonic() > deadline:
                     raise kafka.errors.UnknownTopicOrPartitionError(*error.args) from error
@@ -185,7 +194,7 @@ class KafkaPythonDriver:
             acks="all",
             enable_idempotence=True,
             delivery_timeout_ms=self._timeout_ms,
-            max_block_ms=self._timeout_ms,
+            max_block_ms=min(self._timeout_ms, int(LOOK_AFTER_S * 1000)),
             max_request_size=MESSAGE_BYTES_MAX,
             compression_type=None if self._settings.compression == "none" else self._settings.compression,
             metrics_enabled=False,
@@ -206,7 +215,7 @@ class KafkaPythonDriver:
         return ServerStateError(f"the journals of {self._settings.address} are closed; open them anew")
 
     def _no_answer(self, text: str, error: Exception, *, may_have_happened: bool = False) -> BrokerUnavailableError:
-        cause = f"{type(error).__name__}: {error}"[:200]
+        cause = cause_of(self._settings, error)
         return BrokerUnavailableError(
             f"{text} ({self._settings.address}): {cause}{self._connector.heard()}", may_have_happened=may_have_happened
         )
