@@ -1,6 +1,8 @@
 """How far has a replica come, and who waits for it?
 
 Contract: thread-safe. The replica's thread tells what it has reached and what is in its way; any thread may wait for a position.
+Not obvious: what one read brings can take many seconds: an entry of a few bytes changes ten thousand tasks. So each entry counts as progress,
+long before all of them have been reached.
 """
 
 from __future__ import annotations
@@ -19,7 +21,11 @@ _TELL_EVERY_S = 2.0
 
 
 class Progress:
-    """The progress of one replica through the journal `name`."""
+    """The progress of one replica through the journal `name`.
+
+    Attributes:
+        applied_count: Entries applied, also those that are not reached yet; only the replica's thread writes it.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -27,6 +33,7 @@ class Progress:
             threading.Lock()
         )  # Guards all below; the replica's thread alone writes `upto`.
         self.upto = BEFORE_THE_FIRST
+        self.applied_count = 0
         self.failure: AsynqError | None = None
         self.is_stopped = False
         self._loaded_bytes = 0
@@ -89,14 +96,14 @@ class Progress:
         moved_at_s = told_at_s = time.monotonic()
         with self._moved:
             while self.upto < position:
-                before = (self.upto, self._loaded_bytes)
+                before = self._so_far()
                 if self.is_stopped:
                     raise BrokerUnavailableError(f"the connection to {self._name} is closed")
                 if isinstance(self.failure, CorruptDataError):
                     raise self.failure
                 self._moved.wait(min(timeout_s, _TELL_EVERY_S))
                 now_s = time.monotonic()
-                if (self.upto, self._loaded_bytes) != before:
+                if self._so_far() != before:
                     moved_at_s = now_s
                 elif now_s - moved_at_s >= timeout_s:
                     cause = f": {self.failure}" if self.failure else ""
@@ -107,3 +114,6 @@ class Progress:
                         _LOG.info("reading %s: %d bytes of its checkpoint", self._name, self._loaded_bytes)
                     else:
                         _LOG.info("reading %s: entry %d of %d", self._name, self.upto, position)
+
+    def _so_far(self) -> tuple[int, int, int]:
+        return self.upto, self._loaded_bytes, self.applied_count

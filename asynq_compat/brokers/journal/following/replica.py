@@ -215,13 +215,13 @@ class Replica(Generic[_F]):
 
     def _apply(self, entries: Sequence[Entry]) -> bool:
         """Apply entries; return whether a frame was refused, as many are where another log goes on at our position."""
-        was_refused, apply = False, self.fold.apply
-        now_s = self._clock.monotonic_s()
+        was_refused, apply, now_s = False, self.fold.apply, self._clock.monotonic_s()
         for entry in entries:
             with self.lock:
                 applied = apply(entry.position, entry.timestamp_ms, entry.is_log_time, entry.data, entry.headers)
                 self.last = entry
                 version = self._version()
+            self._progress.applied_count += 1
             if applied.notes:
                 self._notes.tell(entry.position, applied.notes, now_s)
             if applied.writer_id is not None:
