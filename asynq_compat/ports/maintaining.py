@@ -44,6 +44,10 @@ class AggregationSet:
     place: object
 
 
+# A set, and the request that stands for its tasks.
+Finished = tuple[AggregationSet, EnqueueRequest]
+
+
 class Maintaining(Protocol):
     """What forwarder, recoverer, janitor and aggregator ask of a broker. Thread-safe."""
 
@@ -59,14 +63,14 @@ class Maintaining(Protocol):
     def settle_expired(self, settlements: Sequence[Settlement]) -> Sequence[SettleOutcome]:
         """Settle tasks that `expired_leases` gave (RETRY or ARCHIVE): one outcome each, same order."""
 
-    def aggregate(self, queue: str, patience: Patience) -> Iterator[AggregationSet]:
-        """Make a set of each group that has waited long enough, the next one when it is asked for.
+    def aggregate(self, queue: str, patience: Patience) -> Iterator[Sequence[AggregationSet]]:
+        """Make a set of each group that has waited long enough, some at a time; the next ones when they are asked for.
 
         On a journal a group is left to servers that look after it before this one; they have some seconds for it.
         """
 
-    def finish_set(self, one: AggregationSet, request: EnqueueRequest) -> EnqueueOutcome | None:
-        """Store the request, which stands for the set's tasks, and delete them.
+    def finish_sets(self, finished: Sequence[Finished]) -> Sequence[EnqueueOutcome | None]:
+        """Store the request that stands for a set's tasks and delete them, for each set; one outcome each, same order.
 
         Nothing is deleted unless it is stored. None: the time of the set is over, and nothing was stored; on Redis nobody asks.
         """

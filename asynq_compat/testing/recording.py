@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from asynq_compat.ports.consuming import Lease, Settlement, SettleOutcome
-from asynq_compat.ports.maintaining import AggregationSet, Maintaining
+from asynq_compat.ports.maintaining import AggregationSet, Finished, Maintaining
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus, Producing
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.instants import instant_of
@@ -106,11 +106,12 @@ class RecordingSets:
         self._maintaining = maintaining
         self._recording = recording
 
-    def finish_set(self, one: AggregationSet, request: EnqueueRequest) -> EnqueueOutcome | None:
-        """Store the request, which stands for the set's tasks, and delete them."""
-        outcome = self._maintaining.finish_set(one, request)
-        self._recording.note(request, outcome)
-        return outcome
+    def finish_sets(self, finished: Sequence[Finished]) -> Sequence[EnqueueOutcome | None]:
+        """Store the requests, which stand for the sets' tasks, and delete these."""
+        outcomes = self._maintaining.finish_sets(finished)
+        for (_, request), outcome in zip(finished, outcomes, strict=True):
+            self._recording.note(request, outcome)
+        return outcomes
 
     def forward_due(self, queues: Sequence[str]) -> int:
         """As the port behind it."""
@@ -128,7 +129,7 @@ class RecordingSets:
         """As the port behind it."""
         return self._maintaining.settle_expired(settlements)
 
-    def aggregate(self, queue: str, patience: Patience) -> Iterator[AggregationSet]:
+    def aggregate(self, queue: str, patience: Patience) -> Iterator[Sequence[AggregationSet]]:
         """As the port behind it."""
         return self._maintaining.aggregate(queue, patience)
 

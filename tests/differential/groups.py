@@ -49,7 +49,7 @@ def _ours(world: World, queue: str, patience: Patience, names: Mapping[str, str]
     maintaining = world.ours.maintaining
     assert isinstance(maintaining, RedisMaintaining)
     maintaining.new_set_id = lambda group: names[group] or "not due in Go's eyes"
-    return list(maintaining.aggregate(queue, patience))
+    return [one for batch in maintaining.aggregate(queue, patience) for one in batch]
 
 
 def delete_set(world: World, random: Random, request_of: Callable[[World, str, str, Random], EnqueueRequest]) -> None:
@@ -61,7 +61,7 @@ def delete_set(world: World, random: Random, request_of: Callable[[World, str, s
         return  # Difference.NOTHING_IS_AGGREGATED_TWICE
     kind = random.choice(("enqueue", "enqueue", "enqueue_unique", "enqueue_scheduled", "enqueue_grouped"))
     request = request_of(world, kind, one.queue, random)
-    ours = world.ours.maintaining.finish_set(one, request)
+    (ours,) = world.ours.maintaining.finish_sets([(one, request)])
     (gos,) = world.go.enqueue([request])
     if gos is EnqueueStatus.ENQUEUED:
         world.go.delete_set(one.queue, one.group, one.name)

@@ -46,7 +46,7 @@ def add(broker: Broker, *ids: str) -> None:
 
 def ids_of(broker: Broker) -> list[list[str]]:
     sets = broker.maintaining.aggregate("default", FULL)
-    return [[decode_message(message).id for message in one.messages] for one in sets]
+    return [[decode_message(message).id for message in one.messages] for batch in sets for one in batch]
 
 
 def test_a_set_whose_answer_was_lost_is_given_again_as_it_was_made(broker: Broker) -> None:

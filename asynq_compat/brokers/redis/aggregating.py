@@ -16,7 +16,7 @@ from asynq_compat.brokers.redis.commands import Answer, Command, as_bytes, as_in
 from asynq_compat.brokers.redis.keys import QueueKeys, queue_keys
 from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.scripts import script
-from asynq_compat.ports.maintaining import AggregationSet
+from asynq_compat.ports.maintaining import AggregationSet, Finished
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus, Producing
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.patience import Patience
@@ -44,8 +44,8 @@ class RedisAggregating:
         self._clock = clock
         self._producing = producing
 
-    def aggregate(self, queue: str, patience: Patience) -> Iterator[AggregationSet]:
-        """Make a set of each group that has waited long enough."""
+    def aggregate(self, queue: str, patience: Patience) -> Iterator[Sequence[AggregationSet]]:
+        """Make a set of each group that has waited long enough, as in Asynq one at a time."""
         keys = queue_keys(queue)
         names = [as_bytes(name) for name in as_list(self._link.ask(command(b"SMEMBERS", keys.groups)))]
         limits = [b"%d" % patience.size_max, b"%d" % patience.delay_s, b"%d" % patience.grace_s]
@@ -59,7 +59,7 @@ class RedisAggregating:
             found = self._link.ask(script("aggregate")(places, [keys.task_prefix, name, *limits, *times]))
             if found is not None:
                 messages = [one if isinstance(one, bytes) else b"" for one in as_list(found)[1::2]]
-                yield AggregationSet(queue, group, set_id, messages, expires_at_s, places[1])
+                yield [AggregationSet(queue, group, set_id, messages, expires_at_s, places[1])]
 
     def _due(self, keys: QueueKeys, names: Sequence[bytes], patience: Patience) -> Iterator[bytes]:
         """Give the groups that have waited long enough, and those of which that is not clear."""
@@ -71,8 +71,11 @@ class RedisAggregating:
                 if _may_be_due(size, first, last, patience, now_s):
                     yield name
 
-    def finish_set(self, one: AggregationSet, request: EnqueueRequest) -> EnqueueOutcome | None:
-        """Store the request, then delete the set."""
+    def finish_sets(self, finished: Sequence[Finished]) -> Sequence[EnqueueOutcome | None]:
+        """Store each request, then delete its set."""
+        return [self._finish(one, request) for one, request in finished]
+
+    def _finish(self, one: AggregationSet, request: EnqueueRequest) -> EnqueueOutcome:
         (outcome,) = self._producing.enqueue([request])
         if outcome is EnqueueStatus.ENQUEUED:
             keys = queue_keys(one.queue)

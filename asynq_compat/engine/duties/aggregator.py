@@ -20,8 +20,8 @@ from asynq_compat.config import Config, GroupAggregatorFunc
 from asynq_compat.engine.service import THREAD_PREFIX, Service
 from asynq_compat.errors import AsynqError, DuplicateTaskError, TaskIDConflictError
 from asynq_compat.options import Queue
-from asynq_compat.ports.maintaining import AggregationSet, Maintaining
-from asynq_compat.ports.producing import EnqueueRequest, EnqueueStatus
+from asynq_compat.ports.maintaining import AggregationSet, Finished, Maintaining
+from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.limits import NS_PER_S
 from asynq_compat.rules.patience import Patience
@@ -30,6 +30,8 @@ from asynq_compat.wire.message import decode_message
 
 ROUND_COUNT_MAX = 3
 _INTERVAL_S_MAX = 7.0
+# For so long what was made of a set may wait for others, to be stored with them.
+STORED_S_MAX = 1.0
 
 
 class Aggregator(Service):
@@ -83,34 +85,50 @@ class Aggregator(Service):
         """Make one task of each group that has waited long enough; the round is this thread's."""
         for queue in self._queues:
             with self.outages.told(f'Failed to run aggregation check: queue="{queue}"'):
-                for one in self._maintaining.aggregate(queue, self._patience):
-                    self._finish(one)
+                for batch in self._maintaining.aggregate(queue, self._patience):
+                    self._finish(batch)
                     if self.stopping.is_set():
                         return
 
-    def _finish(self, one: AggregationSet) -> None:
-        request = self._request(one)
-        if request is None:
-            return
-        if self._clock.now_ns() // NS_PER_S >= one.expires_at_s:
-            self._tell(one, "context deadline exceeded")  # Go's words
+    def _finish(self, batch: Sequence[AggregationSet]) -> None:
+        """Store what stands for each set: all at the end, but what is made waits no longer than a second for a slow function."""
+        made: list[Finished] = []
+        stored_at_s = self._clock.monotonic_s()
+        for one in batch:
+            request = None if self._is_over(one) else self._request(one)
+            if request is not None:
+                made.append((one, request))
+            if made and self._clock.monotonic_s() - stored_at_s >= STORED_S_MAX:
+                self._store(made)
+                made, stored_at_s = [], self._clock.monotonic_s()
+        self._store(made)
+
+    def _store(self, made: Sequence[Finished]) -> None:
+        in_time = [one for one in made if not self._is_over(one[0])]
+        if not in_time:
             return
         try:
-            outcome = self._maintaining.finish_set(one, request)
+            outcomes: Sequence[EnqueueOutcome | None] = self._maintaining.finish_sets(in_time)
         except AsynqError as error:
-            self._tell(one, error)
-            return
-        match outcome:
-            case EnqueueStatus.ENQUEUED:
-                return
-            case EnqueueStatus.DUPLICATE:
-                self._tell(one, DuplicateTaskError(queue=request.queue, task_id=request.task_id))
-            case EnqueueStatus.ID_CONFLICT:
-                self._tell(one, TaskIDConflictError(queue=request.queue, task_id=request.task_id))
-            case None:
-                self._tell(one, "the time of the set was over")
-            case _:
-                self._tell(one, outcome)
+            outcomes = [error] * len(in_time)
+        for (one, request), outcome in zip(in_time, outcomes, strict=True):
+            match outcome:
+                case EnqueueStatus.ENQUEUED:
+                    pass
+                case EnqueueStatus.DUPLICATE:
+                    self._tell(one, DuplicateTaskError(queue=request.queue, task_id=request.task_id))
+                case EnqueueStatus.ID_CONFLICT:
+                    self._tell(one, TaskIDConflictError(queue=request.queue, task_id=request.task_id))
+                case None:
+                    self._tell(one, "the time of the set was over")
+                case _:
+                    self._tell(one, outcome)
+
+    def _is_over(self, one: AggregationSet) -> bool:
+        is_over = self._clock.now_ns() // NS_PER_S >= one.expires_at_s
+        if is_over:
+            self._tell(one, "context deadline exceeded")  # Go's words
+        return is_over
 
     def _request(self, one: AggregationSet) -> EnqueueRequest | None:
         """Return what stands for the set's tasks; None where nobody made it."""

@@ -9,7 +9,7 @@ from asynq_compat.ports.inspecting import Missing
 from asynq_compat.ports.maintaining import AggregationSet
 from asynq_compat.ports.producing import EnqueueStatus
 from asynq_compat.rules.task_state import TaskState
-from asynq_compat.testing.conformance.grouping import GRACE_S, SET_LIFETIME_S, sets_of
+from asynq_compat.testing.conformance.grouping import GRACE_S, SET_LIFETIME_S, finish, sets_of
 from asynq_compat.testing.conformance.harness import QueueHarness
 from asynq_compat.testing.conformance.scenario import passes
 
@@ -19,7 +19,7 @@ def its_tasks_are_gone_and_the_one_is_there(queue: QueueHarness) -> None:
     """Nothing is counted: nobody has worked on them."""
     made = _made(queue, "a", "b")
 
-    assert queue.broker.maintaining.finish_set(made, queue.request("all")) is EnqueueStatus.ENQUEUED
+    assert finish(queue, made, queue.request("all")) is EnqueueStatus.ENQUEUED
 
     assert queue.state("a") is queue.state("b") is Missing.TASK
     stats = queue.stats()
@@ -35,7 +35,7 @@ def the_one_may_be_of_any_kind(queue: QueueHarness) -> None:
         "c": queue.request(task_id="grouped", group="h"),
     }.items():
         made = _made(queue, task_id)
-        assert queue.broker.maintaining.finish_set(made, request) is EnqueueStatus.ENQUEUED
+        assert finish(queue, made, request) is EnqueueStatus.ENQUEUED
 
     assert (queue.state("later"), queue.state("grouped")) == (TaskState.SCHEDULED, TaskState.AGGREGATING)
     assert queue.state("unique") in {TaskState.PENDING, TaskState.ACTIVE}
@@ -50,7 +50,7 @@ def it_stays_where_the_one_is_refused(queue: QueueHarness) -> None:
     queue.enqueue(task_id="taken")
     made = _made(queue, "a")
 
-    assert queue.broker.maintaining.finish_set(made, queue.request(task_id="taken")) is EnqueueStatus.ID_CONFLICT
+    assert finish(queue, made, queue.request(task_id="taken")) is EnqueueStatus.ID_CONFLICT
 
     assert queue.state("a") is TaskState.AGGREGATING
     queue.pass_s(SET_LIFETIME_S)
@@ -62,7 +62,7 @@ def it_stays_where_the_one_is_refused(queue: QueueHarness) -> None:
 def a_task_s_id_is_free_again(queue: QueueHarness) -> None:
     """Ids are not remembered."""
     made = _made(queue, "a")
-    queue.broker.maintaining.finish_set(made, queue.request())
+    finish(queue, made, queue.request())
 
     assert queue.try_enqueue(task_id="a", group="g") is EnqueueStatus.ENQUEUED
 
@@ -73,7 +73,7 @@ def its_tasks_locks(queue: QueueHarness) -> None:
     queue.enqueue("pay", payload=b"7", group="g", unique_ttl_s=600)
     queue.pass_s(GRACE_S)
     (made,) = sets_of(queue)
-    queue.broker.maintaining.finish_set(made, queue.request("all"))
+    finish(queue, made, queue.request("all"))
 
     again = queue.try_enqueue("pay", payload=b"7", unique_ttl_s=600)
 
@@ -87,7 +87,7 @@ def it_is_too_late_when_its_time_is_over(queue: QueueHarness) -> None:
     queue.pass_s(SET_LIFETIME_S)
     queue.do_duties()
 
-    outcome = queue.broker.maintaining.finish_set(made, queue.request(task_id="all"))
+    outcome = finish(queue, made, queue.request(task_id="all"))
 
     if queue.traits.groups_as_go:
         assert outcome is EnqueueStatus.ENQUEUED

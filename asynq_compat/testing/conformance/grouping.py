@@ -6,6 +6,7 @@ Contract: words over the maintaining port, beside those of the harness.
 from __future__ import annotations
 
 from asynq_compat.ports.maintaining import AggregationSet
+from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest
 from asynq_compat.rules.patience import Patience
 from asynq_compat.testing.conformance.harness import QueueHarness
 
@@ -20,4 +21,11 @@ def sets_of(
     """Make sets of the groups that have waited long enough, as a server's aggregator does."""
     queue.worker(capacity=1)  # On a journal whoever serves the queue looks after its groups.
     queue.stats()  # Who follows the queue has come so far.
-    return list(queue.broker.maintaining.aggregate(queue.queue, Patience(size_max, delay_s, grace_s)))
+    batches = queue.broker.maintaining.aggregate(queue.queue, Patience(size_max, delay_s, grace_s))
+    return [one for batch in batches for one in batch]
+
+
+def finish(queue: QueueHarness, made: AggregationSet, request: EnqueueRequest) -> EnqueueOutcome | None:
+    """Let the request stand for the tasks of a set."""
+    (outcome,) = queue.broker.maintaining.finish_sets([(made, request)])
+    return outcome

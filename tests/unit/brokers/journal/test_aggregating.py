@@ -44,7 +44,7 @@ def brokers(clock: VirtualClock) -> Iterator[list[Broker]]:
 
 def sets_of(broker: Broker) -> list[AggregationSet]:
     broker.inspecting.queue_stats("default")  # Its replica has come so far.
-    return list(broker.maintaining.aggregate("default", PATIENCE))
+    return [one for batch in broker.maintaining.aggregate("default", PATIENCE) for one in batch]
 
 
 def test_the_keeper_comes_first_and_others_where_it_does_nothing(brokers: list[Broker], clock: VirtualClock) -> None:
@@ -96,11 +96,11 @@ def test_the_one_task_stands_in_the_partition_of_its_set(clock: VirtualClock) ->
 
     made = sets_of(broker)
     assert sorted(one.group for one in made) == [f"g{number}" for number in range(8)]
-    outcomes = [broker.maintaining.finish_set(one, request(payload=one.group.encode())) for one in made]
+    outcomes = broker.maintaining.finish_sets([(one, request(payload=one.group.encode())) for one in made])
 
     assert outcomes == [EnqueueStatus.ENQUEUED] * 8
     late = [request(payload=b"late") for _ in made]
-    assert [broker.maintaining.finish_set(*pair) for pair in zip(made, late, strict=True)] == [None] * 8
+    assert broker.maintaining.finish_sets(list(zip(made, late, strict=True))) == [None] * 8
     stats = broker.inspecting.queue_stats("default")
     assert stats is not None
     assert (stats.size, stats.aggregating) == (8, 0)
