@@ -27,7 +27,13 @@ from asynq_compat.engine.scheduling.entry_heartbeater import EntryHeartbeater
 from asynq_compat.engine.scheduling.firing import Enqueue, Firing
 from asynq_compat.engine.scheduling.timekeeper import LOOK_S, Timekeeper
 from asynq_compat.engine.signals import Signals
-from asynq_compat.errors import AsynqError, InvalidArgumentError, NotFoundError, ServerStateError
+from asynq_compat.errors import (
+    AsynqError,
+    BrokerUnavailableError,
+    InvalidArgumentError,
+    NotFoundError,
+    ServerStateError,
+)
 from asynq_compat.options import Option, OptionKeywords
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.system_clock import SystemClock
@@ -195,7 +201,8 @@ class Scheduler:
         try:
             timekeeper.stop()
             heartbeater.stop()
-            self._clear_history(broker)
+            if heartbeater.is_withdrawn:  # Else the broker is away, and an end is not to wait for it once more.
+                self._clear_history(broker)
         finally:
             if broker is not self._target:
                 broker.close()
@@ -250,13 +257,17 @@ class Scheduler:
             timekeeper.wake()
 
     def _clear_history(self, broker: Broker) -> None:
-        for entry, _, prev_ns in self._agenda.entries():
-            if prev_ns is None:  # It never fired, and its id is this scheduler's alone: there is none.
-                continue
+        # What never fired has none: an entry's id is this scheduler's alone.
+        fired = [entry.id for entry, _, prev_ns in self._agenda.entries() if prev_ns is not None]
+        for done_count, entry_id in enumerate(fired):
             try:
-                broker.scheduling.clear_history(entry.id)
+                broker.scheduling.clear_history(entry_id)
+            except BrokerUnavailableError as error:  # For the others too, and each would wait for it.
+                left_count = len(fired) - done_count
+                self._log.warning("Could not clear scheduler history for %d entries, it stays: %s", left_count, error)
+                return
             except AsynqError as error:
-                self._log.warning("Could not clear scheduler history for entry %s: %s", go_quoted(entry.id), error)
+                self._log.warning("Could not clear scheduler history for entry %s: %s", go_quoted(entry_id), error)
 
 
 new_scheduler = Scheduler  # Go: NewScheduler

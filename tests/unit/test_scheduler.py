@@ -217,10 +217,11 @@ def test_entries_are_published_an_interval_after_the_start_and_withdrawn_at_the_
 
 
 class _Heard:
-    """A scheduling port that remembers whose histories were cleared."""
+    """A scheduling port that remembers whose histories were cleared; the broker may be away from a step on."""
 
-    def __init__(self, scheduling: Scheduling) -> None:
+    def __init__(self, scheduling: Scheduling, away: str = "") -> None:
         self._scheduling = scheduling
+        self._away = away
         self.cleared: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -228,7 +229,35 @@ class _Heard:
 
     def clear_history(self, entry_id: str) -> None:
         self.cleared.append(entry_id)
+        if self._away:
+            raise asynq.BrokerUnavailableError("nobody there")
         self._scheduling.clear_history(entry_id)
+
+    def clear_entries(self, scheduler_id: str) -> None:
+        if self._away == "clear_entries":
+            raise asynq.BrokerUnavailableError("nobody there")
+        self._scheduling.clear_entries(scheduler_id)
+
+
+@pytest.mark.parametrize(("away", "asked_count"), [("clear_entries", 0), ("clear_history", 1)])
+def test_an_end_waits_once_for_a_broker_that_is_away_not_once_for_each_entry(
+    away: str, asked_count: int, broker: Broker, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = Told()
+    heard: Any = _Heard(broker.scheduling, away)
+    with asynq.Scheduler(dataclasses.replace(broker, scheduling=heard), told.opts(), clock=clock) as scheduler:
+        for _ in range(3):
+            scheduler.register("@every 1s", asynq.Task("t"))
+        clock.advance_s(1)
+        told.wait_for(6)
+
+    assert len(heard.cleared) == asked_count
+    said = (
+        "Failed to clear the scheduler entries"
+        if not asked_count
+        else "Could not clear scheduler history for 3 entries"
+    )
+    assert said in caplog.text
 
 
 def test_an_end_says_nothing_of_entries_that_never_fired(broker: Broker, clock: VirtualClock) -> None:

@@ -27,6 +27,7 @@ class EntryHeartbeater(Service):
         self._scheduler_id = scheduler_id
         self._agenda = agenda
         self._interval_s = interval_s
+        self.is_withdrawn = False  # By `finish`, which the broker answered.
 
     def run_once(self) -> float:
         """Publish; return how long to wait until the next time."""
@@ -39,6 +40,7 @@ class EntryHeartbeater(Service):
         """Withdraw what was published."""
         with self.outages.told("Failed to clear the scheduler entries"):
             self._scheduling.clear_entries(self._scheduler_id)
+            self.is_withdrawn = True
 
 
 def _published(entry: Entry, next_ns: int | None, prev_ns: int | None) -> SchedulerEntry:
