@@ -11,6 +11,7 @@ from asynq_compat.inspection.inspection import Inspection
 from asynq_compat.inspection.refusals import BLANK_QUEUE, check_queue, check_text, named, raise_for
 from asynq_compat.ports.administering import AdminOutcome, Progress
 from asynq_compat.ports.inspecting import QueueInfo
+from asynq_compat.rules.keywords import check_truth
 from asynq_compat.rules.limits import shown
 
 # Counters live for 90 days; so many days lie behind every clock.
@@ -51,7 +52,13 @@ class QueueInspection(Inspection):
             raise QueueNotFoundError(f"NOT_FOUND: queue {named(queue)} does not exist")
         return [DailyStats(queue=queue, processed=one.processed, failed=one.failed, date=one.at) for one in found]
 
-    def delete_queue(self, queue: str, *, force: bool = False, progress: Progress | None = None) -> None:
+    def delete_queue(
+        self,
+        queue: str,
+        force: bool = False,  # noqa: FBT001 - Go's order of arguments
+        *,
+        progress: Progress | None = None,
+    ) -> None:
         """Forget a queue; with `force` also one that holds tasks, which are deleted, unless a task is active.
 
         Args:
@@ -63,8 +70,10 @@ class QueueInspection(Inspection):
             QueueNotFoundError: There is no such queue.
             QueueNotEmptyError: It holds tasks, and `force` is not set.
             QueueStateError: A task is active. Of a queue that is worked on meanwhile some tasks may have been deleted.
+            InvalidArgumentError: `force` is neither True nor False; nothing was deleted.
         """
         check_text("queue", queue)
+        check_truth("force", force)
         outcome = self._broker.administering.remove_queue(queue, force=force, progress=progress)
         if outcome is AdminOutcome.QUEUE_NOT_FOUND:
             raise QueueNotFoundError(f"queue not found: queue={named(queue)}")

@@ -111,6 +111,18 @@ def test_a_queue_is_deleted_when_it_is_empty_or_may_be_emptied(
         inspector.delete_queue("default", force=True)
 
 
+def test_force_stands_where_go_has_it(client: asynq.Client, inspector: asynq.Inspector) -> None:
+    client.enqueue(asynq.Task("t"))
+
+    # Two names by mistake: the second would be true.
+    with pytest.raises(asynq.InvalidArgumentError, match="force must be True or False, got 'low'"):
+        inspector.delete_queue("default", cast("bool", "low"))
+    assert inspector.queues() == ["default"]
+
+    inspector.delete_queue("default", True)
+    assert inspector.queues() == []
+
+
 def test_a_queue_with_an_active_task_is_not_deleted(
     broker: Broker, client: asynq.Client, inspector: asynq.Inspector
 ) -> None:
