@@ -25,10 +25,12 @@ from asynq_compat.rules.addresses import parse_address
 from asynq_compat.rules.keywords import check_truth, suggesting_fields
 from asynq_compat.rules.limits import (
     DURATION_NS_MAX,
+    INT32_MAX,
     NS_PER_S,
     hasty_shutdown,
     ignored_queues,
     is_blank,
+    is_utf8,
     replaced,
     shown,
 )
@@ -49,7 +51,7 @@ GroupAggregatorFunc = Callable[[str, list[Task]], Task]
 # Asynq's limits and defaults, in seconds where they are durations.
 JANITOR_BATCH_SIZE = 100
 QUEUE_DEFAULT = "default"
-PRIORITY_MAX = 2**31 - 1  # int32 in ServerInfo
+PRIORITY_MAX = INT32_MAX  # int32 in ServerInfo
 PROCESSES_MAX = 512  # More than any machine has use for: each takes some 30 MB.
 
 
@@ -141,7 +143,7 @@ class Config:
         """
         cpu_count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.processes = _integer("processes", processes)
-        self.concurrency = max(_integer("concurrency", concurrency), 0) or max(cpu_count, self.processes)
+        self.concurrency = _concurrency(concurrency) or max(cpu_count, self.processes)
         _check_processes(self.processes, self.concurrency)
         self.queues: Mapping[str, int] = _queues(queues)
         self.strict_priority = check_truth("strict_priority", strict_priority)
@@ -197,6 +199,13 @@ def _integer(name: str, value: object) -> int:
     return value
 
 
+def _concurrency(value: object) -> int:
+    number = _integer("concurrency", value)
+    if number > INT32_MAX:  # What a server tells of itself; a larger one comes out wrong in Go.
+        raise InvalidArgumentError(f"concurrency must be up to {INT32_MAX}, got {shown(value)}; leave it out")
+    return max(number, 0)
+
+
 def _check_processes(processes: int, concurrency: int) -> None:
     if not 1 <= processes <= PROCESSES_MAX:
         raise InvalidArgumentError(
@@ -207,9 +216,7 @@ def _check_processes(processes: int, concurrency: int) -> None:
             f"processes must be at most concurrency, which is {concurrency}, got {processes}; raise concurrency, or lower it"
         )
     if processes > 1 and os.name != "posix":
-        raise InvalidArgumentError(
-            "processes must be 1 on this system: more than one needs Linux, macOS or another Unix"
-        )
+        raise InvalidArgumentError(f"processes must be 1 here, got {processes}: more need Linux, macOS or another Unix")
 
 
 def _count(name: str, value: object) -> int:
@@ -242,9 +249,7 @@ def _interval(name: str, value: object) -> float:
 def _grace_period(value: object) -> float:
     seconds = _seconds("group_grace_period", value) or 60.0
     if seconds < 1:
-        raise InvalidArgumentError(
-            f"GroupGracePeriod cannot be less than a second, got {shown(value)}; leave it out for 60 s"
-        )
+        raise InvalidArgumentError(f"GroupGracePeriod cannot be less than a second, got {shown(value)}; leave it out")
     return seconds
 
 
@@ -263,12 +268,10 @@ def _queues(queues: object) -> dict[str, int]:
         )
     kept: dict[str, int] = {}
     for name, priority in queues.items():
-        if not isinstance(name, str):
-            raise InvalidArgumentError(f"the name of a queue must be text, got {shown(name)}")
+        if not isinstance(name, str) or not is_utf8(name):
+            raise InvalidArgumentError(f"the name of a queue must be text in UTF-8, got {shown(name)}")
         if _integer(f"the priority of queue {shown(name)}", priority) > PRIORITY_MAX:
-            raise InvalidArgumentError(
-                f"the priority of queue {shown(name)} must be up to {PRIORITY_MAX}, got {priority}"
-            )
+            raise InvalidArgumentError(f"the priority of queue {shown(name)} is {priority}, more than {PRIORITY_MAX}")
         if not is_blank(name) and priority > 0:
             kept[name] = priority
     return kept or {QUEUE_DEFAULT: 1}

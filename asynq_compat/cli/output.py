@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound=Callable[..., object])
 # Where it is no terminal nobody wants lines broken at 80 columns.
 _WIDTH_OF_A_FILE = 240
+_ERROR_CHARACTERS_MAX = 1_000
+_ERROR_END_CHARACTERS = 300
 
 
 def json_option(command: _F) -> _F:
@@ -90,4 +92,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def report(name: str, message: str, *, as_json: bool) -> None:
     """Print an error, called `name`, on stderr: one line, a JSON object with `as_json`."""
     text = " ".join(message.split())
+    if len(text) > _ERROR_CHARACTERS_MAX:  # Somebody's name is no name; what to do stands at the end.
+        text = f"{text[:_ERROR_END_CHARACTERS]} … {text[-_ERROR_END_CHARACTERS:]}"
     click.echo(json.dumps({"error": name, "message": text}) if as_json else f"asynq-compat: {text}", err=True)

@@ -24,6 +24,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+def test_once_says_in_one_line_that_the_broker_does_not_answer(ask: Ask, tmp_path: Path) -> None:
+    answer = ask("--broker", f"redis-socket://{tmp_path}/nobody.sock", "metrics", "--once")
+
+    assert (answer.code, answer.out, answer.err.count("\n")) == (1, "", 1)
+
+
 def test_once_prints_the_metrics_of_the_queues(ask: Ask, url: str) -> None:
     said = ask("--broker", url, "metrics", "--once")
 

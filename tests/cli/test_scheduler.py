@@ -123,6 +123,7 @@ def test_a_broker_that_does_not_answer_ends_it_as_it_ends_a_worker(name: str, fo
         (["jobs:Provider"], "must be a list of PeriodicTaskConfig"),
         (["jobs:missing"], "has no 'missing'"),
         (["jobs:entries", "--sync-interval", "1m"], "leave out --sync-interval"),
+        (["jobs:provider", "--sync-interval", "-1.5s"], "sync_interval must not be negative, got -1.5; leave it out"),
         (["jobs:entries", "--location", "Nowhere/Else"], "Nowhere/Else"),
     ],
 )

@@ -6,6 +6,7 @@ Contract: what they show is compared with the inspector, whose answers are held 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -91,6 +92,16 @@ def test_a_queue_is_paused_and_resumed(ask: Ask, inspector: asynq.Inspector) -> 
     assert ask("queue", "unpause", "low").out == 'Successfully unpaused queue "low"\n'
     assert ask("queue", "resume", "low").code == 1
     assert not inspector.get_queue_info("low").paused
+
+
+def test_a_queue_that_is_not_there_is_not_resumed_and_not_made(ask: Ask, inspector: asynq.Inspector) -> None:
+    answer = ask("queue", "resume", "nowhere")
+
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err == 'asynq-compat: there is no queue "nowhere"; asynq-compat queue ls shows those that are there\n'
+    assert ask("journal", "describe", "nowhere").code == 1
+    inspector.pause_queue("filled-later")
+    assert ask("queue", "resume", "filled-later").code == 0
 
 
 def test_tasks_are_listed_a_page_at_a_time(ask: Ask, url: str) -> None:
@@ -192,6 +203,19 @@ def test_a_payload_is_read_from_a_file(ask: Ask, inspector: asynq.Inspector, tmp
 
     assert answer.out == "Enqueued task new to queue default\n"
     assert inspector.get_task_info("default", "new").payload == b"\x00\xff"
+
+
+def test_a_payload_may_be_any_bytes_that_a_shell_passes_on(ask: Ask, inspector: asynq.Inspector) -> None:
+    assert ask("task", "enqueue", "-t", "image", "-i", "new", "-l", os.fsdecode(b"\xff")).code == 0
+    assert inspector.get_task_info("default", "new").payload == b"\xff"
+
+
+def test_a_name_that_is_none_does_not_drown_what_to_do(ask: Ask, url: str) -> None:
+    answer = ask("queue", "inspect", "x" * 5_000)
+
+    assert answer.err.startswith('asynq-compat: there is no queue "xxx')
+    assert answer.err.endswith('xxx"; asynq-compat queue ls shows those that are there\n')
+    assert len(answer.err) < 1_000
 
 
 def test_who_sits_at_a_terminal_is_asked(ask: Ask, inspector: asynq.Inspector, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S, Partition
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.errors import CorruptDataError
+from asynq_compat.journals.journal import queue_journal_name
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.machine.machine import Machine
 from asynq_compat.ports.administering import AdminOutcome, Progress
@@ -108,6 +109,8 @@ class JournalAdministering:
 
     def unpause_queue(self, queue: str) -> AdminOutcome:
         """Give out its tasks again."""
+        if queue_journal_name(queue) not in self._partitions.store.names():  # To ask it would make it.
+            return AdminOutcome.QUEUE_IS_NOT_PAUSED
         return self._carry_out_in_all(queue, command.unpause())
 
     def _change(self, queue: str, task_id: str, change: Command) -> AdminOutcome:

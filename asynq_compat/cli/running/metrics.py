@@ -38,6 +38,7 @@ def metrics(session: Session, *, addr: str, once: bool) -> None:
     with session.broker() as broker:
         collector = QueueMetricsCollector(Inspector(broker))
         if once:
+            broker.ping()  # The collector would log an outage and tell nothing.
             text = text_of(registry_of([collector], process=False))
             if not text and broker.inspecting.queues():
                 raise BrokerUnavailableError(f"the queues at {broker.address} could not be read; the log says why")

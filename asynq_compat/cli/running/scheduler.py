@@ -79,7 +79,7 @@ def scheduler(
                 periodic_task_config_provider=found,
                 redis_conn_opt=broker,
                 scheduler_opts=opts,
-                sync_interval=sync_interval or 0,
+                sync_interval=sync_interval.total_seconds() if sync_interval else 0,
             )
         ).run()
 

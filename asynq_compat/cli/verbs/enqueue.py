@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
@@ -53,7 +54,7 @@ def enqueue(
         raise click.UsageError("the payload is given twice; leave out --payload or --payload-file")
     if wishes["process_at"] is not None and wishes["process_in"] is not None:
         raise click.UsageError("it cannot run both at a time and after one; leave out --process-at or --process-in")
-    data = payload_file.read() if payload_file else None if payload is None else payload.encode()
+    data = payload_file.read() if payload_file else None if payload is None else os.fsencode(payload)
     names = {"retry": "max_retry"}
     keywords: OptionKeywords = {names.get(name, name): value for name, value in wishes.items() if value is not None}  # type: ignore[assignment]  # each has its option's type
     with session.client() as client:

@@ -9,7 +9,7 @@ from asynq_compat.cli.each import Each, about
 from asynq_compat.cli.output import print_text
 from asynq_compat.cli.session import Session
 from asynq_compat.cli.values import queues_argument
-from asynq_compat.errors import QueueNotEmptyError
+from asynq_compat.errors import QueueNotEmptyError, QueueStateError
 from asynq_compat.rules.go_text import go_quoted
 
 
@@ -50,7 +50,12 @@ def resume(session: Session, *, queues: tuple[str, ...]) -> None:
     with session.inspector() as inspector:
 
         def go_on(name: str) -> None:
-            inspector.unpause_queue(name)
+            try:
+                inspector.unpause_queue(name)
+            except QueueStateError:
+                with about(name):  # One that is not there is not paused either.
+                    inspector.get_queue_info(name)
+                raise
             print_text(f"Successfully unpaused queue {go_quoted(name)}")
 
         each.do(queues, go_on)
