@@ -75,7 +75,7 @@ def inspect(session: Session, *, queue: str, task_id: str, as_json: bool) -> Non
         print_json(task_json(info))
     else:
         for name, text in described(info, datetime.now(UTC)):
-            print_text(f"{name + ':':<18}{text}")
+            print_text(f"{name + ':':<19}{text}")
 
 
 def _print_list(columns: Sequence[Column], infos: Sequence[TaskInfo]) -> None:
