@@ -14,7 +14,7 @@ from time import monotonic, process_time, time_ns
 
 from tests.simulator.client import TOLD_WRONGLY
 from tests.simulator.history import HANG_POINTS, KILL_POINTS, MET, Report, run
-from tests.simulator.observer import BrokenPromiseError
+from tests.simulator.promises import BrokenPromiseError
 
 # In so many each point is come to.
 ENOUGH_HISTORIES = 2_000

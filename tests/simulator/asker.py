@@ -17,7 +17,7 @@ from asynq_compat.wire import command as c
 from tests.simulator.client import Known, message, still_known
 from tests.simulator.inside import WorldClock
 from tests.simulator.journals import SimulatedStore
-from tests.simulator.observer import promise
+from tests.simulator.promises import promise
 from tests.simulator.release import NEWEST, PRESENT
 from tests.simulator.sender import Sender
 from tests.simulator.world import QUEUE, World

@@ -14,7 +14,7 @@ from asynq_compat.machine.applied import Applied, Verdict
 from asynq_compat.machine.machine import Machine
 from tests.simulator import sender
 from tests.simulator.keeper import SimulatedKeeper
-from tests.simulator.observer import promise
+from tests.simulator.promises import promise
 from tests.simulator.sender import Sender
 
 if TYPE_CHECKING:

@@ -27,6 +27,8 @@ CALLER_WAITS_MS = 8_000
 CALLERS_MAX = 3
 LOOK_EVERY_MS = 100
 RETENTION_S = 5
+# How often a call is about a group.
+GROUPED = 0.12
 # How often a foreign producer writes a record beside our frames.
 BARE_RECORDS = 0.1
 
@@ -216,7 +218,12 @@ class Client:
             self._made_count += 1
             ids.append(self._id(self._made_count))
         kind = rng.random()
-        if kind < 0.6:
+        if rng.random() < GROUPED:
+            groups = {task_id: f"group{rng.randint(1, 2)}" for task_id in ids}
+            for way, of_way in self._by_way(ids, groups):
+                named: list[str | None] = [groups[one] for one in of_way]
+                way.call(of_way, c.enqueue_more(of_way, [message(one) for one in of_way], groups=named))
+        elif kind < 0.6:
             for way, of_way in self._by_way(ids):
                 way.call(of_way, c.enqueue(of_way, [message(one) for one in of_way]))
         elif kind < 0.75:

@@ -14,7 +14,8 @@ from asynq_compat.machine.control import ControlApplied, ControlMachine
 from asynq_compat.machine.snapshot import control_sections, restore_control
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import Frame, decode_frame
-from tests.simulator.observer import LOOK_CLOSELY, check_marker, promise
+from tests.simulator.observer import LOOK_CLOSELY
+from tests.simulator.promises import check_marker, promise
 
 
 @dataclass

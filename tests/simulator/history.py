@@ -23,7 +23,7 @@ from tests.simulator.asker import Asker
 from tests.simulator.client import Client
 from tests.simulator.inside import inside
 from tests.simulator.keeper import check_that_a_replica_can_begin
-from tests.simulator.observer import BrokenPromiseError, promise
+from tests.simulator.promises import BrokenPromiseError, promise
 from tests.simulator.release import NEWEST, NEWEST_VERSION
 from tests.simulator.seated import LEFT
 from tests.simulator.server import INSIDES, POINTS, Server
@@ -60,8 +60,9 @@ KILL_POINTS = (
 # Where a server has to be stopped, and to go on.
 HANG_POINTS = POINTS
 SHARING = ("divided", "left in order", "last one kept", "shared out")
+GROUPS = ("set finished", "set given up")
 # What else has to happen.
-MET = (*FAULTS, "caller told of failure", "activated", "activation refused", "old release stopped", *SHARING)
+MET = (*FAULTS, *GROUPS, "caller told of failure", "activated", "activation refused", "old release stopped", *SHARING)
 
 
 @dataclass(slots=True)
@@ -249,6 +250,8 @@ def _report(world: World, clients: list[Client], asker: Asker) -> Report:
     world.met["activated"] += any(observer.version > 1 for observer in observers)
     world.met["activation refused"] += sum(observer.refused_count for observer in observers)
     world.met["divided"] += world.is_divided
+    world.met["set finished"] += sum(observer.grouping.finished_count for observer in observers)
+    world.met["set given up"] += sum(observer.grouping.given_up_count for observer in observers)
     world.met["left in order"] += sum(len(observer.left) for observer in observers)
     world.met["last one kept"] += sum(observer.kept_count for observer in observers)
     return Report(
@@ -288,7 +291,9 @@ def _ask_while_servers_live(world: World, asker: Asker, servers: list[Server]) -
 def _is_over(world: World, clients: list[Client], asker: Asker) -> bool:
     for place in world.partitions:
         counts = place.observer.machine.counts()
-        if counts.pending or counts.active or counts.scheduled or counts.retry:
+        if counts.pending or counts.active or counts.scheduled or counts.retry or counts.aggregating:
+            return False
+        if place.observer.machine.state.groups.sets:
             return False
     return not any(client.is_waiting for client in clients) and not asker.is_waiting
 

@@ -22,7 +22,7 @@ from asynq_compat.machine.machine import Machine
 from asynq_compat.wire import command as c
 from tests.simulator.inside import WorldClock
 from tests.simulator.journals import SimulatedStore
-from tests.simulator.observer import promise
+from tests.simulator.promises import promise
 from tests.simulator.release import NEWEST
 from tests.simulator.world import HEALED, QUEUE, AnyPlace, World
 

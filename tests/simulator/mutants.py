@@ -19,6 +19,7 @@ from asynq_compat.machine.step import Step
 from asynq_compat.machine.versions import TRANSITIONS
 from asynq_compat.machine.writer import Turn, Writers
 from asynq_compat.wire import command as c
+from tests.simulator.group_mutants import GROUP_MUTANTS
 from tests.simulator.keeping_mutants import KEEPING_MUTANTS
 from tests.simulator.snapshot_mutants import SNAPSHOT_MUTANTS
 
@@ -153,6 +154,7 @@ MUTANTS: dict[str, Mutant] = {
     "a frame that was replied to is never replied to again": lambda: patch.object(Replier, "on_applied", _hear_once),
     "an expired session settles": lambda: patch.object(session, "_own", _own_forever),
     **KEEPING_MUTANTS,
+    **GROUP_MUTANTS,
 }
 
 

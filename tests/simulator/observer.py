@@ -18,23 +18,15 @@ from asynq_compat.rules.task_state import TaskState
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import Frame, decode_frame
 from asynq_compat.wire.message import decode_message
+from tests.simulator.grouping import Grouping
 from tests.simulator.naming import places, strings
+from tests.simulator.promises import check_marker, promise
 from tests.unit.machine.next_release import BURY, NEXT_RELEASE
 
 # Simulated servers keep what is completed for so long.
 _RETENTION_S = 5
 # How often the whole state is checked, saved and restored.
 LOOK_CLOSELY = 0.03
-
-
-class BrokenPromiseError(AssertionError):
-    """A promise of docs/journal.md was not kept."""
-
-
-def promise(kept: object, text: str) -> None:
-    """Raise unless `kept`."""
-    if not kept:
-        raise BrokenPromiseError(text)
 
 
 @dataclass(slots=True)
@@ -47,6 +39,9 @@ class Book:
     unique_key: str = ""
     holder: tuple[int, int, int] | None = None  # session, position, index
     ended_by: str = ""
+    group: str = ""
+    since_s: int = 0
+    in_set: tuple[int, int] | None = None
     given_count: int = 0
     counted_count: int = 0
 
@@ -82,6 +77,7 @@ class Observer:
     begun: set[tuple[int, int, int]] = field(default_factory=set)
     left: set[int] = field(default_factory=set)
     kept_count: int = 0
+    grouping: Grouping = field(default_factory=Grouping)
     digests: dict[int, bytes] = field(default_factory=dict)
     clock_steps: list[int] = field(default_factory=list)
     kept: dict[str, int] = field(default_factory=dict)
@@ -151,7 +147,7 @@ class Observer:
 
     def _let_time_pass(self) -> None:
         clock_ms = self.machine.clock_ms
-        self.clock_max_s = max(self.clock_max_s, clock_ms // 1000)
+        self.clock_max_s = self.grouping.clock_max_s = max(self.clock_max_s, clock_ms // 1000)
         self.locks = {key: lock for key, lock in self.locks.items() if lock[1] > clock_ms}
         self.kept = {task_id: until_s for task_id, until_s in self.kept.items() if until_s > clock_ms // 1000}
 
@@ -206,6 +202,10 @@ class Observer:
                 promise(is_true or key in self.gone, "a reply does not say what happened")
             elif code == c.CHECKPOINTED:
                 check_marker(self.markers, applied.position, command, outcome)
+            elif code == c.AGGREGATE:
+                self.grouping.see_sets(self.machine, self.books, applied.position, command, outcome)
+            elif code == c.DELETE_SET:
+                self._see_end_of_set(command, outcome)
             elif code == c.LEAVE:
                 self._see_leave(command, outcome)
             elif code == c.GENESIS:
@@ -267,10 +267,10 @@ class Observer:
     def _see_enqueue(self, command: c.Command, outcome: object) -> None:
         ids = strings(command[1])
         more = [list(column) if isinstance(column, list) else [None] * len(ids) for column in command[3:7]]
-        process_at, keys, ttls = more[:3] if more else ([None] * len(ids),) * 3
+        process_at, keys, ttls, groups = more or ([None] * len(ids),) * 4
         codes = [0] * len(ids) if outcome == 0 else outcome
         assert isinstance(codes, list)
-        for task_id, at, key, ttl, code in zip(ids, process_at, keys, ttls, codes, strict=True):
+        for task_id, at, key, ttl, group, code in zip(ids, process_at, keys, ttls, groups, codes, strict=True):
             held = self.locks.get(str(key)) if key else None
             is_locked = held is not None and held[1] > self.machine.clock_ms
             book = self.books.get(task_id)
@@ -280,9 +280,20 @@ class Observer:
             if code:
                 continue
             self.arrivals += 1
-            self.books[task_id] = Book(self.arrivals, at is not None, int(at or 0), str(key or ""))
+            book = Book(self.arrivals, at is not None, int(at or 0), str(key or ""))
+            book.group, book.since_s = str(group or ""), self.machine.state.clock_s()
+            self.books[task_id] = book
             if key:
                 self.locks[str(key)] = (task_id, self.machine.clock_ms + int(str(ttl)) * 1000)
+
+    def _see_end_of_set(self, command: c.Command, outcome: object) -> None:
+        if outcome != [c.NO_SUCH_SET] and isinstance(command[3], list):
+            self._see_enqueue(command[3], outcome)
+
+        def end(task_id: str) -> None:
+            self._end(task_id, "aggregated", frees_lock=True)
+
+        self.grouping.see_end(self.books, command, outcome, end)
 
     def _see_admin(self, command: c.Command, outcome: object) -> None:
         promise(command[0] != BURY or (outcome == [c.REJECTED]) == (self.version == 1), "the next release's command")
@@ -296,6 +307,7 @@ class Observer:
                 continue
             book = self.books[task_id]
             promise(book.holder is None, f"an operator changed {task_id}, which is active")
+            promise(not self.grouping.in_live_set(book), f"an operator changed {task_id}, which stands in a set")
             book.is_out_of_line = True
             book.process_at = 0 if command[0] == c.RUN else book.process_at
             if self.kept.pop(task_id, None) is not None:
@@ -365,6 +377,10 @@ class Observer:
             if is_end:
                 promise(decode_message(view.message).id == view.task_id, f"{view.task_id} has another task's message")
         alive = {task_id for task_id, book in self.books.items() if not book.ended_by}
+        ghosts = sorted(one for one in known - alive if self.books[one].ended_by in ("aggregated", "deleted"))
+        promise(not ghosts, f"gone, and listed all the same: {ghosts}")
+        # As in Asynq no list shows what stands in a set.
+        known |= {one for one in alive if self.books[one].in_set is not None and machine.task(one) is not None}
         missing = sorted(alive - known)
         promise(not missing, f"lost: {missing}")
         pending = [self.books[view.task_id] for view in machine.list_tasks(TaskState.PENDING)]
@@ -372,14 +388,4 @@ class Observer:
         promise(arrivals == sorted(arrivals), "pending tasks are out of their order")
         counts = machine.counts()
         told = counts.pending + counts.active + counts.scheduled + counts.retry + counts.archived + counts.completed
-        promise(told == len(views), "the counts are wrong")
-
-
-def check_marker(markers: list[tuple[int, int]], at: int, command: c.Command, outcome: object) -> None:
-    """Check what a marker at a position came to, and note it."""
-    position, chunk = int(str(command[1])), int(str(command[3]))
-    is_late = position >= at or any(position <= before for before, _ in markers)
-    is_cut = len(markers) > 1 and chunk < min(first for _, first in markers[-2:])
-    promise((outcome == 0) != (is_late or is_cut), f"a marker at {position} with chunk {chunk} gave {outcome}")
-    if outcome == 0:
-        markers.append((position, chunk))
+        promise(told + counts.aggregating == len(views), "the counts are wrong")

@@ -22,6 +22,7 @@ from asynq_compat.errors import AsynqError
 from asynq_compat.ports.consuming import QueueOrder
 from asynq_compat.wire import command as c
 from asynq_compat.wire.server_info import ServerInfo, encode_server_info
+from tests.simulator.aggregating import Aggregating
 from tests.simulator.working import Work
 from tests.simulator.world import QUEUE
 
@@ -47,6 +48,7 @@ class Seated:
         self.caretaker._unannounced.clear()  # An operator has announced it.
         self.reseating = Reseating(self.membership, attendance, partitions, idle_s=1.0)
         self.work = Work(server, JournalIntake(self.membership, self.caretaker, self.reseating))
+        self.aggregating = Aggregating(server)
         for seat in self.membership.seats.values():
             seat.partition.replica.listen(seat)
         self.is_leaving = False

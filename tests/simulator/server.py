@@ -18,11 +18,12 @@ from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.errors import AsynqError, NewerReleaseError
 from asynq_compat.machine.versions import Versions
 from tests.simulator import carrying, journals, seated, sender, working
+from tests.simulator.aggregating import SET_ENDING, SET_MADE
 from tests.simulator.carrying import Carried
 from tests.simulator.inside import WorldClock
 from tests.simulator.journals import SimulatedStore
 from tests.simulator.keeper import KEEPING, MARKER_SENT, SNAPSHOT
-from tests.simulator.observer import promise
+from tests.simulator.promises import promise
 from tests.simulator.release import NEWEST, PRESENT
 from tests.simulator.seated import LETTING_GO, Seated
 from tests.simulator.world import QUEUE, KilledError, World
@@ -34,6 +35,7 @@ POINTS = (
     *(carrying.LOADED, carrying.BEGUN_ANEW, seated.OPENING, carrying.OPENED, carrying.LOST),
     *(seated.JOINED, seated.UNSEATED, LETTING_GO, seated.STOPPING, seated.LEAVING),
     *(working.TAKEN, working.STARTED, working.ENDED, working.SETTLING, working.SETTLED, working.RECOVERING),
+    *(SET_MADE, SET_ENDING),
     *(SNAPSHOT, CHUNK, READ_BACK, MARKER_SENT, MARKED, CONFIRMED, JOURNAL_CUT, STATE_CUT),
 )
 # And where only to die: inside of a call.
@@ -231,6 +233,7 @@ class Server:
                 ("processor", self.seated.work.start),
                 ("settler", self.seated.work.settle),
                 ("recoverer", self._recover),
+                ("aggregator", self._aggregate),
             ]
             if self.world.is_divided:
                 threads.append(("teller", self.seated.tell))
@@ -239,6 +242,10 @@ class Server:
     def _recover(self) -> None:
         if self.has_joined and self.seated is not None:
             self.seated.work.recover()
+
+    def _aggregate(self) -> None:
+        if self.has_joined and self.seated is not None:
+            self.seated.aggregating.run()
 
     def _reseat(self) -> None:
         if self.seated is None:

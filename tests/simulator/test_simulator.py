@@ -12,7 +12,7 @@ import pytest
 
 from tests.simulator.history import Report, divided_seeds, run
 from tests.simulator.mutants import MUTANTS, planted
-from tests.simulator.observer import BrokenPromiseError
+from tests.simulator.promises import BrokenPromiseError
 from tests.simulator.sharing_mutants import SHARING_MUTANTS
 
 FIXED_COUNT = 160

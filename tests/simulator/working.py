@@ -22,7 +22,7 @@ from asynq_compat.errors import AsynqError
 from asynq_compat.ports.consuming import Ended, Lease, SettleKind, Settlement, SettleOutcome
 from asynq_compat.wire import command as c
 from asynq_compat.wire.message import decode_message
-from tests.simulator.observer import promise
+from tests.simulator.promises import promise
 from tests.simulator.world import QUEUE
 
 if TYPE_CHECKING:
