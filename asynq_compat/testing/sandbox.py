@@ -19,7 +19,7 @@ from typing import Self, Unpack
 from asynq_compat.brokers.journal.open import open_journal
 from asynq_compat.client import Client
 from asynq_compat.config import Config
-from asynq_compat.errors import ServerStateError
+from asynq_compat.errors import InvalidArgumentError, ServerStateError
 from asynq_compat.inspector import Inspector
 from asynq_compat.journals.memory import MemoryJournalStore, forget
 from asynq_compat.options import Duration, duration_ns
@@ -87,13 +87,16 @@ class Sandbox:
 
         Raises:
             AssertionError: There is none, or another number; the message shows what was enqueued, and what comes nearest.
+            InvalidArgumentError: `count` is below 1: there would be nothing to return.
         """
         __tracebackhide__ = True
+        if count is not None and count < 1:
+            raise InvalidArgumentError(f"count must be at least 1, got {count}; assert_not_enqueued says that none was")
         found = self.enqueued(type, **wish)
         if found and count in {None, len(found)}:
             return found[0]
         wanted, tasks = wish_in_words(type, wish), self._recording.taken()
-        if found or count == 0:
+        if found:
             raise AssertionError(f"{len(found)} tasks, not {count}, were enqueued as {wanted}\n{listing(tasks)}")
         nearest = nearest_miss(tasks, type, wish)
         raise AssertionError("\n".join(filter(None, [f"no task was enqueued as {wanted}", nearest, listing(tasks)])))

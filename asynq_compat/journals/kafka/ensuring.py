@@ -22,6 +22,7 @@ from asynq_compat.journals.kafka.topics import (
     WANTED_IF_REPLICATED,
     fault_of,
     fault_of_count,
+    faults_of,
     journal_name_of,
 )
 
@@ -141,7 +142,7 @@ def _faults(
     base = journal_name_of(settings.namespace, topic) or topic
     faults = [
         fault_of_count(base, topic, address, described.partition_count, 0),
-        fault_of(topic, address, configs.get(topic, {}), described.replica_count),
+        *faults_of(topic, address, configs.get(topic, {}), described.replica_count),
     ]
     yield from (Condition(check="topics", text=fault, is_fine=False, is_grave=True) for fault in faults if fault)
 

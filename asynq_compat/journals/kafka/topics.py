@@ -8,7 +8,7 @@ Not obvious: Kafka treats '.' and '_' in topic names as one when it looks for co
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.journals.journal import CONTROL, queue_journal_name, state_journal_name
@@ -97,16 +97,20 @@ def fault_of_count(base: str, topic: str, address: str, partition_count: int, pa
 
 
 def fault_of(topic: str, address: str, found: Mapping[str, str | None], replica_count: int = 1) -> str | None:
-    """Return what is wrong with a topic's settings and how it is mended; None if nothing is."""
+    """Return the first thing that is wrong with a topic's settings and how it is mended; None if nothing is."""
+    return next(faults_of(topic, address, found, replica_count), None)
+
+
+def faults_of(topic: str, address: str, found: Mapping[str, str | None], replica_count: int = 1) -> Iterator[str]:
+    """Yield each thing that is wrong with a topic's settings and how it is mended."""
     for setting, wanted in WANTED.items():
         value = found.get(setting)
         if value is None or (value != wanted and not _is_large_enough(setting, value)):
-            return _mend(topic, address, setting, value, wanted)
+            yield _mend(topic, address, setting, value, wanted)
     for setting, wanted in WANTED_IF_REPLICATED.items() if replica_count > 1 else ():
         value = found.get(setting)  # None on Redpanda, where a majority always has to agree.
         if value is not None and value != wanted and not _is_large_enough(setting, value):
-            return _mend(topic, address, setting, value, wanted)
-    return None
+            yield _mend(topic, address, setting, value, wanted)
 
 
 def _mend(topic: str, address: str, setting: str, value: str | None, wanted: str) -> str:

@@ -15,6 +15,7 @@ from asynq_compat.journals.kafka.topics import (
     WANTED_IF_REPLICATED,
     fault_of,
     fault_of_count,
+    faults_of,
     journal_name_of,
     topic_name,
 )
@@ -82,6 +83,24 @@ def test_a_harmful_setting_is_named_with_the_command_that_mends_it(setting: str,
     assert f"topic asynq.control has {setting}={value}" in fault
     assert f"rpk topic alter-config asynq.control --set {setting}={WANTED[setting]}" in fault
     assert f"--bootstrap-server {ADDRESS}" in fault
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    found = {
+        **WANTED,
+        **WANTED_IF_REPLICATED,
+        "cleanup.policy": "compact",
+        "retention.ms": "1",
+        "min.insync.replicas": "1",
+    }
+
+    told = list(faults_of("t", ADDRESS, found, replica_count=3))
+
+    assert sorted(fault.partition(",")[0] for fault in told) == [
+        "topic t has cleanup.policy=compact",
+        "topic t has min.insync.replicas=1",
+        "topic t has retention.ms=1",
+    ]
 
 
 @pytest.mark.parametrize(

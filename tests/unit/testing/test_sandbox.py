@@ -363,3 +363,8 @@ def test_any_stands_for_a_part_of_a_payload(sandbox: Sandbox) -> None:
 
     sandbox.assert_enqueued("mail", payload={"user": {"id": 7, "at": ANY}})
     sandbox.assert_not_enqueued("mail", payload={"user": {"id": 8, "at": ANY}})
+
+
+def test_that_none_was_enqueued_is_not_asked_by_a_count(sandbox: Sandbox) -> None:
+    with pytest.raises(asynq.InvalidArgumentError, match="got 0; assert_not_enqueued says that none was"):
+        sandbox.assert_enqueued("mail", count=0)
