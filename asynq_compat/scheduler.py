@@ -43,7 +43,7 @@ from asynq_compat.rules.cron.oddities import odd_spec
 from asynq_compat.rules.cron.parsing import parse_cron
 from asynq_compat.rules.cron.schedule import Aligned, Every
 from asynq_compat.rules.go_text import go_quoted
-from asynq_compat.rules.keywords import suggesting_fields
+from asynq_compat.rules.keywords import suggesting_fields_beside
 from asynq_compat.rules.limits import is_utf8, shown
 from asynq_compat.scheduler_opts import SchedulerOpts
 from asynq_compat.task import Task
@@ -54,7 +54,7 @@ _LINE_MAX = 300
 _SPECS = 'write five fields such as "30 4 * * mon-fri", "@daily", or "@every 1h30m" (less than 292 years)'
 
 
-@suggesting_fields
+@suggesting_fields_beside(opts=SchedulerOpts)
 class Scheduler:
     """Enqueues tasks periodically. ``with Scheduler(...) as scheduler:`` starts it and shuts it down."""
 

@@ -25,7 +25,7 @@ from asynq_compat.engine.signals import Signals
 from asynq_compat.errors import AsynqError, InvalidArgumentError, ServerClosedError, ServerStateError
 from asynq_compat.ports.broker import Broker
 from asynq_compat.rules.clock import Clock
-from asynq_compat.rules.keywords import suggesting_fields
+from asynq_compat.rules.keywords import suggesting_fields_beside
 from asynq_compat.rules.limits import shown
 from asynq_compat.servemux import Handler, check_handler
 
@@ -47,7 +47,7 @@ class ServerState(Enum):
     CLOSED = "closed"
 
 
-@suggesting_fields
+@suggesting_fields_beside(config=Config)
 class Server:
     """Takes tasks from queues and has a handler run them."""
 

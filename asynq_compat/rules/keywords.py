@@ -17,6 +17,7 @@ from asynq_compat.rules.limits import shown
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _C = TypeVar("_C")
+_NOTHING: Mapping[str, type] = {}
 
 # How alike two names have to be, 0 to 1.
 _LIKENESS_MIN = 0.5
@@ -55,20 +56,32 @@ def suggesting_fields(cls: type[_C]) -> type[_C]:
     return cls
 
 
-def _suggesting(function: Callable[_P, _R], name: str) -> Callable[_P, _R]:
+def suggesting_fields_beside(**inner: type) -> Callable[[type[_C]], type[_C]]:
+    """Decorate a class as `suggesting_fields`; an `inner` class's keyword is led to it: ``Server(concurrency=3)`` to ``config=Config(...)``."""
+
+    def decorate(cls: type[_C]) -> type[_C]:
+        type.__setattr__(cls, "__init__", _suggesting(vars(cls)["__init__"], cls.__name__, inner))
+        return cls
+
+    return decorate
+
+
+def _suggesting(function: Callable[_P, _R], name: str, inner: Mapping[str, type] = _NOTHING) -> Callable[_P, _R]:
     @functools.wraps(function)
     def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
             return function(*args, **kwargs)
         except TypeError:
-            refuse_unknown(kwargs, function, name)
+            refuse_unknown(kwargs, function, name, inner)
             raise
 
     return checked
 
 
-def refuse_unknown(given: Mapping[str, object], function: Callable[_P, _R], name: str) -> None:
-    """Raise for the first of the keywords `given` that `function`, called `name`, does not have.
+def refuse_unknown(
+    given: Mapping[str, object], function: Callable[_P, _R], name: str, inner: Mapping[str, type] = _NOTHING
+) -> None:
+    """Raise for the first of the keywords `given` that `function`, called `name`, does not have; `inner` has classes whose keywords may be meant.
 
     Raises:
         InvalidArgumentError: There is one.
@@ -78,5 +91,11 @@ def refuse_unknown(given: Mapping[str, object], function: Callable[_P, _R], name
         one for one, what in inspect.signature(function).parameters.items() if what.kind in kinds and one != "self"
     ]
     for keyword in given:
-        if keyword not in known:
-            raise unknown_keyword(keyword, known, of=name) from None
+        if keyword in known:
+            continue
+        for field, cls in inner.items():
+            if keyword in inspect.signature(cls).parameters:
+                raise InvalidArgumentError(
+                    f"unknown keyword {shown(keyword)} of {name}; write {field}={cls.__name__}({keyword}=...)"
+                ) from None
+        raise unknown_keyword(keyword, known, of=name) from None

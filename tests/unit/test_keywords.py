@@ -24,6 +24,8 @@ MISSPELT: list[tuple[Callable[..., object], str, str]] = [
     (asynq.TLSConfig, "cafile", "did you mean ca_file=?"),
     (asynq.Client, "clok", "unknown keyword 'clok' of Client; did you mean clock=?"),
     (asynq.AsyncClient, "targets", "unknown keyword 'targets' of AsyncClient; did you mean target=?"),
+    (asynq.Server, "concurrency", "unknown keyword 'concurrency' of Server; write config=Config(concurrency=...)"),
+    (asynq.Scheduler, "elect", "unknown keyword 'elect' of Scheduler; write opts=SchedulerOpts(elect=...)"),
     (asynq.Server, "configuration", "unknown keyword 'configuration' of Server; did you mean config=?"),
     (asynq.Inspector, "klock", "unknown keyword 'klock' of Inspector; did you mean clock=?"),
     (asynq.MaxRetry, "number", "unknown keyword 'number' of MaxRetry; use one of n"),
