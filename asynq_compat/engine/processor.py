@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from asynq_compat.engine.service import Service
-from asynq_compat.errors import AsynqError, BrokerUnavailableError, NewerReleaseError
+from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError, NewerReleaseError
 from asynq_compat.ports.consuming import Intake, Lease
 
 _WHAT = "Dequeue error"
@@ -52,12 +52,12 @@ class Processor(Service):
         """Take one batch and start it."""
         try:
             leases = self._intake.take(_TAKE_WAIT_S)
-        except BrokerUnavailableError as error:
-            return self._wait_after(error)
         except NewerReleaseError as error:
             self.stopping.set()
             self._on_end(error)
             return 0.0
+        except (BrokerUnavailableError, CorruptDataError) as error:
+            return self._wait_after(error)
         self._outage_s = _OUTAGE_FIRST_S
         self.outages.over(_WHAT)
         if leases:
@@ -68,7 +68,7 @@ class Processor(Service):
         """Take no more."""
         self._intake.stop()
 
-    def _wait_after(self, error: BrokerUnavailableError) -> float:
+    def _wait_after(self, error: AsynqError) -> float:
         self.outages.failed(_WHAT, error)
         wait_s = self._outage_s
         self._outage_s = min(2 * wait_s, _OUTAGE_MAX_S)

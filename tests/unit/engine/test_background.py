@@ -16,7 +16,7 @@ from asynq_compat.engine.duties.subscriber import Subscriber
 from asynq_compat.engine.processor import Processor
 from asynq_compat.engine.runner import Runner
 from asynq_compat.engine.settler import Settler
-from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.consuming import Ended, Intake, Lease, QueueOrder, SettleOutcome
 from asynq_compat.ports.producing import EnqueueRequest
@@ -31,18 +31,19 @@ ORDER = QueueOrder(weights={"default": 1})
 
 
 class BreakingIntake:
-    """A real intake that cannot be asked while `is_away`; it counts the slots that it is told of."""
+    """A real intake that fails with `failure` while `is_away`; it counts the slots that it is told of."""
 
     def __init__(self, inner: Intake) -> None:
         self.extend, self.write_result, self.turn_over = inner.extend, inner.write_result, inner.turn_over
         self.stop, self.close = inner.stop, inner.close
         self._inner = inner
         self.is_away = False
+        self.failure: AsynqError = BrokerUnavailableError("gone")
         self.freed = 0
 
     def take(self, wait_s: float) -> Sequence[Lease]:
         if self.is_away:
-            raise BrokerUnavailableError("gone")
+            raise self.failure
         return self._inner.take(wait_s)
 
     def settle(self, settlements: Sequence[Ended], slots_freed: int) -> Sequence[SettleOutcome]:
@@ -105,6 +106,16 @@ def test_a_broker_that_is_away_is_asked_less_and_less_often_and_told_once(
 
     assert waits_s == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0]
     assert caplog.messages == ["Dequeue error: gone"]
+
+
+def test_what_is_broken_in_a_queue_is_told_in_one_line_each_time_and_asked_for_less_often(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.intake.is_away, bench.intake.failure = True, CorruptDataError("key K holds no list")
+
+    assert [bench.processor.run_once() for _ in range(3)] == [0.1, 0.2, 0.4]
+    assert caplog.messages == ["Dequeue error: key K holds no list"] * 3
+    assert [record.exc_info for record in caplog.records] == [None] * 3
 
 
 def test_when_it_is_back_tasks_run_at_once_and_the_next_outage_begins_anew(
