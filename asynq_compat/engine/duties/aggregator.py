@@ -30,8 +30,9 @@ from asynq_compat.wire.message import decode_message
 
 ROUND_COUNT_MAX = 3
 _INTERVAL_S_MAX = 7.0
-# For so long what was made of a set may wait for others, to be stored with them.
+# For so long what was made of a set may wait for others, to be stored with them, and as long as it is no more than so much.
 STORED_S_MAX = 1.0
+STORED_BYTES_MAX = 1024 * 1024
 
 
 class Aggregator(Service):
@@ -91,16 +92,18 @@ class Aggregator(Service):
                         return
 
     def _finish(self, batch: Sequence[AggregationSet]) -> None:
-        """Store what stands for each set: all at the end, but what is made waits no longer than a second for a slow function."""
+        """Store what stands for each set: all at the end, but neither seconds of a slow function's nor megabytes wait for it."""
+        monotonic_s = self._clock.monotonic_s
         made: list[Finished] = []
-        stored_at_s = self._clock.monotonic_s()
+        size_bytes, stored_at_s = 0, monotonic_s()
         for one in batch:
             request = None if self._is_over(one) else self._request(one)
             if request is not None:
                 made.append((one, request))
-            if made and self._clock.monotonic_s() - stored_at_s >= STORED_S_MAX:
+                size_bytes += len(request.message)
+            if size_bytes >= STORED_BYTES_MAX or monotonic_s() - stored_at_s >= STORED_S_MAX:
                 self._store(made)
-                made, stored_at_s = [], self._clock.monotonic_s()
+                made, size_bytes, stored_at_s = [], 0, monotonic_s()
         self._store(made)
 
     def _store(self, made: Sequence[Finished]) -> None:
@@ -120,7 +123,7 @@ class Aggregator(Service):
                 case EnqueueStatus.ID_CONFLICT:
                     self._tell(one, TaskIDConflictError(queue=request.queue, task_id=request.task_id))
                 case None:
-                    self._tell(one, "the time of the set was over")
+                    self._tell(one, "the set is gone: its time was over, or its queue was removed")
                 case _:
                     self._tell(one, outcome)
 

@@ -140,6 +140,20 @@ def test_what_is_made_does_not_wait_for_a_function_that_has_become_slow(bench: B
     assert [made - seen for made, seen in enumerate(stored) if made > 101] == [0] * 48
 
 
+def test_no_more_than_some_megabytes_wait_to_be_stored(bench: Bench) -> None:
+    waiting: list[int] = []
+
+    def large(group: str, tasks: list[Task]) -> Task:
+        waiting.append(len(waiting) - bench.stats()[0])
+        return Task("joined", bytes(300_000))
+
+    bench.add(*names(40))
+    bench.aggregate(large)
+
+    assert bench.stats() == (40, 0)
+    assert max(waiting) == 3
+
+
 def test_a_set_whose_time_is_over_is_not_handed_to_the_function(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     called: list[str] = []
 
