@@ -9,7 +9,7 @@ import threading
 
 import asynq_compat as asynq
 
-SLOW_S = 0.6
+SLOW_S = 0.1
 
 
 def join(group: str, tasks: list[asynq.Task]) -> asynq.Task:
