@@ -15,11 +15,13 @@ from datetime import datetime, timedelta
 from asynq_compat.ports.consuming import Lease, Settlement, SettleOutcome
 from asynq_compat.ports.maintaining import AggregationSet, Finished, Maintaining
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus, Producing
+from asynq_compat.ports.scheduling import Firing, NotFired, Scheduling
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.instants import instant_of
 from asynq_compat.rules.limits import NS_PER_S
 from asynq_compat.rules.patience import Patience
 from asynq_compat.wire.message import decode_message
+from asynq_compat.wire.schedule import SchedulerEnqueueEvent, SchedulerEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,52 @@ class RecordingSets:
     def reclaim_sets(self, queues: Sequence[str]) -> int:
         """As the port behind it."""
         return self._maintaining.reclaim_sets(queues)
+
+
+class RecordingFirings:
+    """A scheduling port that notes the tasks of firings that one of many schedulers made."""
+
+    def __init__(self, scheduling: Scheduling, recording: Recording) -> None:
+        self._scheduling = scheduling
+        self._recording = recording
+        self._lock = threading.Lock()  # Guards the next one.
+        self._made: set[tuple[str, int]] = set()
+
+    def fire(self, request: EnqueueRequest, firing: Firing) -> EnqueueOutcome | NotFired:
+        """Store the task of a firing; it is noted once, whoever asks how often."""
+        outcome = self._scheduling.fire(request, firing)
+        if not isinstance(outcome, NotFired):
+            made = (firing.entry, firing.instant_s)
+            with self._lock:
+                is_new = made not in self._made
+                self._made.add(made)
+            if is_new:
+                self._recording.note(request, outcome)
+        return outcome
+
+    def write_entries(self, scheduler_id: str, entries: Sequence[SchedulerEntry], ttl_s: int) -> None:
+        """As the port behind it."""
+        self._scheduling.write_entries(scheduler_id, entries, ttl_s)
+
+    def clear_entries(self, scheduler_id: str) -> None:
+        """As the port behind it."""
+        self._scheduling.clear_entries(scheduler_id)
+
+    def record_enqueue_event(self, entry_id: str, event: SchedulerEnqueueEvent) -> None:
+        """As the port behind it."""
+        self._scheduling.record_enqueue_event(entry_id, event)
+
+    def clear_history(self, entry_id: str) -> None:
+        """As the port behind it."""
+        self._scheduling.clear_history(entry_id)
+
+    def entries(self) -> Sequence[SchedulerEntry]:
+        """As the port behind it."""
+        return self._scheduling.entries()
+
+    def enqueue_events(self, entry_id: str, *, start: int, count: int | None) -> Sequence[SchedulerEnqueueEvent]:
+        """As the port behind it."""
+        return self._scheduling.enqueue_events(entry_id, start=start, count=count)
 
 
 def _enqueued(request: EnqueueRequest, now_ns: int) -> Enqueued:

@@ -30,7 +30,7 @@ from asynq_compat.testing.attempting import Attempt
 from asynq_compat.testing.clock import VirtualClock
 from asynq_compat.testing.draining import Draining
 from asynq_compat.testing.matching import Wish, check_wish, differences, listing, nearest_miss, wish_in_words
-from asynq_compat.testing.recording import Enqueued, Recording, RecordingSets
+from asynq_compat.testing.recording import Enqueued, Recording, RecordingFirings, RecordingSets
 
 ATTEMPTS_MAX = 10_000
 # Threads that wait look at the clock this often, in seconds of real time: for a live server while a test moves the clock.
@@ -62,7 +62,8 @@ class Sandbox:
         opened = open_journal(store, clock=self.clock, idle_s=_LOOK_S, shares=True)
         self._recording = Recording(opened.producing, self.clock)
         sets = RecordingSets(opened.maintaining, self._recording)
-        self.broker = replace(opened, producing=self._recording, maintaining=sets)
+        firings = RecordingFirings(opened.scheduling, self._recording)
+        self.broker = replace(opened, producing=self._recording, maintaining=sets, scheduling=firings)
         self.client = Client(self.broker, clock=self.clock)
         self.inspector = Inspector(self.broker, clock=self.clock)
         self._destination = routing.Destination(self.broker, self.clock)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from datetime import timedelta
+
 import asynq_compat as asynq
-from asynq_compat.testing import Sandbox
+from asynq_compat.testing import Sandbox, VirtualClock
 from tests.services.waiting import wait_until
 
 REDIS = asynq.RedisClientOpt(addr="redis.production:6379")
@@ -19,6 +22,20 @@ def test_a_scheduler_fires_when_the_clock_is_moved(asynq_sandbox: Sandbox) -> No
 
     asynq_sandbox.assert_enqueued("report", queue="low", count=1)
     assert [attempt.error for attempt in asynq_sandbox.run_all(lambda ctx, task: None)] == [None]
+
+
+def test_what_one_of_many_schedulers_enqueues_is_seen_once() -> None:
+    with Sandbox(VirtualClock()) as sandbox, ExitStack() as running:  # It is four minutes past three.
+        for _ in range(3):
+            scheduler = asynq.Scheduler(REDIS, asynq.SchedulerOpts(elect=True))
+            scheduler.register("@every 1h", asynq.Task("report"), queue="low")
+            running.enter_context(scheduler)
+        sandbox.clock.advance(timedelta(minutes=57))
+        wait_until(lambda: sandbox.enqueued("report"), "one of the schedulers fires", 30)
+        running.close()  # It waits for what the others are about to do.
+
+        sandbox.assert_enqueued("report", queue="low", count=1)
+        assert [attempt.error for attempt in sandbox.run_all(lambda ctx, task: None)] == [None]
 
 
 def test_a_semaphore_is_held_for_a_handler_of_the_sandbox(asynq_sandbox: Sandbox) -> None:
