@@ -25,7 +25,7 @@ from asynq_compat.errors import ContextDeadlineError, InvalidArgumentError
 from asynq_compat.ports.consuming import Ended, Intake, Lease, SettleKind, Settlement
 from asynq_compat.rules.deadline import attempt_deadline_ns
 from asynq_compat.rules.task_state import TaskState
-from asynq_compat.servemux import Handler, HandlerFunc, ServeMux, as_function
+from asynq_compat.servemux import Handler, HandlerFunc, ServeMux, as_function, check_handler
 from asynq_compat.task import Task
 from asynq_compat.testing.clock import VirtualClock
 from asynq_compat.wire.message import split_messages
@@ -196,6 +196,7 @@ class Attempting:
 def _finder(handler: Handler) -> Callable[[Task], HandlerFunc]:
     if isinstance(handler, ServeMux) and type(handler).process_task is ServeMux.process_task:
         return lambda task: handler.route(task)[0]
+    check_handler(handler)
     function = as_function(handler)
     return lambda _: function
 

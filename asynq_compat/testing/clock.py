@@ -7,12 +7,15 @@ instead of hanging it.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.options import Duration
 from asynq_compat.rules.instants import instant_of
+from asynq_compat.rules.limits import shown
 
 _NS_PER_S = 1_000_000_000
 
@@ -59,8 +62,17 @@ class VirtualClock:
             return self._monotonic_ns / _NS_PER_S
 
     def advance(self, duration: Duration) -> None:
-        """Let a time pass: seconds or a `timedelta`; as `advance_s`."""
-        self.advance_s(duration.total_seconds() if isinstance(duration, timedelta) else duration)
+        """Let a time pass: seconds or a `timedelta`; as `advance_s`.
+
+        Raises:
+            InvalidArgumentError: It is neither, or below zero.
+        """
+        seconds: object = duration.total_seconds() if isinstance(duration, timedelta) else duration
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+            raise InvalidArgumentError(
+                f"duration must be a finite number of seconds or a timedelta, got {shown(duration)}; for example 60"
+            )
+        self.advance_s(seconds)
 
     def watch(self, watcher: Callable[[], object]) -> Callable[[], None]:
         """Call `watcher` while time passes, every five seconds of it and at the end of each advance; return what ends that."""
@@ -71,10 +83,12 @@ class VirtualClock:
         """Let `seconds` pass on both clocks and wake whoever waits for an instant within them.
 
         Raises:
-            ValueError: Time does not run backwards; `step_s` sets the wall clock.
+            InvalidArgumentError: Time does not run backwards; `step_s` sets the wall clock.
         """
         if seconds < 0:
-            raise ValueError(f"seconds must not be negative, got {seconds}; use step_s to set the wall clock back")
+            raise InvalidArgumentError(
+                f"seconds must not be negative, got {seconds}; use step_s to set the wall clock back"
+            )
         left_ns = round(seconds * _NS_PER_S)
         while left_ns > 0:
             step_ns = min(left_ns, round(self.WATCH_STEP_S * _NS_PER_S)) if self._watchers else left_ns

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
+from asynq_compat.errors import InvalidArgumentError
 from asynq_compat.rules.clock import Clock
 from asynq_compat.testing.clock import DEFAULT_START_NS, VirtualClock
 
@@ -25,6 +27,15 @@ def test_advancing_moves_both_clocks() -> None:
 
     assert (clock.now_ns(), clock.now_ms(), clock.now_s()) == (6_500_000_000, 6_500, 6)
     assert clock.monotonic_s() - before_s == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("duration", ["1h", None, True, float("nan"), float("inf"), -5])
+def test_what_is_no_duration_is_named_and_moves_nothing(duration: Any) -> None:
+    clock = VirtualClock()
+
+    with pytest.raises(InvalidArgumentError, match=f"got {duration!r}; "):
+        clock.advance(duration)
+    assert clock.now_ns() == DEFAULT_START_NS
 
 
 def test_a_step_moves_the_wall_clock_alone() -> None:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,16 @@ def _fail(ctx: asynq.Context, task: asynq.Task) -> None:
 
 def _do(ctx: asynq.Context, task: asynq.Task) -> None:
     """Do nothing, successfully."""
+
+
+def test_a_handler_that_does_not_take_ctx_and_task_is_refused_and_no_task_is_tried(sandbox: Sandbox) -> None:
+    asynq.Client().enqueue(asynq.Task("t"))
+    of_one: Any = lambda task: None  # noqa: E731 - what a test writes
+
+    with pytest.raises(asynq.InvalidPatternError, match=r"a handler is called with \(ctx, task\)"):
+        sandbox.run_all(of_one)
+
+    assert [attempt.error for attempt in sandbox.run_all(_do)] == [None]
 
 
 # --- a server's rules -------------------------------------------------------------------------------------------------------------
