@@ -155,7 +155,7 @@ class ServeMux:
             _check_pattern(pattern)
             check_handler(handler)
             if pattern in self._handlers:
-                raise InvalidPatternError(f"asynq: multiple registrations for {pattern}")
+                raise InvalidPatternError(f"asynq: multiple registrations for {pattern}; one pattern has one handler")
             self._handlers[pattern] = handler
             self._longest_first = tuple(sorted(self._handlers, key=len, reverse=True))
             self._remembered = {}
@@ -268,7 +268,7 @@ new_serve_mux = ServeMux  # Go: NewServeMux
 
 def _check_pattern(pattern: object) -> None:
     if not isinstance(pattern, str) or (pattern and is_blank(pattern)):
-        raise InvalidPatternError("asynq: invalid pattern")
+        raise InvalidPatternError(f"asynq: invalid pattern {shown(pattern)}; give a task's type, or its beginning")
 
 
 def _suited(function: HandlerFunc) -> HandlerFunc:
