@@ -40,9 +40,7 @@ def show(state: Path, inspector: asynq.Inspector, console: Console) -> bool:
     attempts = [line for file in sorted(state.glob("worker-*.jsonl")) for line in Ledger(file).lines()]
     refused = Counter(str(line["kind"]) for line in Ledger(state / "refused.jsonl").lines())
 
-    table = Table(
-        "task type", "taken", "completed", "archived", "attempts", "duplicates refused", title="What became of it"
-    )
+    table = Table("task type", "taken", "completed", "archived", "attempts", "duplicates", title="What became of it")
     for kind in sorted(set(tasks.values())):
         ids = [task_id for task_id, its_kind in tasks.items() if its_kind == kind]
         states = Counter(ended.get(task_id) for task_id in ids)
