@@ -21,6 +21,7 @@ from tests.simulator.journals import SimulatedStore
 from tests.simulator.observer import Observer
 from tests.simulator.place import Place
 from tests.simulator.sender import FAILED, Sender
+from tests.simulator.sweeping import any_sweep
 from tests.simulator.world import QUEUE, World
 
 CALLER_WAITS_MS = 8_000
@@ -29,6 +30,8 @@ LOOK_EVERY_MS = 100
 RETENTION_S = 5
 # How often a call is about a group.
 GROUPED = 0.12
+# How often an operator means all tasks of a state.
+SWEPT = 0.25
 # How often a foreign producer writes a record beside our frames.
 BARE_RECORDS = 0.1
 
@@ -93,9 +96,9 @@ class Way:
         position = call.ticket.position
         return self._lost_at is not None and is_old_name and (position is None or position > self._lost_at)
 
-    def call(self, ids: list[str], command: c.Command) -> None:
+    def call(self, ids: list[str], command: c.Command, *, is_alone: bool = False) -> None:
         """Begin to wait for a command."""
-        ticket = Ticket([command])
+        ticket = Ticket([command], is_alone=is_alone)
         self.writer.enqueue(ticket, timeout_s=0.0)
         self.calls.append(Call(ticket, ids, self._world.now_ms + CALLER_WAITS_MS, self.place.epoch))
 
@@ -251,6 +254,11 @@ class Client:
             return
         if rng.random() < 0.1:
             rng.choice(self._ways).introduce()
+        if rng.random() < SWEPT:
+            sweep = any_sweep(rng)
+            for way in self._ways:
+                way.call([], sweep, is_alone=True)
+            return
         builder = rng.choice([c.run, c.archive, c.delete])
         of_all = rng.choice([c.pause(), c.unpause(), c.unpause(), None])
         if of_all is not None:

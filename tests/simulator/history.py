@@ -60,7 +60,7 @@ KILL_POINTS = (
 # Where a server has to be stopped, and to go on.
 HANG_POINTS = POINTS
 SHARING = ("divided", "left in order", "last one kept", "shared out")
-GROUPS = ("set finished", "set given up")
+GROUPS = ("set finished", "set given up", "all of a state")
 # What else has to happen.
 MET = (*FAULTS, *GROUPS, "caller told of failure", "activated", "activation refused", "old release stopped", *SHARING)
 
@@ -251,6 +251,7 @@ def _report(world: World, clients: list[Client], asker: Asker) -> Report:
     world.met["activation refused"] += sum(observer.refused_count for observer in observers)
     world.met["divided"] += world.is_divided
     world.met["set finished"] += sum(observer.grouping.finished_count for observer in observers)
+    world.met["all of a state"] += sum(observer.sweep_count for observer in observers)
     world.met["set given up"] += sum(observer.grouping.given_up_count for observer in observers)
     world.met["left in order"] += sum(len(observer.left) for observer in observers)
     world.met["last one kept"] += sum(observer.kept_count for observer in observers)

@@ -22,6 +22,7 @@ from asynq_compat.wire import command as c
 from tests.simulator.group_mutants import GROUP_MUTANTS
 from tests.simulator.keeping_mutants import KEEPING_MUTANTS
 from tests.simulator.snapshot_mutants import SNAPSHOT_MUTANTS
+from tests.simulator.sweeping_mutants import SWEEPING_MUTANTS
 
 Mutant = Callable[[], AbstractContextManager[object]]
 _take = Writers.take
@@ -155,6 +156,7 @@ MUTANTS: dict[str, Mutant] = {
     "an expired session settles": lambda: patch.object(session, "_own", _own_forever),
     **KEEPING_MUTANTS,
     **GROUP_MUTANTS,
+    **SWEEPING_MUTANTS,
 }
 
 

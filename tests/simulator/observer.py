@@ -21,6 +21,7 @@ from asynq_compat.wire.message import decode_message
 from tests.simulator.grouping import Grouping
 from tests.simulator.naming import places, strings
 from tests.simulator.promises import check_marker, promise
+from tests.simulator.sweeping import SWEEPS, see_sweep, where_all_are
 from tests.unit.machine.next_release import BURY, NEXT_RELEASE
 
 # Simulated servers keep what is completed for so long.
@@ -77,6 +78,7 @@ class Observer:
     begun: set[tuple[int, int, int]] = field(default_factory=set)
     left: set[int] = field(default_factory=set)
     kept_count: int = 0
+    sweep_count: int = 0
     grouping: Grouping = field(default_factory=Grouping)
     digests: dict[int, bytes] = field(default_factory=dict)
     clock_steps: list[int] = field(default_factory=list)
@@ -106,6 +108,9 @@ class Observer:
     def see(self, now_ms: int, entry: tuple[int, int, bool, bytes]) -> None:
         """Check one entry."""
         clock_ms = self.machine.clock_ms
+        frame = decode_frame(entry[3])
+        is_sweep = isinstance(frame, Frame) and frame.commands[0][0] in SWEEPS
+        before = where_all_are(self.machine) if is_sweep else {}
         applied = self.machine.apply(*entry)
         if self.twin is not None:
             self.twin.apply(*entry)
@@ -113,7 +118,6 @@ class Observer:
         went_back_ms = clock_ms - self.machine.clock_ms
         promise(went_back_ms <= 0 or went_back_ms > 600_000, "the clock went back by a small step")
         self._let_time_pass()
-        frame = decode_frame(entry[3])
         commands = frame.commands if isinstance(frame, Frame) and applied.verdict is Verdict.APPLIED else []
         closed = {command[1] for command in commands if command[0] in (c.CLOSE, c.LEAVE)}
         self._see_ends(now_ms, [name for name in applied.ended if name not in closed])
@@ -124,7 +128,11 @@ class Observer:
             self.answers[key] = applied.outcomes
             if c.ask() in frame.commands:
                 self.asked.add(key)
-            self._see_commands(now_ms, frame, applied)
+            if is_sweep:
+                see_sweep(self, before, frame.commands[0], applied.outcomes[0])
+                self.sweep_count += 1
+            else:
+                self._see_commands(now_ms, frame, applied)
         elif applied.verdict is Verdict.BARE:
             self._see_enqueue(c.enqueue([decode_message(entry[3]).id], [entry[3]]), applied.outcomes[0])
         self._see_ends(0, [name for name in applied.ended if name in closed])
@@ -291,7 +299,7 @@ class Observer:
             self._see_enqueue(command[3], outcome)
 
         def end(task_id: str) -> None:
-            self._end(task_id, "aggregated", frees_lock=True)
+            self.end(task_id, "aggregated", frees_lock=True)
 
         self.grouping.see_end(self.books, command, outcome, end)
 
@@ -313,7 +321,7 @@ class Observer:
             if self.kept.pop(task_id, None) is not None:
                 book.ended_by = ""
             if command[0] == c.DELETE:
-                self._end(task_id, "deleted", frees_lock=True)
+                self.end(task_id, "deleted", frees_lock=True)
 
     def _see_settle(self, session: int, command: c.Command, outcome: object) -> None:
         code = command[0]
@@ -327,7 +335,7 @@ class Observer:
                 continue
             book.holder = None
             if code in (c.SETTLE_DONE, c.SETTLE_COMPLETE):
-                self._end(task_id, "done", frees_lock=True)
+                self.end(task_id, "done", frees_lock=True)
                 if code == c.SETTLE_COMPLETE:
                     self.kept[task_id] = self.machine.clock_ms // 1000 + _RETENTION_S
             elif code != c.HAND_BACK:
@@ -339,7 +347,8 @@ class Observer:
                 promise(self.started[task_id] or excuse, f"{task_id} was recovered, but nobody had started it")
                 book.counted_count = book.given_count
 
-    def _end(self, task_id: str, how: str, *, frees_lock: bool) -> None:
+    def end(self, task_id: str, how: str, *, frees_lock: bool) -> None:
+        """Note that a task is no more."""
         book = self.books[task_id]
         promise(not book.ended_by, f"{task_id} was {how}, it was {book.ended_by} before")
         book.ended_by = how
