@@ -59,6 +59,23 @@ def it_stays_where_the_one_is_refused(queue: QueueHarness) -> None:
 
 
 @passes(60)
+def many_are_finished_at_once_each_for_itself(queue: QueueHarness) -> None:
+    """What is refused leaves its own set, and no other."""
+    queue.enqueue(task_id="taken")
+    for task_id in "abc":
+        queue.enqueue(task_id=task_id, group=f"g-{task_id}")
+    queue.pass_s(GRACE_S)
+    made = sorted(sets_of(queue), key=lambda one: one.group)
+    requests = [queue.request("one"), queue.request(task_id="taken"), queue.request("one")]
+
+    outcomes = queue.broker.maintaining.finish_sets(list(zip(made, requests, strict=True)))
+
+    assert list(outcomes) == [EnqueueStatus.ENQUEUED, EnqueueStatus.ID_CONFLICT, EnqueueStatus.ENQUEUED]
+    assert [queue.state(task_id) for task_id in "abc"] == [Missing.TASK, TaskState.AGGREGATING, Missing.TASK]
+    assert queue.broker.maintaining.finish_sets([]) == []
+
+
+@passes(60)
 def a_task_s_id_is_free_again(queue: QueueHarness) -> None:
     """Ids are not remembered."""
     made = _made(queue, "a")
