@@ -152,7 +152,7 @@ def text_of(error: BaseException) -> str:
     """Return an error's text for the task's message: valid UTF-8, the type's name where there is no text."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - the user's __str__
+    except BaseException:  # noqa: BLE001 - the user's __str__: whatever it raises, the task must be settled
         text = ""
     return (text or type(error).__name__).encode("utf-8", "replace").decode("utf-8")
 

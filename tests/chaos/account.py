@@ -3,7 +3,7 @@
 Contract: asked when nothing runs any more. The history that the journals of a queue's partitions give each task is compared with what the
 processes noted, with what the Inspector counts and with what replicas say that began elsewhere; each difference is a problem in words.
 Not obvious: a worker that is killed, or stopped, between taking up a task and its handler's first line leaves an attempt that is counted and
-not noted: at most one for each slot. That the worker had told the journal of the start is looked at without such indulgence.
+not noted: at most one for each slot; so does a worker process that is killed alone. That the worker had told the journal of the start is looked at without such indulgence.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def settle(
     }
 
     _check_ends(account, lives, acknowledged)
-    _check_notes(account, lives, noted, fleet.lost_count)
+    _check_notes(account, lives, noted, fleet.lost_count + fleet.lost_process_count)
     account.expect_equal(verdicts["unreadable"], poison_count, "entries that were skipped")
     account.counts["servers whose lease ran out"] = len(expired)
     if len(expired) > fleet.lost_count:
@@ -113,12 +113,18 @@ def _check_notes(
     failed: set[tuple[str, int]] = set()
     started: set[tuple[str, int]] = set()
     for task_id, life in lives.items():
-        if life.ends[:1] in ([DONE], [COMPLETED], [ARCHIVED]):
+        if life.ended_by_death:
+            account.counts["tasks archived, their worker process had died"] += 1
+            started.add((task_id, len(life.retries)))
+        elif life.ends[:1] in ([DONE], [COMPLETED], [ARCHIVED]):
             by_handler.add((task_id, len(life.retries)))
         elif life.ends and life.last_was_started:
             started.add((task_id, len(life.retries)))
         for retry in life.retries:
-            if not retry.by_recoverer:
+            if retry.of_death:
+                account.counts["retries because a worker process had died"] += 1
+                started.add((task_id, retry.attempt))
+            elif not retry.by_recoverer:
                 failed.add((task_id, retry.attempt))
             elif retry.was_started:
                 started.add((task_id, retry.attempt))

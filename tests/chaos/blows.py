@@ -29,8 +29,11 @@ from tests.services.waiting import wait_until
 
 LARGE_BYTES = 5 * 1024 * 1024
 AWAY_S = 40.0
+STOPPED = "worker process stopped"
+STOPPED_S = 33.0  # a lease and a little
 _SHORT_MAX_S = 3.0
 _STORED_WITHIN_S = 60.0
+_THERE_WITHIN_S = 60.0
 _ENDED_WITHIN_S = 60.0
 _FRAME = encode_frame(bytes(16), 1, [command.tick()])
 # None of them is a frame, and none a task.
@@ -62,6 +65,9 @@ class Hand:
             "deadly task": lambda: self._enqueue("deadly", None),
             "producer killed": lambda: self._kill("producer"),
             "worker killed": lambda: self._kill("worker"),
+            "worker killed that has processes": self._kill_with_processes,
+            "worker process killed": lambda: self._strike_process(fleet.kill_worker_process),
+            STOPPED: lambda: self._strike_process(lambda pid: fleet.stop_worker_process(pid, STOPPED_S)),
             "poison": self._poison,
             "large payload": self._enqueue_large,
         }
@@ -89,6 +95,23 @@ class Hand:
 
     def _kill(self, what: str) -> None:
         self._fleet.kill(self._chance.choice(self._fleet.awake(what)))
+
+    def _strike_process(self, strike: Callable[[int], None]) -> None:
+        """One of those in which the handlers of a worker run: there is one as soon as its server has imported the program."""
+        wait_until(self._find_processes, "a worker process is there that is awake", _THERE_WITHIN_S)
+        strike(self._chance.choice(self._find_processes()))
+
+    def _kill_with_processes(self) -> None:
+        wait_until(self._find_servers, "a worker with processes is there and awake", _THERE_WITHIN_S)
+        self._fleet.kill(self._find_servers()[0])
+
+    def _find_servers(self) -> list[str]:
+        self._fleet.look()
+        return self._fleet.awake_with_processes()
+
+    def _find_processes(self) -> list[int]:
+        self._fleet.look()
+        return self._fleet.worker_processes()
 
     def _kill_keeper(self, step: str) -> None:
         """Let a keeper die behind a step; it comes to its end if another one was faster, or there is nothing to cut yet."""

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.chaos.crews import left_of, strike, worker_processes
 from tests.chaos.ledger import lines
 from tests.interop.suspending import Suspender
 from tests.services.installing import REPOSITORY
@@ -27,7 +28,8 @@ _PRODUCER = (sys.executable, "-m", "tests.chaos.produce")
 _WORKER = (sys.executable, "-m", "tests.chaos.work")
 OF_JOURNALS: Crew = {
     **dict.fromkeys(("producer-1", "producer-2"), _PRODUCER),
-    **dict.fromkeys(("worker-1", "worker-2", "worker-3"), _WORKER),
+    **dict.fromkeys(("worker-1", "worker-3"), (*_WORKER, "1")),
+    "worker-2": (*_WORKER, "2"),  # Its handlers run in two processes.
 }
 _AT_WORK_WITHIN_S = 60.0
 _ENDED_WITHIN_S = 60.0
@@ -50,6 +52,7 @@ class Fleet:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._lives: Counter[str] = Counter()
         self._wakes_at_s = 0.0
+        self._stopped: dict[int, float] = {}  # Worker processes, and when they go on.
         self._excused_until_s = 0.0
         self.sleeper = ""
         self.counts: Counter[str] = Counter()
@@ -90,16 +93,54 @@ class Fleet:
         words = ("worker killed", "worker slept beyond its lease", "worker killed by a task")
         return sum(self.counts[word] for word in words)
 
+    @property
+    def lost_process_count(self) -> int:
+        """How many worker processes ended alone, at most."""
+        words = ("worker process killed", "blow: deadly task", "blow: deadly task, at once")
+        return sum(self.counts[word] for word in words)
+
+    @property
+    def all_awake(self) -> bool:
+        """Nobody is stopped."""
+        return not (self.sleeper or self._stopped)
+
     def awake(self, what: str) -> list[str]:
         """Return the roles of that kind that are not stopped."""
         return [role for role in sorted(self._running) if role.startswith(what) and role != self.sleeper]
 
     def kill(self, role: str) -> None:
-        """Kill it and start another in its place."""
+        """Kill it and start another in its place; its worker processes go with it, whatever they do."""
+        pid = self._running[role].pid
+        workers = worker_processes(pid)
         self._running[role].kill()
         self._running[role].wait()
         self.counts[f"{role.partition('-')[0]} killed"] += 1
+        self.counts["worker processes that went with their server"] += len(workers)
+        if left := left_of(pid):
+            self.problems.append(f"worker processes {left} of {role} are there although it was killed")
+            strike(left, signal.SIGKILL)
         self._start(role)
+
+    def awake_with_processes(self) -> list[str]:
+        """Return the workers that run handlers in processes of their own and are not stopped."""
+        return [role for role in self.awake("worker") if worker_processes(self._running[role].pid)]
+
+    def worker_processes(self) -> list[int]:
+        """Return those that are not stopped and whose server is at work: one that starts needs them all."""
+        servers = [process.pid for role, process in self._running.items() if self._has_noted(role)]
+        found = [pid for server in servers for pid in worker_processes(server)]
+        return [pid for pid in found if pid not in self._stopped]
+
+    def kill_worker_process(self, pid: int) -> None:
+        """Kill it alone: its server goes on with another one."""
+        strike([pid], signal.SIGKILL)
+        self.counts["worker process killed"] += 1
+
+    def stop_worker_process(self, pid: int, seconds: float) -> None:
+        """Stop it alone for so long: its server keeps the leases of its tasks."""
+        strike([pid], signal.SIGSTOP)
+        self._stopped[pid] = time.monotonic() + seconds
+        self.counts["worker process stopped beyond a lease"] += 1
 
     def put_to_sleep(self, role: str, seconds: float) -> None:
         """Stop it for so long."""
@@ -120,6 +161,9 @@ class Fleet:
         if self.sleeper and time.monotonic() > self._wakes_at_s:
             self._running[self.sleeper].send_signal(signal.SIGCONT)
             self.sleeper = ""
+        for pid in [pid for pid, until_s in self._stopped.items() if time.monotonic() > until_s]:
+            strike([pid], signal.SIGCONT)
+            del self._stopped[pid]
         for role, process in list(self._running.items()):
             if (status := process.poll()) is not None:
                 self._note_end(role, status)
@@ -170,9 +214,11 @@ class Fleet:
         for role, process in self._running.items():
             if status := process.wait(_ENDED_WITHIN_S):
                 self.problems.append(f"{role} ended with {status}; see {self.log(role)}")
+            if left := left_of(process.pid):
+                self.problems.append(f"worker processes {left} of {role} are there although it has ended")
 
     def close(self) -> None:
-        """End what still runs."""
+        """End what still runs; worker processes go with their server."""
         if self._suspender is not None:
             self._suspender.close()
         for process in self._running.values():

@@ -18,7 +18,7 @@ from pathlib import Path
 import asynq_compat as asynq
 from asynq_compat.journals.journal import queue_journal_name
 from tests.chaos.account import Account, settle
-from tests.chaos.blows import Hand
+from tests.chaos.blows import STOPPED, Hand
 from tests.chaos.fleet import Fleet
 from tests.chaos.ground import FileGround, Ground, KafkaGround
 from tests.chaos.recording import Recorder
@@ -78,9 +78,10 @@ def _make_queue(url: str, partitions: int) -> None:
 def _strike(hand: Hand, fleet: Fleet, chance: random.Random, seconds: float) -> None:
     pause = threading.Event()
     began_s = time.monotonic()
-    first = [name for name in hand.blows if name.startswith("deadly")]
+    first = [name for name in hand.blows if name.startswith("deadly") or name == STOPPED]
     every = [name for name in hand.blows if name not in first]
     again = [name for name in every if name != "broker away" or seconds > 2 * LASTING_FROM_S]
+    again += [STOPPED] if seconds >= LASTING_FROM_S else []
     waiting = first + chance.sample(every, len(every))
     while waiting or time.monotonic() - began_s < seconds:
         waiting = waiting or chance.sample(again, len(again))
@@ -107,4 +108,4 @@ def _do_all_work(hand: Hand, fleet: Fleet, given: set[str]) -> bool:
 def _is_drained(fleet: Fleet, inspector: asynq.Inspector) -> bool:
     fleet.look()
     info = inspector.get_queue_info(QUEUE)
-    return not fleet.sleeper and info.size == info.completed + info.archived
+    return fleet.all_awake and info.size == info.completed + info.archived

@@ -20,6 +20,8 @@ from asynq_compat.wire.frame import decode_frame
 
 DONE, COMPLETED, ARCHIVED, RECOVERED_ARCHIVED = "done", "completed", "archived", "archived by a recoverer"
 _ENDS = {c.SETTLE_DONE: DONE, c.SETTLE_COMPLETE: COMPLETED, c.SETTLE_ARCHIVE: ARCHIVED}
+# How a server words it.
+DEATH = "worker process "
 _BACK = (c.SETTLE_REQUEUE, c.HAND_BACK)
 _LEFT = (c.CLOSE, c.LEAVE)
 # A task that comes back so often without a sign that it was started may be what kills its workers.
@@ -31,11 +33,15 @@ Grant = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A failure that was counted: the `attempt` (from 0), by whom, and whether it was known to have been started."""
+    """A failure that was counted: the `attempt` (from 0), by whom, and whether it was known to have been started.
+
+    `of_death`: the process died in which its server had its handler run.
+    """
 
     attempt: int
     by_recoverer: bool
     was_started: bool
+    of_death: bool = False
 
 
 @dataclass(slots=True)
@@ -47,6 +53,7 @@ class Life:
         ends: Settlements after which nothing more may come.
         last_was_started: Whether its last recovery was that of a task known to have been started.
         retries: In order.
+        ended_by_death: Whether it was archived since the process died in which its server had its handler run.
         return_count: Ends of sessions that returned it unstarted, since it was last settled.
     """
 
@@ -55,6 +62,7 @@ class Life:
     retries: list[Retry] = field(default_factory=list)
     return_count: int = 0
     last_was_started: bool = False
+    ended_by_death: bool = False
 
 
 class Histories:
@@ -127,8 +135,12 @@ class Histories:
                         self._settle((session, position, index), None if code in _BACK else _ENDS[code])
             elif code in (c.SETTLE_RETRY, c.SETTLE_ARCHIVE):
                 for item in _accepted(items[0], outcome):
+                    is_retry = code == c.SETTLE_RETRY
                     self._settle_failed(
-                        (session, item[0], item[1]), item[4] if code == c.SETTLE_RETRY else None, _ENDS.get(code)
+                        (session, item[0], item[1]),
+                        item[4] if is_retry else None,
+                        _ENDS.get(code),
+                        of_death=item[3 if is_retry else 2].startswith(DEATH),
                     )
             elif code in (c.RECOVER_RETRY, c.RECOVER_ARCHIVE):
                 for item in _accepted(items[0], outcome):
@@ -171,15 +183,16 @@ class Histories:
         if task_id is not None and end is not None:
             self._finish(task_id, end)
 
-    def _settle_failed(self, grant: Grant, retried: int | None, end: str | None) -> None:
+    def _settle_failed(self, grant: Grant, retried: int | None, end: str | None, *, of_death: bool) -> None:
         task_id = self._let_go_at(grant)
         if task_id is None:
             return
         self.lives[task_id].return_count = 0
         if end is not None:
+            self.lives[task_id].ended_by_death = of_death
             self._finish(task_id, end)
         elif retried is not None:
-            self._count_retry(task_id, retried, by_recoverer=False, was_started=True)
+            self._count_retry(task_id, retried, by_recoverer=False, was_started=True, of_death=of_death)
 
     def _recover(self, grant: Grant, retried: int | None, *, is_end: bool) -> None:
         was_started = self._has_started(grant)
@@ -196,11 +209,13 @@ class Histories:
         elif retried is not None:
             self._count_retry(task_id, retried, by_recoverer=True, was_started=was_started)
 
-    def _count_retry(self, task_id: str, retried: int, *, by_recoverer: bool, was_started: bool) -> None:
+    def _count_retry(
+        self, task_id: str, retried: int, *, by_recoverer: bool, was_started: bool, of_death: bool = False
+    ) -> None:
         retries = self.lives[task_id].retries
         if retried != len(retries) + 1:
             self._wrong(f"task {task_id} had {len(retries)} retries, and then {retried}")
-        retries.append(Retry(len(retries), by_recoverer, was_started))
+        retries.append(Retry(len(retries), by_recoverer, was_started, of_death))
 
     def _finish(self, task_id: str, end: str) -> None:
         ends = self.lives[task_id].ends

@@ -29,6 +29,9 @@ BLOWS = {
     "redis stopped",
     "scripts flushed",
     "worker killed",
+    "worker killed that has processes",
+    "worker process killed",
+    "worker process stopped",
 }
 CREW = ("producer-1", "producer-2-go", "worker-1", "worker-2", "worker-3-go")
 
@@ -44,5 +47,5 @@ def test_every_task_that_go_and_python_share_is_accounted_for(tmp_path: Path, re
     assert account.problems == []
     assert {word.removeprefix("blow: ") for word in account.counts if word.startswith("blow: ")} == BLOWS
     assert all(account.counts[f"notes of {one}"] for one in CREW), account.counts
-    struck = ("worker slept beyond its lease", "worker killed by a task", "unanswered")
+    struck = ("worker slept beyond its lease", "handler: kills", "unanswered")
     assert all(account.counts[word] for word in struck), account.counts

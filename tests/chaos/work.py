@@ -1,6 +1,6 @@
 """What does a worker do that may be killed at any moment?
 
-Run as `python -m tests.chaos.work URL LEDGER`. Each attempt is noted when its handler begins and when it ends. Every other kind is handled
+Run as `python -m tests.chaos.work PROCESSES URL LEDGER`. Each attempt is noted when its handler begins and when it ends. Every other kind is handled
 by a coroutine. On SIGUSR1 it notes what its own replica says of the queue. Checkpoints are written every few seconds, small ones by
 itself, larger ones by a process beside it.
 """
@@ -88,6 +88,12 @@ class Work:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def retry_delay(retried: int, error: Exception, task: asynq.Task) -> float:
+    """A failed task runs again soon."""
+    del retried, error, task
+    return RETRY_DELAY_S
+
+
 def view_of(inspector: asynq.Inspector) -> str:
     """Return what is said of the queue at rest, in one line."""
     info = inspector.get_queue_info(QUEUE)
@@ -106,16 +112,17 @@ def _tell_views(inspector: asynq.Inspector, ledger: Ledger) -> None:
         ledger.note(event="view", view=view_of(inspector))
 
 
-def main(url: str, path: str) -> None:
-    """Serve until a signal."""
+def main(processes: str, url: str, path: str) -> None:
+    """Serve until a signal, with handlers in so many processes."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     ledger = Ledger(Path(path))
     broker = open_journal(store_of(url), keeping=KEEPING)
     threading.Thread(target=_tell_views, args=(asynq.Inspector(broker), ledger), name="views", daemon=True).start()
     config = asynq.Config(
         concurrency=SLOTS,
+        processes=int(processes),
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,
-        retry_delay_func=lambda retried, error, task: RETRY_DELAY_S,
+        retry_delay_func=retry_delay,
     )
     try:
         asynq.Server(broker, config).run(Work(ledger).mux())

@@ -8,12 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+import zipapp
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import asynq_compat as asynq
+from tests.chaos.crews import worker_processes
 from tests.services.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -199,3 +201,75 @@ def test_a_handler_that_stands_in_no_file_is_refused() -> None:
         "the handler for 'x' cannot be sent to a worker process: __main__.handle: no other process can import"
         in ended.stderr
     )
+
+
+GUARDED = """
+import os
+import pathlib
+import sys
+import asynq_compat as asynq
+
+mux = asynq.ServeMux()
+
+@mux.on("x")
+def handle(ctx, task):
+    task.result_writer.write(b"handled")
+
+if __name__ == "__main__":
+    def local(retried, error, task): return 1.0
+
+    url = sys.argv[1]
+    delay = local if "local" in sys.argv else asynq.default_retry_delay_func
+    server = asynq.Server(url, asynq.Config(processes=2, concurrency=2, retry_delay_func=delay))
+    server.start(mux)
+    os.chdir("/")
+    print("serving", flush=True)
+    sys.stdin.read()
+    server.shutdown()
+"""
+
+
+@pytest.mark.parametrize("is_archive", [True, False])
+def test_a_program_that_is_an_archive_or_a_folder_is_found_also_for_a_successor(
+    tmp_path: Path, is_archive: bool
+) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__main__.py").write_text(GUARDED)
+    if is_archive:
+        zipapp.create_archive(tmp_path / "app", tmp_path / "app.pyz")
+    url = f"sqlite:///{tmp_path}/queue.db"
+    with subprocess.Popen(
+        [sys.executable, "app.pyz" if is_archive else "app", url],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"serving\n"
+        first = worker_processes(program.pid)
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: all(map(is_gone, first)), "both to end", PATIENCE_S)
+
+        (task,) = enqueue(url, "x")
+
+        wait_until(lambda: states(url, task) == ["completed"], "a successor to handle it", PATIENCE_S)
+        program.communicate()
+    assert program.returncode == 0
+
+
+def test_what_stands_behind_the_guard_of_a_script_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "guarded.py").write_text(GUARDED)
+
+    ended = subprocess.run(
+        [sys.executable, tmp_path / "guarded.py", "memory://", "local"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+    assert ended.returncode == 1
+    assert "cannot import the program: AttributeError: Can't get attribute 'local'" in ended.stderr
+    assert ended.stderr.rstrip().endswith("a worker leaves out what stands under: if __name__ == '__main__':")

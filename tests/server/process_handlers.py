@@ -119,6 +119,29 @@ def die_and_leave_a_child(ctx: asynq.Context, task: asynq.Task) -> None:
     os._exit(0)
 
 
+def _note_copy(ctx: asynq.Context, task: asynq.Task, pid: int) -> None:
+    note(ctx, task, status=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+@MUX.on("fork")
+def come_back_twice(ctx: asynq.Context, task: asynq.Task) -> None:
+    if pid := os.fork():
+        _note_copy(ctx, task, pid)
+
+
+@MUX.on("fork:fail")
+def fail_in_a_copy(ctx: asynq.Context, task: asynq.Task) -> None:
+    if not (pid := os.fork()):
+        raise asynq.SkipRetry("the copy's error")
+    _note_copy(ctx, task, pid)
+
+
+@MUX.on("fork:async")
+async def come_back_twice_from_a_coroutine(ctx: asynq.Context, task: asynq.Task) -> None:
+    if pid := os.fork():
+        _note_copy(ctx, task, pid)
+
+
 @MUX.on("die:exit")
 async def leave(ctx: asynq.Context, task: asynq.Task) -> None:
     os._exit(3)

@@ -144,6 +144,18 @@ def test_the_end_of_a_process_is_seen_although_its_own_child_holds_its_socket(gr
     assert " died (exit code 5) while running this task" in ground.message(poison).error_msg
 
 
+def test_a_process_that_a_handler_forks_tells_nothing_when_it_comes_back_from_the_handler(ground: Ground) -> None:
+    with serving(ground, concurrency=2):
+        tasks = [ground.enqueue(kind, retry=0, retention=DAY_S) for kind in ("fork", "fork:fail", "fork:async")]
+
+        told = completed(ground, *tasks)
+
+        # The pool and the loop that were copied are as good as ever.
+        again = completed(ground, *(ground.enqueue(kind, retry=0, retention=DAY_S) for kind in ("plain", "async") * 3))
+    assert [one["status"] for one in told] == [1, 1, 1]
+    assert {one["pid"] for one in again} <= {one["pid"] for one in told}
+
+
 def test_what_a_process_had_not_begun_when_it_died_goes_to_another_uncounted(ground: Ground) -> None:
     # Coroutines of one process begin one behind another, and the first one ends the process.
     poison = ground.enqueue("die:exit", retry=0)
@@ -220,6 +232,21 @@ def test_a_process_stuck_in_c_code_is_killed_once_a_deadline_has_passed(
         assert ground.message(innocent).retried == 0
         ground.broker.signalling.publish_cancelation(innocent)
         ground.wait_for_state(innocent, asynq.TaskState.ARCHIVED)
+
+
+def test_a_stopped_process_does_not_keep_what_it_has_not_begun_for_ever(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overdue, "SILENT_S", 0.5)
+    monkeypatch.setattr(overdue, "GRACE_S", 0.5)
+    with serving(ground, concurrency=2):
+        told = completed(ground, *(ground.enqueue("slow", retention=DAY_S) for _ in range(4)))
+        for pid in {one["pid"] for one in told}:
+            os.kill(pid, signal.SIGSTOP)
+
+        again = completed(ground, *(ground.enqueue("plain", retention=DAY_S, retry=0, timeout=1) for _ in range(2)))
+
+    assert not {one["pid"] for one in told} & {one["pid"] for one in again}
 
 
 def wait_for_pid(ground: Ground, task_id: str) -> int:
@@ -310,7 +337,8 @@ def test_a_handler_that_cannot_be_sent_is_named_before_anything_starts() -> None
 
     assert str(caught.value) == (
         "the handler for 'email' cannot be sent to a worker process: tests.server.test_processes.unsendable.<locals>.deliver: no module "
-        'has it as an attribute; define it at the top level of a module, or leave out "processes"'
+        "has it as an attribute; define it at the top level of a module (what a function returns: under a name there, limited = limit(5)), "
+        'or leave out "processes"'
     )
     server.start(handlers.MUX)
     server.shutdown()

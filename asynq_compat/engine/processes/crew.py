@@ -235,9 +235,9 @@ class Crew:
             worker.look()
         for worker, places in late:
             self._log.error(
-                "worker process %d does not answer, and the deadline of %d of its tasks has passed: it is killed",
+                "worker process %d does not answer, and the deadline of %s of its tasks has passed: it is killed",
                 worker.pid,
-                len(places),
+                len(places) or "one",
             )
             worker.kill()
 

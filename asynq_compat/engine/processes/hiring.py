@@ -42,7 +42,8 @@ class Hiring:
         Raises:
             InvalidArgumentError: It cannot be sent.
         """
-        self._program, self._needs_main = pack_program(handler, config)
+        self._program, needs_main = pack_program(handler, config)
+        self._main = main_source() if needs_main else None  # By now: the program may change its folder.
         self._measures = measures
         self._log = log
         self._monotonic_s = monotonic_s
@@ -56,7 +57,7 @@ class Hiring:
         return {
             "argv": sys.argv,
             "program": self._program,
-            "main": main_source() if self._needs_main else None,
+            "main": self._main,
             "level": self._log.getEffectiveLevel(),
             "levels": logs.levels(),
             "measures": self._measures,

@@ -2,7 +2,7 @@
 
 Contract: called with the crew's lock, about once a second. A worker that has tasks is asked whether it lives; one that answers sees to its
 deadlines itself. One that has not answered for a while, since a handler holds the interpreter in C code or the process is stopped, is
-overdue when the deadline of a task that it began passed some seconds ago.
+overdue when the deadline of one of its tasks passed some seconds ago.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GRACE_S = 5.0
 
 
 def ask(workers: Iterable[Worker], monotonic_s: Callable[[], float] = time.monotonic) -> list[tuple[Worker, set[int]]]:
-    """Ask those that have tasks; return who is overdue with the tasks of which places."""
+    """Ask those that have tasks; return who is overdue with the tasks of which places, as far as it began them."""
     now_s = monotonic_s()
     overdue = []
     for worker in workers:
@@ -32,9 +32,9 @@ def ask(workers: Iterable[Worker], monotonic_s: Callable[[], float] = time.monot
             worker.asked_s = now_s
             worker.say(messages.PING)
         elif now_s - worker.asked_s > SILENT_S:
-            places = {place for place, held in worker.held.items() if worker.has_begun(place) and _is_over(held, now_s)}
-            if places:
-                overdue.append((worker, places))
+            late = [place for place, held in worker.held.items() if _is_over(held, now_s)]
+            if late:
+                overdue.append((worker, {place for place in late if worker.has_begun(place)}))
     return overdue
 
 

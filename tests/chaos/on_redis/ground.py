@@ -62,7 +62,7 @@ def crew() -> Crew:
     return {
         "producer-1": (sys.executable, "-m", "tests.chaos.on_redis.produce"),
         "producer-2-go": (go, "produce"),
-        "worker-1": worker,
-        "worker-2": worker,
+        "worker-1": (*worker, "1"),
+        "worker-2": (*worker, "2"),  # Its handlers run in two processes.
         "worker-3-go": (go, "work"),
     }

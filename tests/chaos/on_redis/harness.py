@@ -16,7 +16,7 @@ import asynq_compat as asynq
 from tests.chaos.account import Account
 from tests.chaos.fleet import Fleet
 from tests.chaos.on_redis.account import settle
-from tests.chaos.on_redis.blows import Hand
+from tests.chaos.on_redis.blows import STOPPED, Hand
 from tests.chaos.on_redis.ground import RedisGround, crew
 from tests.chaos.work import QUEUE
 from tests.services.waiting import wait_until
@@ -57,8 +57,10 @@ def run(folder: Path, *, seconds: float, seed: int) -> Account:
 def _strike(hand: Hand, fleet: Fleet, chance: random.Random, seconds: float) -> None:
     pause = threading.Event()
     began_s = time.monotonic()
-    every = [name for name in hand.blows if name != "deadly task"]
-    waiting = ["deadly task", *chance.sample(every, len(every))]
+    first = ["deadly task", STOPPED]
+    every = [name for name in hand.blows if name not in first]
+    waiting = first + chance.sample(every, len(every))
+    every += [STOPPED] if seconds >= LASTING_FROM_S else []
     sleep_s = LONG_SLEEP_S if seconds >= LASTING_FROM_S else SLEEP_S
     while waiting or time.monotonic() - began_s < seconds:
         waiting = waiting or chance.sample(every, len(every))
@@ -76,7 +78,7 @@ def _drain(fleet: Fleet, inspector: asynq.Inspector) -> None:
 def _is_drained(fleet: Fleet, inspector: asynq.Inspector) -> bool:
     fleet.look()
     info = inspector.get_queue_info(QUEUE)
-    return not fleet.sleeper and info.size == info.completed + info.archived
+    return fleet.all_awake and info.size == info.completed + info.archived
 
 
 def _do_all_work(hand: Hand, fleet: Fleet, given: set[str]) -> bool:

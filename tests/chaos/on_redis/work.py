@@ -1,6 +1,6 @@
 """What does a worker on Redis do that may be killed at any moment?
 
-Run as `python -m tests.chaos.on_redis.work URL LEDGER`: the handlers of tests/chaos/work.py.
+Run as `python -m tests.chaos.on_redis.work PROCESSES URL LEDGER`: the handlers of tests/chaos/work.py.
 Not obvious: it looks for tasks of dead workers every two seconds, not every minute as Go does, so that a run has an end.
 """
 
@@ -13,17 +13,18 @@ from pathlib import Path
 import asynq_compat as asynq
 from asynq_compat.connect import open_broker
 from tests.chaos.ledger import Ledger
-from tests.chaos.work import RETRY_DELAY_S, SHUTDOWN_TIMEOUT_S, SLOTS, Work
+from tests.chaos.work import SHUTDOWN_TIMEOUT_S, SLOTS, Work, retry_delay
 
 RECOVERY_S = 2.0
 
 
-def main(url: str, path: str) -> None:
-    """Serve until a signal."""
+def main(processes: str, url: str, path: str) -> None:
+    """Serve until a signal, with handlers in so many processes."""
     config = asynq.Config(
         concurrency=SLOTS,
+        processes=int(processes),
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,
-        retry_delay_func=lambda retried, error, task: RETRY_DELAY_S,
+        retry_delay_func=retry_delay,
     )
     broker = dataclasses.replace(open_broker(url), recovery_interval_s=RECOVERY_S)
     try:

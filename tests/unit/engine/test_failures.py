@@ -56,10 +56,11 @@ def test_a_panic_is_known_wherever_it_stands() -> None:
     assert str(panic) == "panic error cause by: panic: gone"
 
 
-def test_an_error_whose_text_cannot_be_made_has_its_types_name() -> None:
+@pytest.mark.parametrize("why", [RuntimeError("no text"), KeyboardInterrupt(), SystemExit(1)])
+def test_an_error_whose_text_cannot_be_made_has_its_types_name(why: BaseException) -> None:
     class Silent(Exception):
         def __str__(self) -> str:
-            raise RuntimeError("no text")
+            raise why
 
     assert text_of(Silent()) == "Silent"
     assert text_of(ValueError()) == "ValueError"

@@ -26,7 +26,7 @@ from asynq_compat.servemux import Handler, ServeMux, parts_of
 FUNCTIONS = ("base_context", "retry_delay_func", "is_failure", "error_handler")
 MAIN = "__main__"
 _MAIN_IN_WORKER = "__mp_main__"
-_WHAT_TO_DO = 'define it at the top level of a module, or leave out "processes"'
+_WHAT_TO_DO = 'define it at the top level of a module (what a function returns: under a name there, limited = limit(5)), or leave out "processes"'
 
 _is_loading = False
 
@@ -66,15 +66,23 @@ def unpack_program(data: bytes, main: tuple[str, str] | None) -> tuple[Any, ...]
         if main is not None:
             _load_main(*main)
         unpacked: tuple[Any, ...] = pickle.loads(data)  # noqa: S301 - from our own server, over a socket that no other has
+    except AttributeError as error:
+        if main is None or _MAIN_IN_WORKER not in str(error):
+            raise
+        raise AttributeError(f"{error}; a worker leaves out what stands under: if __name__ == '__main__':") from None
     finally:
         _is_loading = False
     return unpacked
 
 
 def main_source() -> tuple[str, str] | None:
-    """Return where this program's main module comes from: ("module", name) or ("path", file). None where nobody else can import it."""
+    """Return where this program's main module comes from: ("module", name) or ("path", file, folder or archive). None where nobody else can
+    import it.
+    """
     main = sys.modules[MAIN]
     spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name == MAIN:  # `python app.pyz`, `python folder`.
+        return ("path", os.path.dirname(os.path.abspath(spec.origin))) if spec.origin else None
     if spec is not None:
         return ("module", spec.name)
     path = getattr(main, "__file__", None)

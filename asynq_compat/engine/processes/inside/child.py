@@ -3,7 +3,8 @@
 Contract: runs what its server gives it, on a loop thread and a pool of its own, with the rules of a server of one process (engine.runner);
 tells outcomes; ends when it is told to, and at once when its server is gone, whatever it is doing. The main thread reads what the
 server says. Ctrl-C and SIGTERM reach the whole group or service: the server alone acts on them.
-Not obvious: signals get handlers that do nothing, and are not ignored: ignored ones stay so in programs that a handler runs.
+Not obvious: signals get handlers that do nothing, and are not ignored: ignored ones stay so in programs that a handler runs. A process that a
+handler forks has all of this in its memory; it cannot speak to the server, and ends where it comes back from the handler.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import fcntl
 import logging
 import mmap
 import os
+import select
 import signal
 import socket
 import sys
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 from asynq_compat.config import Config
 from asynq_compat.engine.collector import Collector
@@ -26,12 +28,14 @@ from asynq_compat.engine.processes.between.deaf import SIGNALS
 from asynq_compat.engine.processes.between.marks import GivenLease, opened
 from asynq_compat.engine.processes.between.program import FUNCTIONS, unpack_program
 from asynq_compat.engine.processes.inside.reporter import Reporter
+from asynq_compat.engine.run import Run
 from asynq_compat.engine.runner import Runner
 from asynq_compat.ports.system_clock import SystemClock
 
 _READ_BYTES = 1 << 18
 # What the process ends with when its server is gone.
 _ORPHANED = 1
+_CAME_BACK = 1
 
 
 def main(socket_fd: int, life_fd: int, marks_fd: int) -> None:
@@ -68,6 +72,24 @@ def _end_with(life_fd: int) -> None:
         fcntl.fcntl(life_fd, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(life_fd, fcntl.F_SETSIG, signal.SIGKILL)  # type: ignore[attr-defined, unused-ignore]  # Linux
         fcntl.fcntl(life_fd, fcntl.F_SETFL, fcntl.fcntl(life_fd, fcntl.F_GETFL) | os.O_ASYNC)
+    ended = select.poll()  # Takes any descriptor.
+    ended.register(life_fd, select.POLLIN)
+    if ended.poll(0):  # It ended before the kernel was asked to tell; no import of the program is begun.
+        os._exit(_ORPHANED)
+
+
+class _OfACopy(set[Run]):
+    """What runs, in a process that a handler has forked: outcomes belong to the original."""
+
+    def remove(self, run: Run) -> NoReturn:
+        """The copy has come back from the handler, whatever that gave."""
+        text = (
+            f"asynq_compat: process {os.getpid()}, which the handler of task id={run.lease.task_id} forked, came back from that handler and is "
+            "ended; let it end with os._exit, or use subprocess or multiprocessing\n"
+        )
+        with contextlib.suppress(OSError):
+            os.write(2, text.encode("utf-8", "replace"))
+        os._exit(_CAME_BACK)
 
 
 class _Worker:
@@ -94,17 +116,27 @@ class _Worker:
             handler, *functions = unpack_program(settings["program"], settings["main"])
         except BaseException as error:  # noqa: BLE001 - the user's modules: whatever they raise, the server has to know
             self._log.error("a worker process cannot import the program", exc_info=error)
-            self._reporter.send(messages.UNFIT, f"{type(error).__name__}: {error}")
+            with contextlib.suppress(OSError):
+                self._reporter.send(messages.UNFIT, f"{type(error).__name__}: {error}")
             return False
         logs.send_all(self._send_record, settings["levels"])
         config = Config(concurrency=settings["slots"], **dict(zip(FUNCTIONS, functions, strict=True)))
         timing = self._reporter if settings["measures"] else None
         self._runner = Runner(handler, config, self._reporter, self._reporter, SystemClock(), self._log, timing)
+        os.register_at_fork(after_in_child=self._fall_silent)
         self._reporter.start()
         self._runner.start_threads()
         collector.freeze()
-        self._reporter.send(messages.READY)
+        try:
+            self._reporter.send(messages.READY)
+        except OSError:  # The server has ended meanwhile.
+            os._exit(_ORPHANED)
         return True
+
+    def _fall_silent(self) -> None:
+        """In a process that a handler has forked."""
+        self._connection.close()
+        self._runner.attempts.running = _OfACopy()
 
     def listen(self, inbox: messages.Inbox) -> None:
         """Do what the server says."""

@@ -142,7 +142,7 @@ def mux_with(handler: Handler, *middlewares: Callable[[HandlerFunc], Handler]) -
         (
             local_handler(),
             {},
-            r"^the handler cannot be sent .*local: .*; define it at the top level of a module, or leave out",
+            r"^the handler cannot be sent .*local: .*; define it at the top level of a module .*, or leave out",
         ),
         (
             top_level,
