@@ -14,6 +14,7 @@ from asynq_compat.brokers.journal.history.servers import ServerNames
 from asynq_compat.brokers.journal.keeping.checkpoints import Checkpoints
 from asynq_compat.brokers.journal.keeping.folding import Folding
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, JournalStore, queue_journal_name
+from asynq_compat.machine.applied import SessionView
 from asynq_compat.machine.machine import Machine
 from asynq_compat.machine.snapshot import restore, snapshot_sections
 from asynq_compat.machine.versions import Versions
@@ -65,7 +66,7 @@ class PartitionDiagnosis:
     def findings(self, now_ms: int) -> Iterator[Finding]:
         """Yield how it is."""
         yield self._entries()
-        yield self._servers()
+        yield self._servers(now_ms)
         yield self._version()
         yield self._checkpoint(now_ms)
 
@@ -83,8 +84,12 @@ class PartitionDiagnosis:
         message = f"{count} entries were skipped, ever, since they could not be read: `asynq-compat journal describe {self._queue}` says which"
         return self._finding("unreadable", Severity.WARNING, message)
 
-    def _servers(self) -> Finding:
+    def _servers(self, now_ms: int) -> Finding:
         counts, sessions = self._machine.counts(), len(self._machine.sessions())
+        if silent := self._silent(now_ms):
+            held = sum(session.assigned_count for session in silent)
+            message = f"{held} tasks were given to {len(silent)} servers that say nothing any more: they died, or cannot reach the broker"
+            return self._finding("orphans", Severity.WARNING, message)
         if counts.orphaned:
             message = (
                 f"{counts.orphaned} tasks were started by servers that are gone, and wait for a server to recover them"
@@ -95,6 +100,12 @@ class PartitionDiagnosis:
                 "servers", Severity.WARNING, f"{counts.pending} tasks are pending and no server serves the queue"
             )
         return self._finding("servers", Severity.FINE, f"{sessions} servers, {counts.pending} pending tasks")
+
+    def _silent(self, now_ms: int) -> list[SessionView]:
+        """Return the servers that hold tasks and would have lost them, had anybody told the journal what time it is."""
+        written_ms = now_ms if self._last is None else self._last.timestamp_ms
+        lease_ms = self._machine.lease_clock_ms + max(now_ms - written_ms, 0)
+        return [one for one in self._machine.sessions() if one.assigned_count and one.expires_ms <= lease_ms]
 
     def _version(self) -> Finding:
         active = self._machine.state.version
