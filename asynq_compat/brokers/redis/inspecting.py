@@ -161,15 +161,17 @@ class RedisInspecting:
         indexes = [command(b"ZRANGEBYSCORE", index, now_s, b"+inf") for index in (SERVERS, WORKERS)]
         stale = [command(b"ZREMRANGEBYSCORE", index, b"-inf", now_s - 1) for index in (SERVERS, WORKERS)]
         answers = self._link.run([*indexes, *stale]).answers
-        servers, running = (sorted(map(as_bytes, as_list(self._link.accept(answer)))) for answer in answers[:2])
+        servers, running = (list(map(as_bytes, as_list(self._link.accept(answer)))) for answer in answers[:2])
         questions = [*(command(b"GET", key) for key in servers), *(command(b"HVALS", key) for key in running)]
         told = self._link.run(questions).answers if questions else []
+        # In the order of their ends: of two words with one id the later holds, as in Go.
         infos = {info.server_id: info for info in _readable(decode_server_info, told[: len(servers)])}
         workers: dict[str, list[WorkerInfo]] = {server_id: [] for server_id in infos}
         for values in told[len(servers) :]:
             for worker in _readable(decode_worker_info, values if isinstance(values, list) else []):
                 workers.get(worker.server_id, []).append(worker)
-        return [RunningServer(info, workers[server_id]) for server_id, info in infos.items()]
+        by_name = sorted(infos.values(), key=lambda info: (info.host, info.pid, info.server_id))
+        return [RunningServer(info, workers[info.server_id]) for info in by_name]
 
     def key_slot(self, queue: str) -> int:
         """Return the slot of a cluster that the queue's keys hash to."""
