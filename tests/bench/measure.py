@@ -48,6 +48,12 @@ def ours(job: str, target: Target, count: int, partitions: int = 1) -> Figure:
     return _run([sys.executable, "-m", "tests.bench.job", job, target.url(partitions), str(count)], target.broker_pid)
 
 
+def computed(processes: int, target: Target, count: int) -> Figure:
+    """Let a server compute in so many processes: tests/bench/computing.py."""
+    command = [sys.executable, "-m", "tests.bench.computing", str(processes), target.url(1), str(count)]
+    return _run(command, target.broker_pid)
+
+
 def go(job: str, target: Target, count: int, *options: str) -> Figure:
     """Run a job of tests/bench/go_asynq."""
     return _run([*_go(target), "-job", job, "-n", str(count), *options], target.broker_pid)

@@ -15,7 +15,7 @@ from asynq_compat.connect import choose
 from asynq_compat.errors import InvalidArgumentError
 from tests.bench import stages
 from tests.bench.brokers import JOURNALS
-from tests.bench.measure import Figure, Target, go, held, ours, scheduled, served, shared
+from tests.bench.measure import Figure, Target, computed, go, held, ours, scheduled, served, shared
 
 ALL = ("redis", *JOURNALS)
 CONCURRENCY = ("-concurrency", "100")
@@ -27,6 +27,7 @@ FULL_PER_S = {"go": 4_000.0, "redis": 20_000.0}
 FULL_ELSE_PER_S = 40_000.0
 BACKLOGS = (1_000, 10_000, 100_000, 1_000_000)
 SERVERS = (1, 2, 4)
+PROCESSES = (1, 2)
 PARTITIONS = (1, 4)
 
 
@@ -105,6 +106,15 @@ def waiting(bench: Bench) -> None:
             _preloaded(bench, job, who, 120_000)
 
 
+def computing(bench: Bench) -> None:
+    """Handlers that compute for two milliseconds, in one process and in two."""
+    for who in ("redis", "sqlite"):
+        for processes in PROCESSES:
+            place, count = bench.fresh(who), bench.n(3_000)
+            ours("enqueue bulk", place, count)
+            bench.note(f"computing, {processes} processes", who, computed(processes, place, count))
+
+
 def latency(bench: Bench) -> None:
     """From just before the enqueue call to the first line of the handler: idle, and at half of the full rate."""
     for who in ("go", *ALL):
@@ -174,6 +184,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "process": process,
     "failing": failing,
     "waiting": waiting,
+    "computing": computing,
     "latency": latency,
     "beside": beside,
     "slow": slow,

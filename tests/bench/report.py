@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import plot, targets
-from tests.bench.parts import ALL, BACKLOGS, PARTITIONS, SERVERS
+from tests.bench.parts import ALL, BACKLOGS, PARTITIONS, PROCESSES, SERVERS
 from tests.bench.results import Figures
 from tests.bench.stages import STAGES
 from tests.bench.table import head, row
@@ -179,6 +179,25 @@ def _slow(figures: Figures) -> list[str]:
     return rows
 
 
+def _computing(figures: Figures) -> list[str]:
+    rows = [
+        "## Handlers that compute, in several processes",
+        "",
+        "Each handler computes for about two milliseconds in pure Python; `concurrency` 8. Tasks/s, and CPU microseconds per task of server and workers.",
+        "",
+        *head("", *(f"`processes={n}`" for n in PROCESSES), "times"),
+    ]
+    for who in ("redis", "sqlite"):
+        jobs = [f"computing, {processes} processes" for processes in PROCESSES]
+        rates = [figures.median(job, who, "rate") for job in jobs]
+        told = (
+            f"{rate:,.0f}/s, {figures.median(job, who, 'own_us'):,.0f} us"
+            for job, rate in zip(jobs, rates, strict=True)
+        )
+        rows.append(row(who, *told, f"{rates[-1] / rates[0]:.2f}x"))
+    return rows
+
+
 def _fleet(figures: Figures) -> list[str]:
     rows = [
         "## Several servers, several partitions",
@@ -244,6 +263,7 @@ def _steps(figures: Figures) -> list[str]:
 
 
 _SECTIONS = {
+    "computing": _computing,
     "latency": _latency,
     "beside": _beside,
     "slow": _slow,
