@@ -14,6 +14,7 @@ from asynq_compat.machine.control import ControlApplied, ControlMachine
 from asynq_compat.machine.snapshot import control_sections, restore_control
 from asynq_compat.wire import command as c
 from asynq_compat.wire.frame import Frame, decode_frame
+from tests.simulator.control_books import ControlBooks
 from tests.simulator.observer import LOOK_CLOSELY
 from tests.simulator.promises import check_marker, promise
 
@@ -28,6 +29,7 @@ class ControlObserver:
     until_ms: dict[str, int] = field(default_factory=dict)  # By server: until when its word holds.
     queues: dict[str, int] = field(default_factory=dict)
     told: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    books: ControlBooks = field(default_factory=ControlBooks)
     applied_frames: set[tuple[bytes, int]] = field(default_factory=set)
     markers: list[tuple[int, int]] = field(default_factory=list)
     trails: dict[int, bytes] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class ControlObserver:
         if self.twin is not None:
             self.twin.apply(*entry)
             promise(self.twin.trail == self.machine.trail, "a control machine that was restored does otherwise")
+        self.books.pass_time(self.machine.clock_ms)
         frame = decode_frame(entry[3])
         if isinstance(frame, Frame) and applied.verdict is Verdict.APPLIED:
             key = (frame.writer_id, frame.sequence)
@@ -63,6 +66,7 @@ class ControlObserver:
     def _see_commands(self, frame: Frame, applied: ControlApplied) -> None:
         for command, outcome in zip(frame.commands, applied.outcomes, strict=True):
             code = command[0]
+            self.books.see(self.machine.clock_ms, applied.position, command)
             if code == c.SERVER:
                 self.until_ms[str(command[1])] = self.machine.clock_ms + 1_000 * int(str(command[4]))
             elif code == c.SERVER_GONE:
@@ -71,11 +75,15 @@ class ControlObserver:
                 self.queues.setdefault(str(command[1]), int(str(command[2])))
             elif code == c.COUNTS:
                 self.told[str(command[1]), int(str(command[2]))] = list(command[7])  # type: ignore[call-overload]
+            elif code == c.QUEUE_GONE:
+                self.queues.pop(str(command[1]), None)
+                self.told = {key: told for key, told in self.told.items() if key[0] != command[1]}
             elif code == c.CHECKPOINTED:
                 check_marker(self.markers, applied.position, command, outcome)
 
     def _compare(self) -> None:
         machine = self.machine
+        self.books.compare(machine)
         known = [server.key for server in machine.servers(machine.clock_ms)]
         promise(known == sorted(self.until_ms), f"servers {known} are known, the books say {sorted(self.until_ms)}")
         promise(machine.queues() == self.queues, "the queues that were announced are not those that are known")

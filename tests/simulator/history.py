@@ -21,6 +21,7 @@ from tests.simulator import asker as asking
 from tests.simulator import sender
 from tests.simulator.asker import Asker
 from tests.simulator.client import Client
+from tests.simulator.electing import check_firings
 from tests.simulator.inside import inside
 from tests.simulator.keeper import check_that_a_replica_can_begin
 from tests.simulator.promises import BrokenPromiseError, promise
@@ -61,8 +62,18 @@ KILL_POINTS = (
 HANG_POINTS = POINTS
 SHARING = ("divided", "left in order", "last one kept", "shared out")
 GROUPS = ("set finished", "set given up", "all of a state")
+CONTROL = ("firing made", "token given", "token refused")
 # What else has to happen.
-MET = (*FAULTS, *GROUPS, "caller told of failure", "activated", "activation refused", "old release stopped", *SHARING)
+MET = (
+    *FAULTS,
+    *GROUPS,
+    *CONTROL,
+    "caller told of failure",
+    "activated",
+    "activation refused",
+    "old release stopped",
+    *SHARING,
+)
 
 
 @dataclass(slots=True)
@@ -253,6 +264,10 @@ def _report(world: World, clients: list[Client], asker: Asker) -> Report:
     world.met["set finished"] += sum(observer.grouping.finished_count for observer in observers)
     world.met["all of a state"] += sum(observer.sweep_count for observer in observers)
     world.met["set given up"] += sum(observer.grouping.given_up_count for observer in observers)
+    books = world.control.observer.books
+    world.met["firing made"] += check_firings(world)
+    world.met["token given"] += len(books.given)
+    world.met["token refused"] += len(books.refused)
     world.met["left in order"] += sum(len(observer.left) for observer in observers)
     world.met["last one kept"] += sum(observer.kept_count for observer in observers)
     return Report(

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
+from asynq_compat.brokers.journal import scheduling
 from asynq_compat.brokers.journal.following import spill
 from asynq_compat.brokers.journal.following.progress import Progress
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.brokers.journal.writing.writer import Writer
 from asynq_compat.errors import AsynqError, CorruptDataError
 from asynq_compat.machine.containers import indexes
+from tests.simulator.electing import fire_frame
 from tests.simulator.world import World
 
 # Monotonic clocks begin somewhere.
@@ -96,6 +98,7 @@ def inside(world: World) -> Iterator[None]:
         patches.enter_context(patch.object(Progress, "wait_for", _wait_for(world)))
         patches.enter_context(patch.object(Writer, "commit", _commit(world)))
         patches.enter_context(patch.object(Writer, "close", _close(world)))
+        patches.enter_context(patch.object(scheduling, "fire_frame", fire_frame(world)))
         # So that a few tasks are a long backlog, whose messages go to a file.
         patches.enter_context(patch.object(indexes, "RESIDENT_TASKS", 2))
         patches.enter_context(patch.object(indexes, "SEGMENT_LENGTH_AIM", 3))

@@ -17,7 +17,7 @@ from asynq_compat.brokers.journal.keeping.cutting import JOURNAL_CUT, STATE_CUT
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.errors import AsynqError, NewerReleaseError
 from asynq_compat.machine.versions import Versions
-from tests.simulator import carrying, journals, seated, sender, working
+from tests.simulator import carrying, electing, journals, seated, sender, working
 from tests.simulator.aggregating import SET_ENDING, SET_MADE
 from tests.simulator.carrying import Carried
 from tests.simulator.inside import WorldClock
@@ -42,6 +42,7 @@ POINTS = (
 INSIDES = (
     *(journals.IN_JOURNAL_READ, journals.IN_STATE_READ, journals.IN_STATE_APPEND),
     *(journals.IN_JOURNAL_CUT, journals.IN_STATE_CUT),
+    *(electing.CLAIMED, electing.STORED),
 )
 # Some are come to at every step, some a few times in a hundred histories.
 _WEIGHTS = {
@@ -57,6 +58,8 @@ _WEIGHTS = {
     **dict.fromkeys((journals.IN_JOURNAL_READ, journals.IN_STATE_READ, journals.IN_STATE_APPEND), 0.05),
 }
 _RESEATING = "reseating"
+# In every second history of several partitions, so that the others stay as rare in what they meet.
+_ELECTING_EVERY = 2
 
 
 @dataclass
@@ -102,6 +105,8 @@ class Server:
         self.seated = Seated(self)
         if self.world.is_divided:
             self._run_apart(_RESEATING, self._reseat, 1_000)
+            if self.world.seed % _ELECTING_EVERY == 0:
+                self._run_apart("elected", electing.Electing(self).run, 700)
 
     @property
     def server_id(self) -> str:

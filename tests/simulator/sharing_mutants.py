@@ -57,7 +57,9 @@ def _first_word_counts(self: ControlMachine, applied: ControlApplied, command: c
     return _COUNTS(self, applied, command)
 
 
-def _control_without(forget: Callable[[ControlMachine], None]) -> Callable[[Iterable[bytes]], ControlMachine]:
+def control_without(forget: Callable[[ControlMachine], None]) -> Callable[[Iterable[bytes]], ControlMachine]:
+    """Return what loads a checkpoint of the control journal and forgets something."""
+
     def restored(sections: Iterable[bytes]) -> ControlMachine:
         machine = restore_control(sections)
         forget(machine)
@@ -88,16 +90,16 @@ SHARING_MUTANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
         ControlMachine._TRANSITIONS, {c.COUNTS: _first_word_counts}
     ),
     "a control checkpoint forgets servers": lambda: patch.object(
-        followed, "restore_control", _control_without(lambda machine: machine.state.servers.clear())
+        followed, "restore_control", control_without(lambda machine: machine.state.servers.clear())
     ),
     "a control checkpoint forgets queues": lambda: patch.object(
-        followed, "restore_control", _control_without(lambda machine: machine.state.queues.clear())
+        followed, "restore_control", control_without(lambda machine: machine.state.queues.clear())
     ),
     "a control checkpoint forgets what was told": lambda: patch.object(
-        followed, "restore_control", _control_without(lambda machine: machine.state.counts.clear())
+        followed, "restore_control", control_without(lambda machine: machine.state.counts.clear())
     ),
     "a control checkpoint forgets writers": lambda: patch.object(
-        followed, "restore_control", _control_without(lambda machine: machine.state.writers.known.clear())
+        followed, "restore_control", control_without(lambda machine: machine.state.writers.known.clear())
     ),
     "messages come out of a file in another order": lambda: patch.object(spill.Spill, "put", _put_backwards),
     "messages in files overwrite each other": lambda: patch.object(spill._File, "append", _append_at_the_start),

@@ -10,11 +10,13 @@ from random import SystemRandom
 
 import pytest
 
+from tests.simulator.control_mutants import CONTROL_MUTANTS
 from tests.simulator.history import Report, divided_seeds, run
 from tests.simulator.mutants import MUTANTS, planted
 from tests.simulator.promises import BrokenPromiseError
 from tests.simulator.sharing_mutants import SHARING_MUTANTS
 
+OF_SEVERAL_PARTITIONS = {**SHARING_MUTANTS, **CONTROL_MUTANTS}
 FIXED_COUNT = 160
 NEW_COUNT = 60
 CAUGHT_WITHIN = 80
@@ -70,9 +72,9 @@ def test_a_wrong_variant_is_caught(name: str) -> None:
         run_many(range(CAUGHT_WITHIN))
 
 
-@pytest.mark.parametrize("name", SHARING_MUTANTS)
+@pytest.mark.parametrize("name", OF_SEVERAL_PARTITIONS)
 def test_a_wrong_way_to_share_out_partitions_is_caught(name: str) -> None:
-    with SHARING_MUTANTS[name](), pytest.raises(BrokenPromiseError, match="seed"):
+    with OF_SEVERAL_PARTITIONS[name](), pytest.raises(BrokenPromiseError, match="seed"):
         run_many(divided_seeds(CAUGHT_WITHIN_DIVIDED))
 
 
