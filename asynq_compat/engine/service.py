@@ -39,8 +39,9 @@ class Service(abc.ABC):
         """Run the duty until `stop`."""
         with self._lock:
             if self._thread is None and not self.stopping.is_set():
-                self._thread = threading.Thread(target=self._run, name=THREAD_PREFIX + self.duty, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=THREAD_PREFIX + self.duty, daemon=True)
+                thread.start()
+                self._thread = thread
 
     def stop(self) -> None:
         """End the duty and wait for it."""

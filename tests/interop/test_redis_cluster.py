@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import redis
 
 import asynq_compat as asynq
 from asynq_compat.brokers.redis.slots import slot_of
+from asynq_compat.connect import open_broker
 from asynq_compat.engine.service import THREAD_PREFIX
+from asynq_compat.ports.consuming import QueueOrder, SettleKind, Settlement, SettleOutcome
 from tests.interop.failover import WITHIN_S, Load, in_child
 from tests.interop.go_oracle import Oracle
 from tests.services.cluster import ClusterNode, RedisCluster
@@ -133,6 +136,33 @@ def test_a_node_that_is_killed_and_comes_back_loses_nothing(cluster: RedisCluste
 
     assert missing == frozenset()
     assert load.errors == []
+
+
+def test_what_one_node_s_lost_answer_means_is_not_said_of_another(cluster: RedisCluster) -> None:
+    """Of a batch that goes to two nodes only what was sent twice may have been settled by the first sending."""
+    silent = cluster.node_of("asynq:{default}:pending")
+    lost = next(queue for queue in QUEUES if cluster.node_of(f"asynq:{{{queue}}}:pending") is not silent)
+    broker = open_broker(url_of(cluster, "&read_timeout=0.5"))
+    link = broker.producing._link  # type: ignore[attr-defined]
+    with asynq.Client(broker) as client, ThreadPoolExecutor(1) as executor:
+        for queue in ("default", lost):
+            client.enqueue(asynq.Task("t"), queue=queue, task_id=queue)
+        intake = broker.consuming.open_intake(QueueOrder(weights={"default": 1, lost: 1}), 2, "s")
+        leases = list(intake.take(WITHIN_S))
+        leases += [] if len(leases) == 2 else intake.take(WITHIN_S)
+        with cluster.node_of(f"asynq:{{{lost}}}:lease").connect() as other:
+            other.delete(f"asynq:{{{lost}}}:active", f"asynq:{{{lost}}}:lease")
+        silent.pause()
+        try:
+            settling = executor.submit(intake.settle, [Settlement(one, SettleKind.DONE) for one in leases], 2)
+            wait_until(lambda: link._suspects, "the answer to be lost", WITHIN_S)
+        finally:
+            silent.resume()
+        outcomes = dict(zip((one.queue for one in leases), settling.result(WITHIN_S), strict=True))
+        intake.close()
+    broker.close()
+
+    assert outcomes == {"default": SettleOutcome.SETTLED, lost: SettleOutcome.NOT_HELD}
 
 
 def test_a_slot_that_moves_under_load_is_followed(cluster: RedisCluster) -> None:

@@ -74,10 +74,10 @@ class ClusterLink(Link):
         errands = [_Errand(index, one) for index, one in enumerate(commands)]
         waiting = errands
         give_up_at = time.monotonic() + self.settings.dial_timeout_s
-        attempt, redirects, was_resent = 0, 0, False
+        attempt, redirects, resent = 0, 0, set[int]()
         while waiting:
             self._round(waiting, give_up_at)
-            was_resent = was_resent or any(one.failure is not None and one.failure.was_sent for one in waiting)
+            resent.update(one.index for one in waiting if one.failure is not None and one.failure.was_sent)
             waiting = [one for one in waiting if self._is_unfinished(one)]
             if not waiting:
                 break
@@ -93,7 +93,7 @@ class ClusterLink(Link):
         failed = [one for one in errands if one.failure is not None]
         if failed and len(failed) == len(errands):
             self._raise(failed)
-        return Exchange([self._answer(one) for one in errands], was_resent)
+        return Exchange([self._answer(one) for one in errands], resent)
 
     def dedicated(self, key: bytes = b"") -> RedisConnection:
         """Return an open connection to the node of `key`, outside the pool; see `Link`."""

@@ -190,15 +190,15 @@ class RedisIntake:
         if not slots:
             if commands:
                 exchange = self._link.run(commands)
-                self._settling.read(calls, exchange.answers, outcomes, was_resent=exchange.was_resent)
+                self._settling.read(calls, exchange, outcomes)
             return
         first, *others = self._queues()
         dequeue, term = self._dequeue(first, slots)
         exchange = self._link.run([*commands, dequeue])
-        *settled, given = exchange.answers
+        given = exchange.answers[-1]
         if not isinstance(given, Refusal):
             taken += self._leases(first, term, given)
-        self._settling.read(calls, settled, outcomes, was_resent=exchange.was_resent)
+        self._settling.read(calls, exchange, outcomes)
         self._take_from(others, slots, taken)
 
     def _take_from(self, queues: Sequence[str], slots: int, taken: list[Lease]) -> None:

@@ -3,7 +3,7 @@
 Contract: thread-safe; one round trip for any number of commands. A broken connection, a read timeout and replies that pass (LOADING,
 READONLY, ...) are tried again up to three times with a back-off of 8 to 512 ms, as go-redis does, but not once the dial timeout is over.
 With sentinels they are tried again until it is over: a new master takes seconds to be chosen. Errors are ours.
-Not obvious: a request sent again after its answer was lost may happen twice; `Exchange.was_resent` tells the caller.
+Not obvious: a request sent again after its answer was lost may happen twice; `Exchange.resent` tells the caller which.
 Source: docs/semantics.md, "connection options", trap P13.
 """
 
@@ -30,10 +30,10 @@ _BACKOFF_MIN_S, _BACKOFF_MAX_S = 0.008, 0.512
 
 @hot_record
 class Exchange:
-    """What came back: one answer per command, same order, and whether something was sent twice."""
+    """What came back: one answer per command, same order, and the indexes of those commands that may have run twice."""
 
     answers: list[Answer]
-    was_resent: bool
+    resent: set[int]
 
 
 class Link(ABC):
@@ -114,7 +114,7 @@ class ServerLink(Link):
         answers: list[Answer] = [None] * len(commands)
         open_indexes = list(range(len(commands)))
         give_up_at = time.monotonic() + self.settings.dial_timeout_s
-        attempt, was_resent = 0, False
+        attempt, resent = 0, set[int]()
         while True:
             failure = self.node.attempt([commands[index] for index in open_indexes])
             if isinstance(failure, list):
@@ -122,12 +122,12 @@ class ServerLink(Link):
                     answers[index] = answer
                 open_indexes = [index for index in open_indexes if is_open(answers[index])]
                 if not open_indexes or attempt == self._retries_max or time.monotonic() > give_up_at:
-                    return Exchange(answers, was_resent)
+                    return Exchange(answers, resent)
             else:
-                was_resent = was_resent or failure.was_sent
+                resent.update(open_indexes if failure.was_sent else ())
                 can_pass = is_passing(failure.error) and attempt < self._retries_max and time.monotonic() < give_up_at
                 if not can_pass or failure.has_dialled_too_long or self.is_closed.is_set():
-                    outage = self.outage(failure.error, was_sent=was_resent)
+                    outage = self.outage(failure.error, was_sent=bool(resent))
                     raise outage from direct_cause(failure.error)
             self.is_closed.wait(backoff_s(attempt))
             attempt += 1

@@ -76,12 +76,12 @@ class RedisProducing:
 
     def _run(self, calls: Sequence[_Call], requests: Sequence[EnqueueRequest], outcomes: list[EnqueueOutcome]) -> None:
         exchange = self._link.run([self._command(call, requests) for call in calls])
-        for call, answer in zip(calls, exchange.answers, strict=True):
+        for at, (call, answer) in enumerate(zip(calls, exchange.answers, strict=True)):
             found = self._outcomes(answer, len(call.indexes))
             for index, outcome in zip(call.indexes, found, strict=True):
                 if (
                     outcome is not EnqueueStatus.ENQUEUED
-                    and exchange.was_resent
+                    and at in exchange.resent
                     and self._is_ours(requests[index], outcome)
                 ):
                     outcome = EnqueueStatus.ENQUEUED

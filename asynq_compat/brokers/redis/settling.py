@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asynq_compat.brokers.redis.commands import Answer, Command, Refusal
+from asynq_compat.brokers.redis.commands import Command, Refusal
 from asynq_compat.brokers.redis.keys import queue_keys
-from asynq_compat.brokers.redis.link import Link
+from asynq_compat.brokers.redis.link import Exchange, Link
 from asynq_compat.brokers.redis.refusals import refused
 from asynq_compat.brokers.redis.scripts import script
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError
@@ -54,7 +54,7 @@ class Settling:
         calls = self.plan(settlements, range(len(settlements)), outcomes)
         if calls:
             exchange = self._link.run([call.command for call in calls])
-            self.read(calls, exchange.answers, outcomes, was_resent=exchange.was_resent)
+            self.read(calls, exchange, outcomes)
         return outcomes
 
     def plan(
@@ -92,16 +92,14 @@ class Settling:
                 kind = None
         return calls + _close(groups, now_ns)
 
-    def read(
-        self, calls: Sequence[SettleCall], answers: Sequence[Answer], outcomes: list[SettleOutcome], *, was_resent: bool
-    ) -> None:
-        """Enter the outcomes that `answers` to `calls` tell. What a second sending finds settled was settled by the first.
+    def read(self, calls: Sequence[SettleCall], exchange: Exchange, outcomes: list[SettleOutcome]) -> None:
+        """Enter the outcomes that the first answers, those to `calls`, tell. What a second sending finds settled was settled by the first.
 
         Raises:
             BrokerUnavailableError: Redis refused; all answers that came are entered.
         """
         failure: BrokerUnavailableError | None = None
-        for call, answer in zip(calls, answers, strict=True):
+        for at, (call, answer) in enumerate(zip(calls, exchange.answers, strict=False)):
             if isinstance(answer, Refusal):
                 error = refused(self._link.address, answer)
                 if isinstance(error, BrokerUnavailableError):
@@ -112,7 +110,7 @@ class Settling:
             for index, code in zip(call.indexes, codes, strict=True):
                 assert isinstance(code, int)
                 outcome = _OUTCOMES[code]
-                is_done_before = was_resent and outcome is SettleOutcome.NOT_HELD
+                is_done_before = at in exchange.resent and outcome is SettleOutcome.NOT_HELD
                 outcomes[index] = SettleOutcome.SETTLED if is_done_before else outcome
         if failure is not None:
             raise failure
