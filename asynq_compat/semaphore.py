@@ -14,7 +14,7 @@ from typing import Self
 
 from asynq_compat.connect import BrokerTarget, HeldBroker
 from asynq_compat.context import Context
-from asynq_compat.errors import InvalidArgumentError, NotFoundError
+from asynq_compat.errors import InvalidArgumentError, NotFoundError, remedied
 from asynq_compat.rules.clock import Clock
 from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.keywords import suggesting_fields
@@ -52,7 +52,7 @@ class Semaphore:
         _check_context(ctx)
         deadline = ctx.deadline
         if deadline is None:
-            raise InvalidArgumentError(f"provided context must have a deadline; {_WHICH}")
+            raise remedied("provided context must have a deadline", _WHICH)
         task_id = _task_id(ctx)
         if ctx.err is not None:
             raise ctx.err
@@ -96,7 +96,7 @@ def _checked_tokens(max_tokens: object) -> int:
     if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens > TOKEN_COUNT_MAX:
         raise InvalidArgumentError(f"max_tokens must be an integer up to {TOKEN_COUNT_MAX}, got {shown(max_tokens)}")
     if max_tokens < 1:
-        raise InvalidArgumentError(f"rate.NewSemaphore: maxTokens cannot be less than 1, got {max_tokens}")
+        raise remedied("rate.NewSemaphore: maxTokens cannot be less than 1", f"max_tokens is {max_tokens}")
     return max_tokens
 
 
@@ -104,9 +104,7 @@ def _checked_scope(scope: object) -> str:
     if not isinstance(scope, str) or not is_utf8(scope):
         raise InvalidArgumentError(f"scope must be text, got {shown(scope)}")
     if is_blank(scope):
-        raise InvalidArgumentError(
-            f"rate.NewSemaphore: scope should not be empty, got {shown(scope)}; it names what is limited"
-        )
+        raise remedied("rate.NewSemaphore: scope should not be empty", f"it names what is limited, got {shown(scope)}")
     return scope
 
 
@@ -119,7 +117,7 @@ def _task_id(ctx: Context) -> str:
     _check_context(ctx)
     task_id = ctx.task_id
     if task_id is None:
-        raise InvalidArgumentError(f"provided context is missing task ID value; {_WHICH}")
+        raise remedied("provided context is missing task ID value", _WHICH)
     return task_id
 
 

@@ -5,6 +5,7 @@ Real time: a firing a second.
 
 from __future__ import annotations
 
+import fcntl
 import random
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +78,28 @@ def programs(url: str, count: int) -> Iterator[list[Program]]:
                 one.end(signal.SIGKILL)
 
 
+def put_to_sleep(program: Program, url: str) -> None:
+    """Stop a program where it does not have the lock of the SQLite file, and is not the next to get it: nobody else could go on."""
+    lock = Path(url.removeprefix("sqlite:///") + "-lock")
+    program.process.send_signal(signal.SIGSTOP)
+    while url.startswith("sqlite:") and not is_free_now_and_then(lock):
+        program.process.send_signal(signal.SIGCONT)
+        program.process.send_signal(signal.SIGSTOP)
+
+
+def is_free_now_and_then(lock: Path) -> bool:
+    give_up_at, pause = time.monotonic() + 2, threading.Event()
+    with lock.open() as file:
+        while time.monotonic() < give_up_at:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pause.wait(0.01)
+            else:
+                return True  # Closing it lets go of it.
+    return False
+
+
 @pytest.fixture
 def ran() -> Counter[str]:
     """How often each task was run, by id."""
@@ -107,7 +131,7 @@ def test_of_many_schedulers_one_fires_at_every_instant_though_some_die_and_sleep
         random.shuffle(running)
         killed, sleeping, last = running
         killed.end(signal.SIGKILL)
-        sleeping.process.send_signal(signal.SIGSTOP)
+        put_to_sleep(sleeping, ground.url)
         killed_s = int(time.time())
         wait_until(lambda: not missing(first_s, killed_s + 2), "two of one scheduler", PATIENCE_S)
         sleeping.process.send_signal(signal.SIGCONT)

@@ -18,6 +18,7 @@ from asynq_compat.options import Group, ProcessIn, TaskID, Unique
 from asynq_compat.ports.broker import Broker
 from asynq_compat.task import Task
 from asynq_compat.testing.clock import VirtualClock
+from tests.services.waiting import wait_until
 from tests.unit.brokers.journal.workplace import open_intake, request
 
 LOG = logging.getLogger("test.aggregator")
@@ -92,9 +93,12 @@ def test_a_function_that_raises_costs_its_own_group_only(bench: Bench) -> None:
     assert bench.stats() == (48, 0)
 
     bench.clock.advance_s(SET_LIFETIME_S)
-    bench.aggregate(as_one)
 
-    assert bench.stats() == (50, 0)
+    def is_made_up_for() -> bool:
+        bench.aggregate(as_one)  # The sets return with the next entry, which somebody has to write.
+        return bench.stats() == (50, 0)
+
+    wait_until(is_made_up_for, "the two groups that failed")
 
 
 def test_one_that_is_refused_costs_its_own_group_only(bench: Bench) -> None:
