@@ -18,9 +18,10 @@ from pathlib import Path
 import asynq_compat as asynq
 from asynq_compat.journals.journal import queue_journal_name
 from tests.chaos.account import Account, settle
-from tests.chaos.blows import STOPPED, Hand
+from tests.chaos.blows import Hand
 from tests.chaos.fleet import Fleet
 from tests.chaos.ground import FileGround, Ground, KafkaGround
+from tests.chaos.hand import STOPPED
 from tests.chaos.recording import Recorder
 from tests.chaos.work import QUEUE, SLOTS, view_of
 from tests.interop.keeper_story import store_of

@@ -15,8 +15,9 @@ from pathlib import Path
 import asynq_compat as asynq
 from tests.chaos.account import Account
 from tests.chaos.fleet import Fleet
+from tests.chaos.hand import STOPPED
 from tests.chaos.on_redis.account import settle
-from tests.chaos.on_redis.blows import STOPPED, Hand
+from tests.chaos.on_redis.blows import Hand
 from tests.chaos.on_redis.ground import RedisGround, crew
 from tests.chaos.work import QUEUE
 from tests.services.waiting import wait_until
