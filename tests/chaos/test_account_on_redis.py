@@ -20,7 +20,7 @@ class Scene:
     """A run in which one task of each sort was asked for, run and settled, as it should be."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        self.redis = redis.Redis.from_url(url, decode_responses=True)
+        self.redis = redis.Redis.from_url(url, decode_responses=True, encoding_errors="replace")
         self.produced, self.worked = Ledger(folder / "producer-1.1"), Ledger(folder / "worker-1.1")
         self._url, self._folder = url, folder
         for task_id, kind, place in (("p", "plain", ""), ("k", "kept", "completed"), ("r", "refused", "archived")):
@@ -36,9 +36,9 @@ class Scene:
     def end(self, task_id: str, kind: str) -> None:
         self.worked.note(event="end", kind=kind, id=task_id, attempt=0)
 
-    def keep(self, task_id: str, place: str) -> None:
+    def keep(self, task_id: str, place: str, message: bytes = b"m") -> None:
         self.redis.zadd(PREFIX + place, {task_id: 1})
-        self.redis.hset(f"{PREFIX}t:{task_id}", "msg", "m")
+        self.redis.hset(f"{PREFIX}t:{task_id}", "msg", message)
 
     def settle(self) -> Account:
         return settle(self.redis, self._folder, Fleet(self._url, self._folder, {}))
@@ -68,6 +68,11 @@ def _is_archived(scene: Scene) -> None:
     scene.keep("lost", "archived")
 
 
+def _was_archived_without_a_reason(scene: Scene) -> None:
+    scene.acknowledge("lost", "deadly")
+    scene.keep("lost", "archived")
+
+
 def _was_never_asked_for(scene: Scene) -> None:
     scene.end("stranger", "plain")
 
@@ -79,6 +84,7 @@ def _was_never_asked_for(scene: Scene) -> None:
         (_never_ran, "1 tasks were acknowledged and no handler came to its end: lost"),
         (_ran_and_is_gone, "1 tasks were acknowledged and are not completed: lost"),
         (_is_archived, "1 tasks are archived and should be completed: lost"),
+        (_was_archived_without_a_reason, "1 tasks were acknowledged and no handler came to its end: lost"),
         (_was_never_asked_for, "1 tasks nobody asked for; only 0 went without an answer"),
         (lambda scene: scene.keep("p", "completed"), "1 tasks are kept and nobody asked for that: p"),
         (lambda scene: scene.redis.hset(f"{PREFIX}t:ghost", "msg", "m"), "1 tasks are stored and in no list: ghost"),
@@ -103,3 +109,15 @@ def test_a_task_whose_answer_was_lost_is_no_stranger(scene: Scene) -> None:
 
     assert account.problems == []
     assert account.counts["stored, answer lost"] == 1
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("error", [b"asynq: task lease expired", b"worker process 11 died (signal 9)"])
+def test_what_is_not_retried_is_archived_with_its_worker(scene: Scene, error: bytes) -> None:
+    scene.acknowledge("d", "deadly")
+    scene.keep("d", "archived", b"\xff" + error)
+
+    account = scene.settle()
+
+    assert account.problems == []
+    assert account.counts["archived, its worker was lost"] == 1

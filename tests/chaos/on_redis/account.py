@@ -3,12 +3,14 @@
 Contract: asked when nothing runs any more. The keys of the queue, read past every library, are compared with what the processes noted; each
 difference is a problem in words.
 Not obvious: a task may run more than once, since a worker is killed between the end of its handler and the settlement, or because the lease
-of one that slept ran out; Go's workers also when the answer to their settlement was lost. It is counted, and no problem. Of the archive only the
+of one that slept ran out; Go's workers also when the answer to their settlement was lost. It is counted, and no problem. A task that is not to
+be retried may end without its handler having come that far: it is archived with the word that its worker was lost. Of the archive only the
 newest ten thousand stay.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -22,10 +24,12 @@ from tests.chaos.work import QUEUE
 
 ARCHIVE_MAX = 10_000
 _PREFIX = f"asynq:{{{QUEUE}}}:"
+# What an archived task says whose worker, or worker process, was struck while it had it.
+_OF_LOST_WORKERS = re.compile(r"asynq: task lease expired|worker process \d+ died")
 
 
 def settle(operator: redis.Redis, folder: Path, fleet: Fleet) -> Account:
-    """Compare the ledgers in `folder` with what stands in Redis."""
+    """Compare the ledgers in `folder` with what stands in Redis; `operator` decodes, bytes that are no text included."""
     account = Account(problems=[*fleet.problems])
     produced = list(lines(folder, "producer-*.jsonl"))
     worked = list(lines(folder, "worker-*.jsonl"))
@@ -37,7 +41,9 @@ def settle(operator: redis.Redis, folder: Path, fleet: Fleet) -> Account:
     acknowledged = {str(line["id"]): str(line["kind"]) for line in produced if line["event"] == "acknowledged"}
     kept = {name: {str(one) for one in operator.zrange(_PREFIX + name, 0, -1)} for name in ("completed", "archived")}
     _check_nothing_is_left(account, operator, kept["completed"] | kept["archived"])
-    _check_ends(account, acknowledged, kept, worked)
+    struck = {one for one in acknowledged.keys() & kept["archived"] if _was_struck(operator, one, acknowledged[one])}
+    account.counts["archived, its worker was lost"] = len(struck)
+    _check_ends(account, acknowledged, kept, worked, struck)
     _check_strangers(account, acknowledged, worked)
     _check_logs(account, folder)
     return account
@@ -55,10 +61,19 @@ def _check_nothing_is_left(account: Account, operator: redis.Redis, kept: set[st
     account.counts["tasks completed"], account.counts["tasks kept"] = operator.zcard(f"{_PREFIX}completed"), len(kept)
 
 
-def _check_ends(account: Account, acknowledged: dict[str, str], kept: dict[str, set[str]], worked: list[Line]) -> None:
+def _was_struck(operator: redis.Redis, task_id: str, kind: str) -> bool:
+    """A task that is not to be retried, archived since its worker was lost before or while it ran."""
+    if kind != "deadly":
+        return False
+    return bool(_OF_LOST_WORKERS.search(str(operator.hget(f"{_PREFIX}t:{task_id}", "msg"))))
+
+
+def _check_ends(
+    account: Account, acknowledged: dict[str, str], kept: dict[str, set[str]], worked: list[Line], struck: set[str]
+) -> None:
     ends = Counter(str(line["id"]) for line in worked if line["event"] in {"end", "kills"})
     account.counts["ran more than once"] = sum(count > 1 for count in ends.values())
-    account.expect_none(acknowledged.keys() - ends.keys(), "were acknowledged and no handler came to its end")
+    account.expect_none(acknowledged.keys() - ends.keys() - struck, "were acknowledged and no handler came to its end")
     is_cut = len(kept["archived"]) >= ARCHIVE_MAX
     for place, wrong in (("completed", "archived"), ("archived", "completed")):
         kinds = [one for one, kind in acknowledged.items() if kind not in FLEETING]

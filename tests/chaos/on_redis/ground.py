@@ -35,7 +35,7 @@ class RedisGround:
         self.server = RedisServer(durable=True)
         self.network = Proxy(self.server.port)
         self.url = f"redis://{HOST}:{self.network.port}"
-        self.operator = redis.Redis(port=self.server.port, decode_responses=True)
+        self.operator = redis.Redis(port=self.server.port, decode_responses=True, encoding_errors="replace")
 
     def start(self) -> None:
         """Start the server again and wait until it has its data in memory."""
