@@ -80,7 +80,7 @@ class JournalFile:
         advice = "" if is_fine else "; when none is left no task can be enqueued, and none settled: make room"
         return [
             self._soundness(),
-            Condition(check="disk", text=f"{free} bytes are free on its disk{advice}", is_fine=is_fine),
+            Condition(check="disk", text=f"{free >> 20} MB are free on its disk{advice}", is_fine=is_fine),
         ]
 
     def _soundness(self) -> Condition:

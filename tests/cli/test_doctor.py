@@ -82,7 +82,7 @@ def test_everything_that_is_wrong_is_found_and_nothing_else(ask: Ask) -> None:
     assert answer.json()["severity"] == "problem"
     assert _found(answer.json()) == ALL_FAULTS
     for_people = ask("doctor").out
-    assert "ids stand in lists and no task is there" in for_people
+    assert "ids in lists that have no task: " in for_people
     assert "--repair mends what can be mended" in for_people
 
 
@@ -310,6 +310,12 @@ def test_a_broker_that_does_not_answer_is_a_problem(ask: Ask) -> None:
 
     assert answer.code == 2
     assert [one["check"] for one in answer.json()["findings"]] == ["reachable"]
+
+
+def test_a_broker_that_holds_nothing_is_well(ask: Ask) -> None:
+    answer = ask("--broker", "memory://", "doctor")
+
+    assert (answer.code, answer.out) == (0, "it holds nothing that could be looked at\n")
 
 
 def test_a_file_that_has_lived_is_well(ask: Ask, lived: str) -> None:

@@ -95,6 +95,9 @@ def _json(one: Finding) -> dict[str, object]:
 
 
 def _print(findings: Sequence[Finding], *, repair: bool) -> None:
+    if not findings:
+        print_text("it holds nothing that could be looked at")
+        return
     print_table(
         ("", "check", "queue", ""),
         [

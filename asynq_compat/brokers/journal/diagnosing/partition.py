@@ -81,25 +81,22 @@ class PartitionDiagnosis:
             return self._finding("log_time", Severity.PROBLEM, message)
         if not count:
             return self._finding("unreadable", Severity.FINE, "every entry could be read")
-        message = f"{count} entries were skipped, ever, since they could not be read: `asynq-compat journal describe {self._queue}` says which"
+        message = f"entries skipped so far, since they could not be read: {count}; `asynq-compat journal describe {self._queue}` says which"
         return self._finding("unreadable", Severity.WARNING, message)
 
     def _servers(self, now_ms: int) -> Finding:
         counts, sessions = self._machine.counts(), len(self._machine.sessions())
         if silent := self._silent(now_ms):
             held = sum(session.assigned_count for session in silent)
-            message = f"{held} tasks were given to {len(silent)} servers that say nothing any more: they died, or cannot reach the broker"
+            message = f"tasks of servers that say nothing any more: {held} (servers: {len(silent)}); they died, or cannot reach the broker"
             return self._finding("orphans", Severity.WARNING, message)
         if counts.orphaned:
-            message = (
-                f"{counts.orphaned} tasks were started by servers that are gone, and wait for a server to recover them"
-            )
+            message = f"tasks of servers that are gone: {counts.orphaned}; they wait for a server to recover them"
             return self._finding("orphans", Severity.WARNING, message)
         if counts.pending and not sessions:
-            return self._finding(
-                "servers", Severity.WARNING, f"{counts.pending} tasks are pending and no server serves the queue"
-            )
-        return self._finding("servers", Severity.FINE, f"{sessions} servers, {counts.pending} pending tasks")
+            message = f"pending tasks: {counts.pending}, and no server serves the queue"
+            return self._finding("servers", Severity.WARNING, message)
+        return self._finding("servers", Severity.FINE, f"servers: {sessions}, pending tasks: {counts.pending}")
 
     def _silent(self, now_ms: int) -> list[SessionView]:
         """Return the servers that hold tasks and would have lost them, had anybody told the journal what time it is."""

@@ -108,7 +108,7 @@ class RedisDiagnosing:
             yield Finding(
                 check=_STALE,
                 severity=Severity.WARNING,
-                message=f"{len(gone)} entries are of servers and schedulers that ended without a word",
+                message=f"entries of servers and schedulers that ended without a word: {len(gone)}",
                 names=tuple(gone),
                 remedy="remove these entries",
             )

@@ -36,7 +36,7 @@ class Fault:
     Attributes:
         word: The script's.
         check: The finding's.
-        message: What it means, behind the number of tasks.
+        message: How many, as ``{count}``, and what it means.
         remedy: What is done about it.
     """
 
@@ -52,35 +52,35 @@ FAULTS = (
         "no_lease",
         "active_without_lease",
         Severity.PROBLEM,
-        "active tasks have no lease: if their worker is gone nobody ever takes them up again",
+        "active tasks without a lease: {count}; if their worker is gone nobody ever takes them up again",
         "give each a lease of 30 s: a worker that lives extends it, otherwise a server recovers the task",
     ),
     Fault(
         "lease_alone",
         "lease_without_active",
         Severity.WARNING,
-        "leases are of tasks that are not active: each server's recoverer stumbles over them every minute",
+        "leases of tasks that are not active: {count}; each server's recoverer stumbles over them every minute",
         "remove these leases",
     ),
     Fault(
         "ghost",
         "ghosts",
         Severity.PROBLEM,
-        "ids stand in lists and no task is there: their tasks were deleted or evicted by somebody else",
+        "ids in lists that have no task: {count}; their tasks were deleted or evicted by somebody else",
         "remove these ids from the lists",
     ),
     Fault(
         "stray",
         "strays",
         Severity.PROBLEM,
-        "tasks stand in no list: they will never run",
+        "tasks that stand in no list: {count}; they will never run",
         "put them into the archive, from where `task run` brings them back; one without a message is deleted",
     ),
     Fault(
         "leftover",
         "archive_leftovers",
         Severity.WARNING,
-        "tasks were cut off the archive, which keeps 10 000, and still take memory and their ids",
+        "tasks cut off the archive, which keeps 10 000: {count}; they still take memory and their ids",
         "delete them",
     ),
 )
@@ -124,7 +124,7 @@ class TaskDiagnosis:
                 yield Finding(
                     check=fault.check,
                     severity=fault.severity,
-                    message=f"{len(names)} {fault.message}",
+                    message=fault.message.format(count=len(names)),
                     queue=queue,
                     names=tuple(names),
                     remedy=fault.remedy,
@@ -228,7 +228,7 @@ def odd_keys(keys: Sequence[bytes], effect: str, queue: str = "") -> Finding:
     return Finding(
         check="odd_keys",
         severity=Severity.PROBLEM,
-        message=f"{len(keys)} keys do not hold what Asynq keeps there: {effect}; look with TYPE, then RENAME or DEL",
+        message=f"keys that do not hold what Asynq keeps there: {len(keys)}; {effect}; look with TYPE, then RENAME or DEL",
         queue=queue,
         names=tuple(key.decode(errors="replace") for key in keys),
     )

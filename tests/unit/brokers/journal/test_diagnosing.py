@@ -26,6 +26,6 @@ def test_tasks_of_a_server_that_says_nothing_any_more_are_told() -> None:
             (later,) = [one for one in diagnosis.findings(clock.now_ms() + _LEASE_MS) if one.check == "orphans"]
         intake.close()
 
-    assert (now.severity, now.message) == (Severity.FINE, "1 servers, 1 pending tasks")
+    assert (now.severity, now.message) == (Severity.FINE, "servers: 1, pending tasks: 1")
     assert later.severity is Severity.WARNING
-    assert later.message.startswith("2 tasks were given to 1 servers that say nothing any more")
+    assert later.message.startswith("tasks of servers that say nothing any more: 2 (servers: 1)")
