@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-_GONE_WITHIN_S = 10.0
+_GONE_WITHIN_S = 60.0
 _LOOK_S = 0.05
 
 

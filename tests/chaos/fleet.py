@@ -1,7 +1,7 @@
 """Which processes produce and work, and how do they end and begin again?
 
-Contract: a crew says what runs by role: "producer-1", "worker-3". Whoever ends is started again. One that ends by itself is a problem, unless it began while its
-broker was away, or ran a task that kills its process.
+Contract: a crew says what runs by role: "producer-1", "worker-3". Whoever ends is started again. One that ends by itself is a problem, unless it
+ran a task that kills its process, or could not begin since its broker was away.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ OF_JOURNALS: Crew = {
     **dict.fromkeys(("worker-1", "worker-3"), (*_WORKER, "1")),
     "worker-2": (*_WORKER, "2"),  # Its handlers run in two processes.
 }
-_AT_WORK_WITHIN_S = 60.0
-_ENDED_WITHIN_S = 60.0
-# What begins while the broker is away may end for that reason; so long after its return nothing begun before it is left.
+_AT_WORK_WITHIN_S = 180.0
+_ENDED_WITHIN_S = 120.0
+# A broker that has just returned may be as good as away to who begins.
 _OUTAGE_PASSES_S = 15.0
 
 
@@ -53,7 +53,8 @@ class Fleet:
         self._lives: Counter[str] = Counter()
         self._wakes_at_s = 0.0
         self._stopped: dict[int, float] = {}  # Worker processes, and when they go on.
-        self._excused_until_s = 0.0
+        self._outage_passes_at_s = 0.0
+        self._excused: set[str] = set()  # Lives that may end before they have come to anything.
         self.sleeper = ""
         self.counts: Counter[str] = Counter()
         self.problems: list[str] = []
@@ -71,6 +72,8 @@ class Fleet:
         with self.log(role).open("ab") as log:
             command = [*self._crew[role], self._url, self._folder / self._life(role)]
             self._running[role] = subprocess.Popen(command, cwd=REPOSITORY, stderr=log, env=environment)
+        if time.monotonic() < self._outage_passes_at_s:
+            self._excused.add(self._life(role))
 
     def _life(self, role: str) -> str:
         return f"{role}.{self._lives[role]}"
@@ -90,7 +93,10 @@ class Fleet:
     @property
     def lost_count(self) -> int:
         """How many workers ended or overslept without a word to the queue."""
-        words = ("worker killed", "worker slept beyond its lease", "worker killed by a task")
+        words = (
+            *("worker killed", "worker slept beyond its lease", "worker killed by a task"),
+            "worker ended because the broker was away",
+        )
         return sum(self.counts[word] for word in words)
 
     @property
@@ -151,10 +157,10 @@ class Fleet:
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
-        """While the broker cannot be reached, and a little later, who ends by itself is excused."""
-        self._excused_until_s = float("inf")
+        """While the broker cannot be reached: who has not begun to work at its end may end for that reason, whenever it comes to that."""
         yield
-        self._excused_until_s = time.monotonic() + _OUTAGE_PASSES_S
+        self._excused.update(self._life(role) for role in self._running if not self._has_noted(role))
+        self._outage_passes_at_s = time.monotonic() + _OUTAGE_PASSES_S
 
     def look(self) -> None:
         """Wake who has slept enough; start who has ended."""
@@ -172,8 +178,8 @@ class Fleet:
     def _note_end(self, role: str, status: int) -> None:
         if status == -signal.SIGKILL and any(line["event"] == "kills" for line in self._lines(role)):
             self.counts["worker killed by a task"] += 1
-        elif status > 0 and time.monotonic() < self._excused_until_s:
-            self.counts["ended because the broker was away"] += 1
+        elif status > 0 and self._life(role) in self._excused and not self._has_noted(role):
+            self.counts[f"{role.partition('-')[0]} ended because the broker was away"] += 1
         else:
             self.problems.append(f"{role} ended by itself with {status}; see {self.log(role)}")
 

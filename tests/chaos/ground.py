@@ -9,13 +9,18 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from asynq_compat.errors import BrokerUnavailableError
+from asynq_compat.journals.journal import CONTROL
+from tests.interop.keeper_story import store_of
 from tests.services.disk import SmallDisk
 from tests.services.kafka import KafkaCluster
 from tests.services.ports import HOST, free_ports
 from tests.services.proxy import Proxy
+from tests.services.waiting import wait_until
 
 _DISK_BYTES = 128 * 1024 * 1024
 _KAFKA_DISK_BYTES = 256 * 1024 * 1024
+_SERVES_WITHIN_S = 180.0
 
 
 class FileGround:
@@ -59,7 +64,26 @@ class KafkaGround:
             self.network.close()
             self.disk.close()
             raise
-        self.url = f"kafka://{HOST}:{self.network.port}/chaos"
+        self._address = f"kafka://{HOST}:{self.network.port}"
+        self.url = f"{self._address}/chaos"
+
+    def start(self) -> None:
+        """Start the node again and wait until it takes appends, which is later than that its port answers."""
+        self.broker.start()
+        wait_until(self._takes_appends, "Kafka takes appends", _SERVES_WITHIN_S)
+
+    def _takes_appends(self) -> bool:
+        try:
+            store = store_of(f"{self._address}/probe")
+        except BrokerUnavailableError:
+            return False
+        try:
+            store.open(CONTROL).append(b"probe")
+        except BrokerUnavailableError:
+            return False
+        finally:
+            store.close()
+        return True
 
     def close(self) -> None:
         """End all."""

@@ -11,6 +11,7 @@ import random
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import asynq_compat as asynq
 from tests.chaos.fleet import Fleet
@@ -20,8 +21,11 @@ from tests.services.waiting import wait_until
 LARGE_BYTES = 5 * 1024 * 1024
 STOPPED = "worker process stopped"
 STOPPED_S = 33.0  # a lease and a little
-_STORED_WITHIN_S = 60.0
-_THERE_WITHIN_S = 60.0
+_STORED_WITHIN_S = 180.0
+# Longer than anybody sleeps.
+_THERE_WITHIN_S = 180.0
+
+_T = TypeVar("_T")
 
 
 class BaseHand:
@@ -64,12 +68,12 @@ class BaseHand:
 
     def _strike_process(self, strike: Callable[[int], None]) -> None:
         """One of those in which the handlers of a worker run: there is one as soon as its server has imported the program."""
-        wait_until(self._find_processes, "a worker process is there that is awake", _THERE_WITHIN_S)
-        strike(self._chance.choice(self._find_processes()))
+        found = _wait_for(self._find_processes, "a worker process is there that is awake")
+        strike(self._chance.choice(found))
 
     def _kill_with_processes(self) -> None:
-        wait_until(self._find_servers, "a worker with processes is there and awake", _THERE_WITHIN_S)
-        self._fleet.kill(self._find_servers()[0])
+        found = _wait_for(self._find_servers, "a worker with processes is there and awake")
+        self._fleet.kill(found[0])
 
     def _find_servers(self) -> list[str]:
         self._fleet.look()
@@ -110,7 +114,7 @@ class BaseHand:
             return False
         return True
 
-    def _suffer(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
+    def _suffer(self, begin: Callable[[], object], end: Callable[[], object]) -> None:
         with self._fleet.outage():
             begin()
             self._pause.wait(self._some_seconds())
@@ -119,3 +123,15 @@ class BaseHand:
     def close(self) -> None:
         """Close what was opened."""
         self._client.close()
+
+
+def _wait_for(find: Callable[[], list[_T]], what: str) -> list[_T]:
+    """Return what was found as soon as there is something; asked again, there might be nothing any more."""
+    found: list[_T] = []
+
+    def is_there() -> bool:
+        found[:] = find()
+        return bool(found)
+
+    wait_until(is_there, what, _THERE_WITHIN_S)
+    return found

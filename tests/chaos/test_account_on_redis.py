@@ -121,3 +121,20 @@ def test_what_is_not_retried_is_archived_with_its_worker(scene: Scene, error: by
 
     assert account.problems == []
     assert account.counts["archived, its worker was lost"] == 1
+
+
+@pytest.mark.redis
+def test_what_a_full_archive_has_no_room_for_is_not_missed(scene: Scene) -> None:
+    scene.acknowledge("refused early", "refused")
+    scene.end("refused early", "refused")
+    scene.acknowledge("deadly early", "deadly")
+    assert len(scene.settle().problems) == 2
+
+    # One is there; so many in all are what Go and Python leave there.
+    with scene.redis.pipeline() as pipe:
+        for number in range(9_998):
+            pipe.zadd(f"{PREFIX}archived", {f"a{number}": 1})
+            pipe.hset(f"{PREFIX}t:a{number}", "msg", "m")
+        pipe.execute()
+
+    assert scene.settle().problems == []

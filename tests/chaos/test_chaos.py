@@ -37,7 +37,7 @@ LASTING = {
 
 
 @pytest.mark.own_broker
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     ("journal", "partitions", "seconds"),
     [

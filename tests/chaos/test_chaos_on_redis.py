@@ -38,7 +38,7 @@ CREW = ("producer-1", "producer-2-go", "worker-1", "worker-2", "worker-3-go")
 
 @pytest.mark.redis
 @pytest.mark.go
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(1200)
 def test_every_task_that_go_and_python_share_is_accounted_for(tmp_path: Path, redis_server: RedisServer) -> None:
     del redis_server  # The run starts one of its own; this one says when there is none.
 
@@ -47,5 +47,6 @@ def test_every_task_that_go_and_python_share_is_accounted_for(tmp_path: Path, re
     assert account.problems == []
     assert {word.removeprefix("blow: ") for word in account.counts if word.startswith("blow: ")} == BLOWS
     assert all(account.counts[f"notes of {one}"] for one in CREW), account.counts
-    struck = ("worker slept beyond its lease", "handler: kills", "unanswered")
+    # Whoever has the deadly task may be struck before it comes to kill: it is archived either way.
+    struck = ("worker slept beyond its lease", "archived, its worker was lost", "unanswered")
     assert all(account.counts[word] for word in struck), account.counts

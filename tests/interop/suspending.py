@@ -14,7 +14,7 @@ import subprocess
 
 from asynq_compat.journals.file_lock import FileLock
 
-_LOCK_WITHIN_S = 30.0
+_LOCK_WITHIN_S = 120.0
 
 
 class Suspender:
@@ -24,10 +24,11 @@ class Suspender:
         self._file_lock = FileLock(f"{url.removeprefix('sqlite:///')}-lock") if url.startswith("sqlite:") else None
 
     def suspend(self, process: subprocess.Popen[bytes]) -> None:
-        """Stop a child of ours until it gets SIGCONT."""
+        """Stop a child of ours until it gets SIGCONT; nothing happens to one that has ended meanwhile."""
         with self._file_lock.held(_LOCK_WITHIN_S) if self._file_lock else contextlib.nullcontext():
             process.send_signal(signal.SIGSTOP)
-            os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def close(self) -> None:
         """Let go of the file's lock."""

@@ -3,15 +3,19 @@
 Contract: for the time of a `with` block no thread starts, `time.monotonic` tells the world's time, `os.urandom` draws from the world's seed and
 what is logged as an error becomes a line of the story. What a thread would do is called by whoever stands in for it, one round after the other. What waits for
 a journal lets the world go on meanwhile (`World.wait`).
-Not obvious: these are the only ways in which journal code reaches clock, chance and threads; everything else it is given.
+Not obvious: these are the only ways in which journal code reaches clock, chance and threads; everything else it is given. Another thread of
+this process, which some earlier test has left running, goes on in the real world.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 from unittest.mock import patch
 
 from asynq_compat.brokers.journal import scheduling
@@ -23,6 +27,8 @@ from asynq_compat.errors import AsynqError, CorruptDataError
 from asynq_compat.machine.containers import indexes
 from tests.simulator.electing import fire_frame
 from tests.simulator.world import World
+
+_T = TypeVar("_T")
 
 # Monotonic clocks begin somewhere.
 _MONOTONIC_S = 1_000.0
@@ -85,6 +91,16 @@ def _close(world: World) -> Callable[..., None]:
     return close
 
 
+def _here(simulated: Callable[..., _T], real: Callable[..., _T]) -> Callable[..., _T]:
+    """Return what is simulated for this thread alone."""
+    thread = threading.get_ident()
+
+    def either(*args: object, **options: object) -> _T:
+        return (simulated if threading.get_ident() == thread else real)(*args, **options)
+
+    return either
+
+
 @contextmanager
 def inside(world: World) -> Iterator[None]:
     """Let the package run in this world."""
@@ -92,9 +108,11 @@ def inside(world: World) -> Iterator[None]:
     log = logging.getLogger("asynq_compat.journal")
     before = log.handlers, log.propagate, log.level
     with ExitStack() as patches:
-        patches.enter_context(patch.object(threading.Thread, "start", lambda _: None))
+        patches.enter_context(patch.object(threading.Thread, "start", _here(lambda _: None, threading.Thread.start)))
         patches.enter_context(patch.object(Progress, "pause", lambda *_: None))
-        patches.enter_context(patch.object(threading.Thread, "join", lambda *_: None))
+        patches.enter_context(
+            patch.object(threading.Thread, "join", _here(lambda *_, **__: None, threading.Thread.join))
+        )
         patches.enter_context(patch.object(Progress, "wait_for", _wait_for(world)))
         patches.enter_context(patch.object(Writer, "commit", _commit(world)))
         patches.enter_context(patch.object(Writer, "close", _close(world)))
@@ -103,8 +121,8 @@ def inside(world: World) -> Iterator[None]:
         patches.enter_context(patch.object(indexes, "RESIDENT_TASKS", 2))
         patches.enter_context(patch.object(indexes, "SEGMENT_LENGTH_AIM", 3))
         patches.enter_context(patch.object(spill, "_BYTES_MIN", 1))
-        patches.enter_context(patch("time.monotonic", clock.monotonic_s))
-        patches.enter_context(patch("os.urandom", world.rng.randbytes))
+        patches.enter_context(patch("time.monotonic", _here(clock.monotonic_s, time.monotonic)))
+        patches.enter_context(patch("os.urandom", _here(world.rng.randbytes, os.urandom)))
         log.handlers, log.propagate = [_Teller(world)], False
         log.setLevel(logging.ERROR)
         try:

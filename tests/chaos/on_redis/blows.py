@@ -6,12 +6,13 @@ Contract: each blow has a name and is over when `deal` returns: what was cut is 
 from __future__ import annotations
 
 import random
+import socket
 from pathlib import Path
 
 from tests.chaos.fleet import Fleet
 from tests.chaos.hand import BaseHand
 from tests.chaos.on_redis.ground import RedisGround
-from tests.services.ports import HOST, free_ports
+from tests.services.ports import HOST
 
 DELAY_S = 0.3
 _SHORT_MAX_S = 2.0
@@ -30,7 +31,7 @@ class Hand(BaseHand):
             "redis restarted": lambda: self._suffer(server.end, ground.start),
             "redis stopped": lambda: self._suffer(server.pause, server.resume),
             "out of memory": lambda: self._suffer(lambda: self._limit_memory(1), lambda: self._limit_memory(0)),
-            "read-only": lambda: self._suffer(self._make_replica, self._make_master),
+            "read-only": self._make_replica_for_a_while,
             "connections dropped": lambda: self._suffer(network.drop, lambda: None),
             "connections half open": lambda: self._suffer(network.half_open, lambda: None),
             "network cut": lambda: self._suffer(network.cut, network.heal),
@@ -44,9 +45,10 @@ class Hand(BaseHand):
     def _limit_memory(self, limit_bytes: int) -> None:
         self._ground.operator.config_set("maxmemory", limit_bytes)
 
-    def _make_replica(self) -> None:
-        """Of a master that is not there: it keeps its data and refuses every write."""
-        self._ground.operator.replicaof(HOST, free_ports(1)[0])
-
-    def _make_master(self) -> None:
-        self._ground.operator.replicaof("NO", "ONE")
+    def _make_replica_for_a_while(self) -> None:
+        """Of a master that is not there: it keeps its data and refuses every write. The port is held: whoever served there would be copied."""
+        operator = self._ground.operator
+        with socket.socket() as held:
+            held.bind((HOST, 0))
+            port = held.getsockname()[1]
+            self._suffer(lambda: operator.replicaof(HOST, port), lambda: operator.replicaof("NO", "ONE"))
