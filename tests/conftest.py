@@ -41,8 +41,8 @@ _MARKED_BY = {
     "secure_kafka": "kafka",
     "go_program": "go",
 }
-# How long an example takes says how busy the machine is, and no more.
-hypothesis.settings.register_profile("busy", deadline=None)
+# How long an example takes, and how long it takes to draw one, says how busy the machine is, and no more.
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
 # Databases 0 and 13 to 15 are left to tests that choose one themselves.
 _databases = itertools.cycle(range(1, 13))

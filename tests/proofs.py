@@ -35,7 +35,7 @@ class Proofs:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._executed: Counter[str] = Counter()
-        self._steps: dict[str, dict[str, int]] = {}
+        self._steps: dict[str, Counter[str]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count what ran to an end, good or bad."""
@@ -45,7 +45,7 @@ class Proofs:
             self._executed[broker] += 1
         for name, counts in report.user_properties:
             if name.startswith(_STEPS) and isinstance(counts, dict):
-                self._steps[name] = counts
+                self._steps.setdefault(name, Counter()).update(counts)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run of CI in which a broker fell short."""
@@ -56,7 +56,7 @@ class Proofs:
         """Print the numbers."""
         for name, counts in self._steps.items():
             terminalreporter.section(name)
-            for step, count in counts.items():
+            for step, count in sorted(counts.items()):
                 terminalreporter.write_line(f"{count:6d}  {step}")
         if self._executed or self._fails():
             terminalreporter.section("conformance: tests executed per broker")

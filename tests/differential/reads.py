@@ -131,7 +131,7 @@ def publish_cancelation(world: World, random: Random) -> None:
         world.ours.signalling.publish_cancelation(task_id)
         world.go.publish_cancelation(task_id)
         heard: list[str] = []
-        while len(heard) < 2 and (ids := feed.next(5.0)):
+        while len(heard) < 2 and (ids := feed.next(60.0)):
             heard += ids
     finally:
         feed.close()

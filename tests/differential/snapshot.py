@@ -15,9 +15,6 @@ import redis
 
 from asynq_compat.wire import decode_message
 
-# Two processes write the two databases one after the other: relative expiries may differ by so much.
-_EXPIRY_TOLERANCE_MS = 2500
-
 _DUMP = """
 local found = {}
 for _, key in ipairs(redis.call("KEYS", "*")) do
@@ -64,8 +61,14 @@ def take(database: redis.Redis) -> Snapshot:
     return found
 
 
-def differences(ours: Snapshot, theirs: Snapshot) -> list[str]:
-    """Say, a line each, in what the databases differ."""
+def differences(ours: Snapshot, theirs: Snapshot, apart_ms: int) -> list[str]:
+    """Say, a line each, in what the databases differ.
+
+    Args:
+        ours: Our database.
+        theirs: Go's.
+        apart_ms: The two are written one after the other: so far may relative expiries lie apart.
+    """
     lines = [f"{key}: only ours has it: {ours[key]}" for key in sorted(ours.keys() - theirs.keys())]
     lines += [f"{key}: only Go's has it: {theirs[key]}" for key in sorted(theirs.keys() - ours.keys())]
     for key in sorted(ours.keys() & theirs.keys()):
@@ -74,7 +77,7 @@ def differences(ours: Snapshot, theirs: Snapshot) -> list[str]:
             continue
         if mine.kind != gos.kind or not _alike(mine.items, gos.items):
             lines.append(f"{key}: ours {mine}, Go's {gos}")
-        elif not _expire_alike(key, mine.expires_at_ms, gos.expires_at_ms):
+        elif not _expire_alike(key, mine.expires_at_ms, gos.expires_at_ms, apart_ms):
             lines.append(f"{key}: ours expires at {mine.expires_at_ms}, Go's at {gos.expires_at_ms}")
     return lines
 
@@ -95,14 +98,15 @@ def _message(data: bytes) -> object:
     return decode_message(data)
 
 
-def _expire_alike(key: str, mine: int, gos: int) -> bool:
+def _expire_alike(key: str, mine: int, gos: int, apart_ms: int) -> bool:
     if ":processed:" in key or ":failed:" in key:
         return mine == gos  # An instant that the broker's clock gives.
-    return (mine == -1) == (gos == -1) and abs(mine - gos) <= _EXPIRY_TOLERANCE_MS
+    return (mine == -1) == (gos == -1) and abs(mine - gos) <= apart_ms
 
 
-# The ttls of the locks that the steps ask for, seconds, far enough from each other to be told apart after some milliseconds.
-LOCK_TTLS_S = (3, 30, 100, 5000)
+# The ttls of the locks that the steps ask for, seconds. None is so short that it could end by Redis's own time within a step, and they are so
+# far from each other that none is taken for a shorter one however long a step took. The shortest ends within a lease.
+LOCK_TTLS_S = (25, 75, 200, 5000)
 
 
 class UniqueLocks:
@@ -122,7 +126,7 @@ class UniqueLocks:
         for key, value in snapshot.items():
             if ":unique:" in key and value.expires_at_ms != -1:
                 left_s = (value.expires_at_ms - real_now_ms) / 1000
-                _, ttl_s = min((abs(ttl_s - left_s), ttl_s) for ttl_s in LOCK_TTLS_S)
+                ttl_s = min(ttl_s for ttl_s in LOCK_TTLS_S if ttl_s > left_s - 0.1)
                 self.ends_at_ms[key] = now_ms + ttl_s * 1000
                 for database in self._databases:
                     database.persist(key)

@@ -7,11 +7,14 @@ when it is carried out, among what is there by then. So a list of steps can be s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 
 from hypothesis import strategies as st
 
 # What a step becomes when a failing sequence is shortened.
 NOTHING = "nothing"
+LENGTH = 50
+_SEED_MAX = 2**20
 
 # Every transition and how often it is drawn. The names are those of the machine, the Lua files and the conformance suite.
 WEIGHTS = {
@@ -95,8 +98,17 @@ class Step:
     seed: int
 
 
-def sequences(weights: dict[str, int], *, length: int = 50) -> st.SearchStrategy[list[Step]]:
+def sequences(weights: dict[str, int]) -> st.SearchStrategy[list[Step]]:
     """Return lists of steps, as often as their weights say."""
-    names = [NOTHING] + [name for name, weight in weights.items() for _ in range(weight)]
-    step = st.builds(Step, st.sampled_from(names), st.integers(0, 2**20))
-    return st.lists(step, min_size=length, max_size=length)
+    step = st.builds(Step, st.sampled_from([NOTHING, *_names(weights)]), st.integers(0, _SEED_MAX))
+    return st.lists(step, min_size=LENGTH, max_size=LENGTH)
+
+
+def sequence(weights: dict[str, int], random: Random) -> list[Step]:
+    """Return one list of steps, which nothing but `random` decides."""
+    names = _names(weights)
+    return [Step(random.choice(names), random.randint(0, _SEED_MAX)) for _ in range(LENGTH)]
+
+
+def _names(weights: dict[str, int]) -> list[str]:
+    return [name for name, weight in weights.items() for _ in range(weight)]

@@ -186,7 +186,7 @@ def _lock_goes_to_another(world: World, random: Random) -> None:
         return
     one = random.choice(held)
     wait_ms = ends_at_ms[one.message.unique_key] - world.clock.now_ms()
-    if 0 < wait_ms < 20_000:
+    if 0 < wait_ms <= min(LOCK_TTLS_S) * 1000:
         _pass(world, wait_ms / 1000)
         world.compare()
     twin = TaskMessage(

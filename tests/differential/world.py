@@ -7,6 +7,7 @@ differences.py. A divergence tells the whole story up to it.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ from tests.differential.steps import NOTHING, Step
 CAPACITY = 3
 # Settled leases are kept for a while: settling one again must change nothing.
 _STALE_MAX = 4
+# What Redis and this process make of one instant.
+_ROUNDING_MS = 50
 
 
 class Divergence(AssertionError):
@@ -85,6 +88,8 @@ class World:
             for queue in self.queues
         }
         self.now: snapshot.Snapshot = {}
+        self._compared_at_s = time.monotonic()
+        self._slowest_ms = 0
 
     def close(self) -> None:
         """Let go of the intakes."""
@@ -114,7 +119,7 @@ class World:
     def compare(self) -> None:
         """Fail unless the two databases, and the machines where they take part, are equal."""
         ours, gos = snapshot.take(self.ground.ours_db), snapshot.take(self.ground.go_db)
-        lines = snapshot.differences(ours, gos)
+        lines = snapshot.differences(ours, gos, self._apart_ms())
         if lines:
             self.fail("the databases differ\n" + "\n".join(lines))
         self.locks.adopt(ours, self.clock.now_ms())
@@ -123,6 +128,12 @@ class World:
             lines = machine_differences(queue, ours, machine, self.locks.ends_at_ms, self.clock.now_s())
             if lines:
                 self.fail("the machine differs\n" + "\n".join(lines))
+
+    def _apart_ms(self) -> int:
+        """Return how long one step has taken at most, real time: no two writes of one step lie further apart."""
+        before_s, self._compared_at_s = self._compared_at_s, time.monotonic()
+        self._slowest_ms = max(self._slowest_ms, round((self._compared_at_s - before_s) * 1000))
+        return self._slowest_ms + _ROUNDING_MS
 
     def run(self, steps: list[Step], carry_out: Callable[[World, Step, Random], None]) -> None:
         """Carry out the steps, comparing after each."""

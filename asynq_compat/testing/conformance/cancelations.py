@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from asynq_compat.ports.signalling import CancelationFeed
 from asynq_compat.testing.conformance.harness import QueueHarness
+from asynq_compat.testing.conformance.worker import GIVE_UP_AFTER_S
 
 
 def _heard(queue: QueueHarness, feed: CancelationFeed, task_id: str) -> list[str]:
@@ -66,12 +67,12 @@ def closing_ends_a_blocked_wait(queue: QueueHarness) -> None:
     """From another thread, and twice is legal."""
     feed = queue.broker.signalling.subscribe_cancelations()
     answers: list[Sequence[str]] = []
-    listener = threading.Thread(target=lambda: answers.append(feed.next(60)))
+    listener = threading.Thread(target=lambda: answers.append(feed.next(10 * GIVE_UP_AFTER_S)))
     listener.start()
 
     feed.close()
     feed.close()
-    listener.join(10)
+    listener.join(GIVE_UP_AFTER_S)
 
     assert not listener.is_alive()
     assert [list(answer) for answer in answers] == [[]]

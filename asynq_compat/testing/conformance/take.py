@@ -13,6 +13,7 @@ from asynq_compat.rules.sampling import SAMPLES_MAX
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.testing.conformance.harness import QueueHarness
 from asynq_compat.testing.conformance.scenario import passes
+from asynq_compat.testing.conformance.worker import GIVE_UP_AFTER_S
 
 
 def a_taken_task_is_active(queue: QueueHarness) -> None:
@@ -83,11 +84,11 @@ def a_waiting_worker_is_woken_by_a_task(queue: QueueHarness) -> None:
     """It need not ask again."""
     worker = queue.worker()
     taken: list[Lease] = []
-    waiting = threading.Thread(target=lambda: taken.extend(worker.intake.take(10)))
+    waiting = threading.Thread(target=lambda: taken.extend(worker.intake.take(GIVE_UP_AFTER_S)))
 
     waiting.start()
     task_id = queue.enqueue()
-    waiting.join(10)
+    waiting.join(GIVE_UP_AFTER_S)
 
     assert [lease.task_id for lease in taken] == [task_id]
 
@@ -95,12 +96,12 @@ def a_waiting_worker_is_woken_by_a_task(queue: QueueHarness) -> None:
 def a_stopped_worker_is_given_nothing_more(queue: QueueHarness) -> None:
     """A blocked `take` returns, later ones give nothing; stopping twice is legal."""
     worker = queue.worker()
-    waiting = threading.Thread(target=lambda: worker.intake.take(60))
+    waiting = threading.Thread(target=lambda: worker.intake.take(10 * GIVE_UP_AFTER_S))
     waiting.start()
 
     worker.intake.stop()
     worker.intake.stop()
-    waiting.join(10)
+    waiting.join(GIVE_UP_AFTER_S)
     task_id = queue.enqueue()
 
     assert not waiting.is_alive()
@@ -167,15 +168,14 @@ def strict_order_serves_the_higher_priority_first(queue: QueueHarness) -> None:
 
 
 def weighted_order_starves_nobody(queue: QueueHarness) -> None:
-    """With one slot and forty tasks each, the lower queue gets some of the first thirty."""
+    """With one slot and a hundred tasks each, the lower queue gets some of the first hundred: so many that chance does not decide."""
     low = f"{queue.queue}-low"
-    queue.enqueue_many(40)
-    for _ in range(40):
-        queue.enqueue(queue=low)
+    queue.enqueue_many(100)
+    queue.broker.producing.enqueue([queue.request(queue=low) for _ in range(100)])
     worker = queue.worker(capacity=1, queues={queue.queue: 3, low: 1})
 
     taken = []
-    for _ in range(30):
+    for _ in range(100):
         lease = worker.take_one()
         taken.append(lease.queue)
         worker.done(lease)

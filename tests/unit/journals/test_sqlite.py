@@ -17,7 +17,7 @@ import pytest
 from asynq_compat.errors import BrokerUnavailableError, CorruptDataError, InvalidArgumentError
 from asynq_compat.journals import file_signal, sqlite
 from asynq_compat.journals.journal import BEFORE_THE_FIRST, CONTROL, JournalStore, NotInJournalError
-from asynq_compat.journals.sqlite import SqliteJournalStore
+from asynq_compat.journals.sqlite import SqliteJournal, SqliteJournalStore
 from tests.services.waiting import wait_until
 from tests.unit.journals.contract import LONG_S, JournalContract, data_of, read_all
 
@@ -98,16 +98,27 @@ def test_a_writer_never_waits_long_for_a_cut(store: JournalStore, path: Path) ->
     journal = store.open(CONTROL)
     last = [journal.append(bytes(20_000)) for _ in range(400)][-1]
     other = SqliteJournalStore(str(path)).open(CONTROL)
+    assert isinstance(other, SqliteJournal)
+    appended, pauses_s = [last], list[float]()
+
+    class Pause(threading.Event):
+        """Between two slices: as long as it takes until somebody has written."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            before = appended[-1]
+            pauses_s.append(timeout or 0.0)
+            wait_until(lambda: appended[-1] > before, "an append between two slices")
+            return False
+
+    other._has_closed = Pause()
     cutting = threading.Thread(target=other.truncate, args=[last])
     cutting.start()
-
-    appended = 0
     while cutting.is_alive():
-        journal.append(b"x")
-        appended += 1
+        appended.append(journal.append(b"x"))
     cutting.join()
 
-    assert appended >= 3, "the cut held the file from its beginning to its end"
+    assert len(pauses_s) >= 3, "the cut held the file from its beginning to its end"
+    assert min(pauses_s) > 0
 
 
 def test_a_file_that_went_back_in_time_is_noticed(store: JournalStore, path: Path) -> None:

@@ -15,7 +15,7 @@ from asynq_compat.brokers.journal.open import open_journal
 from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.journals.sqlite import SqliteJournalStore
 from asynq_compat.ports.broker import Broker
-from asynq_compat.ports.consuming import QueueOrder, SettleKind, Settlement
+from asynq_compat.ports.consuming import Lease, QueueOrder, SettleKind, Settlement
 from asynq_compat.ports.producing import EnqueueRequest, EnqueueStatus
 from asynq_compat.ports.scheduling import FIRING_TERM_S, Firing, NotFired
 from asynq_compat.testing.clock import VirtualClock
@@ -66,14 +66,20 @@ def die(*args: object, **kwargs: object) -> object:
 
 
 def run_all(broker: Broker) -> int:
-    """Work on everything that is pending; return how much it was."""
+    """Work until nothing is left; return how much it was."""
     intake = broker.consuming.open_intake(QueueOrder(weights={QUEUE: 1}), 10, "server")
-    count = 0
-    while leases := intake.take(0.3):
+    done: list[Lease] = []
+
+    def is_nothing_left() -> bool:
+        leases = intake.take(0.05)
         intake.settle([Settlement(lease, SettleKind.DONE) for lease in leases], len(leases))
-        count += len(leases)
+        done.extend(leases)
+        stats = broker.inspecting.queue_stats(QUEUE)
+        return stats is not None and stats.pending + stats.active == 0
+
+    wait_until(is_nothing_left, "all to be done")
     intake.close()
-    return count
+    return len(done)
 
 
 @pytest.mark.parametrize("unique", [False, True], ids=["plain", "unique"])
