@@ -9,9 +9,7 @@ Source: asynq v0.26.0 `Scheduler`; docs/semantics.md, "Scheduler".
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import threading
 import uuid
 from collections.abc import Callable
@@ -20,10 +18,12 @@ from typing import Self, Unpack
 from asynq_compat.client import Client, with_keywords
 from asynq_compat.compose import compose
 from asynq_compat.connect import BrokerTarget, check_kind, clock_for, open_broker, redis_client_opt
+from asynq_compat.engine.ending import ends_within
 from asynq_compat.engine.logs import server_logger
+from asynq_compat.engine.outages import Outages
 from asynq_compat.engine.scheduling.agenda import Agenda, Due, Entry
 from asynq_compat.engine.scheduling.electing import Electing
-from asynq_compat.engine.scheduling.entry_heartbeater import EntryHeartbeater
+from asynq_compat.engine.scheduling.entry_heartbeater import EntryHeartbeater, new_scheduler_id
 from asynq_compat.engine.scheduling.firing import Enqueue, Firing
 from asynq_compat.engine.scheduling.timekeeper import LOOK_S, Timekeeper
 from asynq_compat.engine.signals import Signals
@@ -51,6 +51,8 @@ from asynq_compat.task import Task
 # How often a clock that a test moves is looked at.
 _LOOK_AT_VIRTUAL_S = 0.02
 _LINE_MAX = 300
+# How long withdrawing and closing may take; a broker that answers needs milliseconds. Less, where it is known not to answer.
+_END_GRACE_S, _END_GRACE_AWAY_S = 8.0, 2.0
 _SPECS = 'write five fields such as "30 4 * * mon-fri", "@daily", or "@every 1h30m" (less than 292 years)'
 
 
@@ -80,7 +82,7 @@ class Scheduler:
         self._opts = opts or SchedulerOpts()
         self._clock: Clock = clock_for(clock)
         self._log = server_logger(self._opts)
-        self._id = _new_id()
+        self._id = new_scheduler_id()
         self._agenda = Agenda(makes_up=self._opts.elect)
         # Guards the five below. Not held while waiting for an end: the user's functions may call back.
         self._lock = threading.Lock()
@@ -117,7 +119,7 @@ class Scheduler:
         if not isinstance(spec, str) or not is_utf8(spec):
             raise InvalidArgumentError(f'cronspec must be a str, got {shown(cronspec)}; for example "@every 1h"')
         wishes = with_keywords(options, keywords)
-        compose(task, wishes, self._clock.now_ns())
+        request, _ = compose(task, wishes, self._clock.now_ns())
         try:
             schedule = parse_cron(cronspec, self._opts.location, find_zone)
         except ValueError as error:
@@ -126,7 +128,7 @@ class Scheduler:
             self._log.warning("%s", odd)
         if self._opts.elect and isinstance(schedule, Every):
             schedule = Aligned(schedule.delay_s)  # All schedulers need the same instants.
-        entry = Entry(str(uuid.uuid4()), cronspec, task, wishes, schedule)
+        entry = Entry(str(uuid.uuid4()), cronspec, task, wishes, schedule, request.queue)
         self._agenda.add(entry, self._clock.now_ns())
         self._wake()
         return entry.id
@@ -200,15 +202,24 @@ class Scheduler:
         self._log.info("Scheduler shutting down")
         try:
             timekeeper.stop()
+            grace_s = _END_GRACE_AWAY_S if timekeeper.is_away else _END_GRACE_S
+            if not ends_within(grace_s, lambda: self._withdraw(broker, heartbeater)):
+                self._log.error(
+                    "The broker does not answer, the scheduler ends without it: its entries vanish by and by"
+                )
+        finally:
+            self._log.info("Scheduler stopped")
+            self._has_ended.set()
+            self._signals.end()
+
+    def _withdraw(self, broker: Broker, heartbeater: EntryHeartbeater) -> None:
+        try:
             heartbeater.stop()
             if heartbeater.is_withdrawn:  # Else the broker is away, and an end is not to wait for it once more.
                 self._clear_history(broker)
         finally:
             if broker is not self._target:
                 broker.close()
-            self._log.info("Scheduler stopped")
-            self._has_ended.set()
-            self._signals.end()
 
     def ping(self) -> None:
         """Ask the broker whether it answers; a scheduler that is closed does not ask.
@@ -242,14 +253,14 @@ class Scheduler:
     def _look_s(self) -> float:
         return LOOK_S if isinstance(self._clock, SystemClock) else _LOOK_AT_VIRTUAL_S
 
-    def _firing(self, broker: Broker, client: Client) -> Callable[[Due], Firing]:
+    def _firing(self, broker: Broker, client: Client) -> Callable[[Due, Outages], Firing]:
         opts = self._opts
         enqueue: Enqueue = (
             Electing(broker.scheduling, self._id, self._clock).enqueue
             if opts.elect
             else lambda due: client.enqueue(due.entry.task, *due.entry.options)
         )
-        return lambda due: Firing(due, enqueue, opts, broker.scheduling, self._clock, self._log)
+        return lambda due, outages: Firing(due, enqueue, opts, broker.scheduling, self._clock, self._log, outages)
 
     def _wake(self) -> None:
         timekeeper = self._timekeeper
@@ -278,11 +289,3 @@ def _one_line(text: str) -> str:
     """Return Go's text, which repeats the spec as it is, so that it fits into a line of a log."""
     line = " ".join(text.splitlines())
     return line if len(line) <= _LINE_MAX else f"{line[:_LINE_MAX]}…"
-
-
-def _new_id() -> str:
-    try:
-        host = socket.gethostname()
-    except OSError:
-        host = "unknown-host"
-    return f"{host}:{os.getpid()}:{uuid.uuid4()}"

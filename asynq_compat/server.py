@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from asynq_compat.config import Config
 from asynq_compat.connect import check_kind, clock_for, open_broker, redis_client_opt
+from asynq_compat.engine.ending import ends_within
 from asynq_compat.engine.engine import Engine
 from asynq_compat.engine.logs import server_logger
 from asynq_compat.engine.processes.between.program import check_not_loading
@@ -203,32 +204,22 @@ class Server:
 
     def _end_in_time(self, engine: Engine, broker: Broker | None) -> None:
         """End what runs and close the broker, which is left behind, with the threads that wait for it, if it does not answer."""
-        failures: list[BaseException] = []
 
         def end() -> None:
             try:
-                try:
-                    engine.shutdown()
-                finally:
-                    if self._metrics is not None:
-                        self._metrics.close()
-                    if broker is not None:
-                        broker.close()
-            except BaseException as failure:  # noqa: BLE001 - raised again below, by who called
-                failures.append(failure)
+                engine.shutdown()
+            finally:
+                if self._metrics is not None:
+                    self._metrics.close()
+                if broker is not None:
+                    broker.close()
 
         if threading.current_thread().name.startswith(THREAD_PREFIX):
             end()  # A thread of the server must be known as such: the others are waited for.
-        else:
-            thread = threading.Thread(target=end, name=f"{THREAD_PREFIX}shutdown", daemon=True)
-            thread.start()
-            thread.join(max(self._config.shutdown_timeout, 0.0) + _END_GRACE_S)
-            if thread.is_alive():
-                self._log.error(
-                    "The broker does not answer, shutdown goes on without it: what this server held is recovered when its leases end"
-                )
-        if failures:
-            raise failures[0]
+        elif not ends_within(max(self._config.shutdown_timeout, 0.0) + _END_GRACE_S, end):
+            self._log.error(
+                "The broker does not answer, shutdown goes on without it: what this server held is recovered when its leases end"
+            )
 
     def _give_up(self, failure: AsynqError) -> None:
         """Take nothing any more, since no more can come; `run` shuts down. Called by a thread of the engine."""

@@ -41,7 +41,7 @@ class Outages:
         else:
             self.over(what)
 
-    def failed(self, what: str, error: AsynqError, level: int = logging.ERROR) -> None:
+    def failed(self, what: str, error: Exception, level: int = logging.ERROR) -> None:
         """Tell of a failure, unless it is an outage of which was told within the last minute."""
         if not isinstance(error, BrokerUnavailableError):
             self._log.log(level, "%s: %s", what, error)

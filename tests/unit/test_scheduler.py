@@ -158,7 +158,10 @@ def test_a_slow_hook_delays_no_other_firing(broker: Broker, clock: VirtualClock)
         may_end.set()
 
 
-def test_a_shutdown_waits_for_the_firing_that_runs(broker: Broker, clock: VirtualClock) -> None:
+def test_a_shutdown_waits_for_the_hook_that_runs(
+    broker: Broker, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asynq_compat.engine.scheduling.timekeeper._DRAIN_S", 0.0)
     begun, may_end, info = threading.Event(), threading.Event(), []
 
     def before(task: asynq.Task, opts: Sequence[asynq.Option]) -> None:

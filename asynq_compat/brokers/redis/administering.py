@@ -17,6 +17,7 @@ from asynq_compat.brokers.redis.keys import QUEUES, QueueKeys, queue_keys
 from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.scripts import script
 from asynq_compat.brokers.redis.settling import archive_limits
+from asynq_compat.brokers.redis.sizes import too_large
 from asynq_compat.errors import CorruptDataError
 from asynq_compat.ports.administering import AdminOutcome, Progress
 from asynq_compat.rules.clock import Clock
@@ -102,6 +103,8 @@ class RedisAdministering:
             if not isinstance(before, bytes):
                 raise CorruptDataError(f"{keys.task(task_id).decode()} has no message")
             after = encode_message(replace(decode_message(before), payload=payload))
+            if (refusal := too_large(self._link, "the task", len(after))) is not None:
+                raise refusal
             code = as_int(self._link.ask(script("update_payload")([keys.task(task_id)], [before, after])))
             if code != _CHANGED_MEANWHILE:
                 return _UPDATE[code]

@@ -23,6 +23,7 @@ from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.peeking import Bell
 from asynq_compat.brokers.redis.scripts import script
 from asynq_compat.brokers.redis.settling import SettleCall, Settling
+from asynq_compat.brokers.redis.sizes import too_large
 from asynq_compat.errors import AsynqError
 from asynq_compat.ports.consuming import (
     Ended,
@@ -155,6 +156,8 @@ class RedisIntake:
 
     def write_result(self, lease: Lease, result: bytes) -> int:
         """Store `result` with the task; return its length. As with Asynq, a task that is gone leaves a hash with only it."""
+        if (refusal := too_large(self._link, "the result", len(result))) is not None:
+            raise refusal
         as_int(self._link.ask(command(b"HSET", queue_keys(lease.queue).task(lease.task_id), b"result", result)))
         return len(result)
 

@@ -17,6 +17,7 @@ from asynq_compat.brokers.redis.keys import QUEUES, QueueKeys, queue_keys
 from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.refusals import refused
 from asynq_compat.brokers.redis.scripts import script
+from asynq_compat.brokers.redis.sizes import VALUE_BYTES_MAX, too_large
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, InvalidArgumentError
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
 from asynq_compat.rules.clock import Clock
@@ -50,7 +51,7 @@ class RedisProducing:
     def enqueue(self, requests: Sequence[EnqueueRequest]) -> Sequence[EnqueueOutcome]:
         """Store each request or say why not: one outcome per request, same order."""
         outcomes: list[EnqueueOutcome] = [EnqueueStatus.ENQUEUED] * len(requests)
-        calls = list(_calls(requests, outcomes))
+        calls = list(self._calls(requests, outcomes))
         for start in range(0, len(calls), _ROUND_TRIP_CALLS_MAX):
             batch = calls[start : start + _ROUND_TRIP_CALLS_MAX]
             try:
@@ -73,6 +74,33 @@ class RedisProducing:
         for queue in sorted(set(queues) - self._announced):
             self._link.ask(command(b"SADD", QUEUES, queue.encode()))
             self._announced |= {queue}
+
+    def _calls(self, requests: Sequence[EnqueueRequest], outcomes: list[EnqueueOutcome]) -> Iterator[_Call]:
+        """Yield script calls; refuse in `outcomes` what no script could store."""
+        by_queue: dict[str, list[int]] = {}
+        for index, request in enumerate(requests):
+            by_queue.setdefault(request.queue, []).append(index)
+        for queue, indexes in by_queue.items():
+            call, size_bytes = _Call(queue_keys(queue), []), 0
+            for index in indexes:
+                request = requests[index]
+                if request.unique_key and request.unique_ttl_s < 1:
+                    outcomes[index] = InvalidArgumentError(
+                        f"unique_ttl_s must be at least 1 for a unique task, got {request.unique_ttl_s}"
+                    )
+                    continue
+                if len(request.message) > VALUE_BYTES_MAX and (
+                    refusal := too_large(self._link, "the task", len(request.message))
+                ):
+                    outcomes[index] = refusal
+                    continue
+                if len(call.indexes) == _CALL_TASKS_MAX or size_bytes > _CALL_BYTES_MAX:
+                    yield call
+                    call, size_bytes = _Call(call.keys, []), 0
+                call.indexes.append(index)
+                size_bytes += len(request.message)
+            if call.indexes:
+                yield call
 
     def _run(self, calls: Sequence[_Call], requests: Sequence[EnqueueRequest], outcomes: list[EnqueueOutcome]) -> None:
         exchange = self._link.run([self._command(call, requests) for call in calls])
@@ -114,29 +142,6 @@ class RedisProducing:
             if holder != request.task_id.encode():
                 return False
         return not request.has_chosen_id or self._link.ask(command(b"HGET", task, b"msg")) == request.message
-
-
-def _calls(requests: Sequence[EnqueueRequest], outcomes: list[EnqueueOutcome]) -> Iterator[_Call]:
-    """Yield script calls; refuse in `outcomes` what no script could store."""
-    by_queue: dict[str, list[int]] = {}
-    for index, request in enumerate(requests):
-        by_queue.setdefault(request.queue, []).append(index)
-    for queue, indexes in by_queue.items():
-        call, size_bytes = _Call(queue_keys(queue), []), 0
-        for index in indexes:
-            request = requests[index]
-            if request.unique_key and request.unique_ttl_s < 1:
-                outcomes[index] = InvalidArgumentError(
-                    f"unique_ttl_s must be at least 1 for a unique task, got {request.unique_ttl_s}"
-                )
-                continue
-            if len(call.indexes) == _CALL_TASKS_MAX or size_bytes > _CALL_BYTES_MAX:
-                yield call
-                call, size_bytes = _Call(call.keys, []), 0
-            call.indexes.append(index)
-            size_bytes += len(request.message)
-        if call.indexes:
-            yield call
 
 
 def add_task(request: EnqueueRequest, tasks: list[bytes]) -> None:

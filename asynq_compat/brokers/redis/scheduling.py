@@ -15,6 +15,7 @@ from asynq_compat.brokers.redis.keys import SCHEDULERS, history_key, queue_keys,
 from asynq_compat.brokers.redis.link import Link
 from asynq_compat.brokers.redis.producing import STATUSES, RedisProducing, add_task
 from asynq_compat.brokers.redis.scripts import script
+from asynq_compat.brokers.redis.sizes import too_large
 from asynq_compat.errors import CorruptDataError
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest
 from asynq_compat.ports.scheduling import FIRING_LATE_S_MAX, HISTORY_COUNT_MAX, Firing, NotFired
@@ -99,6 +100,8 @@ class RedisScheduling:
 
     def fire(self, request: EnqueueRequest, firing: Firing) -> EnqueueOutcome | NotFired:
         """Store the task of a firing and note the firing, in one step."""
+        if (refusal := too_large(self._link, "the task", len(request.message))) is not None:
+            return refusal
         self._producing.announce([request.queue])
         keys, now_ns = queue_keys(request.queue), self._clock.now_ns()
         arguments = [keys.task_prefix, keys.group_prefix, b"%d" % now_ns, b"%d" % (now_ns // _NS)]

@@ -33,6 +33,7 @@ class Entry:
     task: Task
     options: tuple[Option, ...]
     schedule: Schedule
+    queue: str = "default"
     next_ns: int | None = None
     prev_ns: int | None = None
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import socket
+import uuid
 
 from asynq_compat.engine.scheduling.agenda import Agenda, Entry
 from asynq_compat.engine.service import Service
@@ -41,6 +44,15 @@ class EntryHeartbeater(Service):
         with self.outages.told("Failed to clear the scheduler entries"):
             self._scheduling.clear_entries(self._scheduler_id)
             self.is_withdrawn = True
+
+
+def new_scheduler_id() -> str:
+    """Return what a scheduler of this process is called, in Go's form."""
+    try:
+        host = socket.gethostname()
+    except OSError:
+        host = "unknown-host"
+    return f"{host}:{os.getpid()}:{uuid.uuid4()}"
 
 
 def _published(entry: Entry, next_ns: int | None, prev_ns: int | None) -> SchedulerEntry:
