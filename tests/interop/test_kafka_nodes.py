@@ -24,6 +24,8 @@ from tests.services.kafka import KafkaCluster, KafkaNodes
 from tests.services.waiting import wait_until
 from tests.unit.journals.contract import data_of, read_all
 
+PATIENCE_S = 120.0
+
 
 @pytest.fixture(scope="module")
 def nodes(kafka_cluster: KafkaCluster) -> Iterator[KafkaNodes]:
@@ -40,7 +42,7 @@ def admin(nodes: KafkaNodes) -> AdminClient:
 
 
 def partition_of(admin: AdminClient, topic: str) -> TopicPartitionInfo:
-    described = admin.describe_topics(TopicCollection([topic]))[topic].result(30)
+    described = admin.describe_topics(TopicCollection([topic]))[topic].result(PATIENCE_S)
     (partition,) = described.partitions
     assert isinstance(partition, TopicPartitionInfo)
     return partition
@@ -48,7 +50,7 @@ def partition_of(admin: AdminClient, topic: str) -> TopicPartitionInfo:
 
 def settings_of(admin: AdminClient, topic: str) -> dict[str, str]:
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    found = admin.describe_configs([resource])[resource].result(30)
+    found = admin.describe_configs([resource])[resource].result(PATIENCE_S)
     return {name: found[name].value for name in WANTED_IF_REPLICATED}
 
 
@@ -56,12 +58,18 @@ def settings_of(admin: AdminClient, topic: str) -> dict[str, str]:
 def test_a_leader_killed_under_load_loses_nothing_acknowledged(
     nodes: KafkaNodes, admin: AdminClient, kafka_namespace: str, driver: str
 ) -> None:
-    settings = KafkaSettings(bootstrap=nodes.bootstrap, namespace=kafka_namespace, replication_factor=3, driver=driver)
+    settings = KafkaSettings(
+        bootstrap=nodes.bootstrap,
+        namespace=kafka_namespace,
+        replication_factor=3,
+        driver=driver,
+        request_timeout_s=PATIENCE_S,
+    )
     store = KafkaJournalStore(settings)
     journal = store.open(CONTROL)
     reading = store.open(CONTROL)
     appender = Appender(journal)
-    wait_until(lambda: len(appender.acknowledged) > 50, "appends before the leader's death", 60)
+    wait_until(lambda: len(appender.acknowledged) > 50, "appends before the leader's death", PATIENCE_S)
     read_before = len(read_all(reading, 20))
     topic = f"{kafka_namespace}.control"
     leader = nodes.nodes[partition_of(admin, topic).leader.id - 1]
@@ -69,7 +77,7 @@ def test_a_leader_killed_under_load_loses_nothing_acknowledged(
     leader.kill()
 
     acknowledged_before = len(appender.acknowledged)
-    wait_until(lambda: len(appender.acknowledged) > acknowledged_before + 50, "appends to the next leader", 60)
+    wait_until(lambda: len(appender.acknowledged) > acknowledged_before + 50, "appends to the next leader", PATIENCE_S)
     appender.stop()
     log = data_of(read_all(reading, reading.end() + 1))
     assert read_before >= 20
@@ -78,7 +86,7 @@ def test_a_leader_killed_under_load_loses_nothing_acknowledged(
     assert len(log) == len(set(log))
     store.close()
     leader.start()
-    wait_until(lambda: len(partition_of(admin, topic).isr) == 3, "the dead node to be back", 60)
+    wait_until(lambda: len(partition_of(admin, topic).isr) == 3, "the dead node to be back", PATIENCE_S)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -95,7 +103,8 @@ def test_a_replicated_topic_is_made_so_that_an_append_stands_on_two_nodes(
     store.open(CONTROL).append(b"x")
 
     assert len(partition_of(admin, topic).replicas) == 3
-    assert settings_of(admin, topic) == WANTED_IF_REPLICATED
+    # Where they were set afterwards each node hears of it in its own time.
+    wait_until(lambda: settings_of(admin, topic) == WANTED_IF_REPLICATED, "the settings", PATIENCE_S)
     store.close()
 
 
@@ -111,18 +120,20 @@ def test_a_replicated_topic_that_could_lose_what_it_acknowledged_is_refused(
     store.open(CONTROL)
     change = [ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)]
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=change)
-    admin.incremental_alter_configs([resource])[resource].result(30)
+    admin.incremental_alter_configs([resource])[resource].result(PATIENCE_S)
 
-    def refusal() -> str:
+    refusals: list[str] = []
+
+    def is_refused() -> bool:
         try:
             store.open(CONTROL)
         except InvalidArgumentError as error:
-            return str(error)
-        return ""
+            refusals.append(str(error))
+        return bool(refusals)
 
-    wait_until(refusal, "the brokers to know of the change", 30)
-    assert f"topic {topic} has {setting}={value}" in refusal()
-    assert f"--add-config {setting}={WANTED_IF_REPLICATED[setting]}" in refusal()
+    wait_until(is_refused, "a broker that is asked to know of the change", PATIENCE_S)
+    assert f"topic {topic} has {setting}={value}" in refusals[0]
+    assert f"--add-config {setting}={WANTED_IF_REPLICATED[setting]}" in refusals[0]
     store.close()
 
 

@@ -72,7 +72,9 @@ def test_a_topic_that_was_made_anew_is_noticed_by_who_follows_it(
 
         admin = KafkaAdminClient(bootstrap_servers=[kafka_cluster.bootstrap])
         admin.delete_topics([f"{kafka_namespace}.queue.default"])
-        wait_until(lambda: f"{kafka_namespace}.queue.default" not in admin.list_topics(), "the topic to be gone")
+        wait_until(
+            lambda: f"{kafka_namespace}.queue.default" not in admin.list_topics(), "the topic to be gone", _PATIENCE_S
+        )
         admin.close()
         with broker_at(url) as other:
             for _ in range(40):

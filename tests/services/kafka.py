@@ -1,8 +1,9 @@
 """How does a test get an Apache Kafka of its own?
 
 Contract: `install()` brings the jars through Maven, makes a class archive that halves the start and a formatted data folder to copy;
-`KafkaCluster` runs one node (broker and controller) on free loopback ports, `KafkaNodes` three that replicate.
-Not obvious: `broker.session.timeout.ms` is short, or a killed broker takes its first append ten seconds after its return.
+`KafkaCluster` runs one node (broker and controller) on free loopback ports, `KafkaNodes` three that replicate. Who has been started leads topics.
+Not obvious: `broker.session.timeout.ms` is short, or a killed broker takes its first append ten seconds after its return. It is longer than a
+busy machine may keep a broker from telling that it lives: it would be sent out of the cluster.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
 from tests.services.installing import (
     SVC,
@@ -115,7 +119,7 @@ def _properties(broker_port: int, controller_port: int, more: Mapping[str, str])
         "transaction.state.log.min.isr": "1",
         "transaction.state.log.num.partitions": "1",
         "broker.heartbeat.interval.ms": "250",
-        "broker.session.timeout.ms": "1500",
+        "broker.session.timeout.ms": "4000",
         "log.cleaner.dedupe.buffer.size": "8388608",
         "log.cleaner.backoff.ms": "1000",
         **more,
@@ -157,6 +161,7 @@ class KafkaCluster(Process):
         self.bootstrap = self.addr
         shutil.copytree(_FORMATTED, self.folder, dirs_exist_ok=True)
         (self.folder / "server.properties").write_text(_properties(broker_port, controller_port, properties or {}))
+        self._node_id = int((properties or {}).get("node.id", 1))
         archive = (f"-XX:SharedArchiveFile={_ARCHIVE}",) if _ARCHIVE.exists() else ()
         self._command = [*_java(*archive, *jvm), "kafka.Kafka", "server.properties"]
         if starts:
@@ -165,6 +170,16 @@ class KafkaCluster(Process):
     def command(self) -> Sequence[str | Path]:
         """Return the broker's command line."""
         return self._command
+
+    def is_up(self) -> bool:
+        """Return whether the cluster counts it among its brokers: it listens a moment before that, and leads no topic yet."""
+        if not super().is_up():
+            return False
+        try:
+            known = AdminClient({"bootstrap.servers": self.addr, "log_level": 0}).list_topics(timeout=1).brokers
+        except KafkaException:
+            return False
+        return self._node_id in known
 
 
 class GivenCluster:

@@ -68,7 +68,11 @@ class Process:
 
     def _is_up_or_dead(self) -> bool:
         assert self._process is not None
-        return self._process.poll() is not None or is_listening(self.port)
+        return self._process.poll() is not None or self.is_up()
+
+    def is_up(self) -> bool:
+        """Return whether it serves."""
+        return is_listening(self.port)
 
     def has_ended(self) -> bool:
         """Return whether it has ended by itself, or was ended."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 POLL_S = 0.01
 
@@ -28,3 +28,26 @@ def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 10
     while not (seen := condition()):
         assert time.monotonic() < deadline, f"{what}: not within {timeout_s:g} s; last seen {seen!r}"
         pause.wait(POLL_S)
+
+
+def wait_until_none(found: Callable[[], Iterable[object]], what: str, timeout_s: float = 60.0) -> None:
+    """Return as soon as `found()` finds nothing.
+
+    Args:
+        found: Asked every 10 ms.
+        what: Names what is to end, in the error.
+        timeout_s: After this many seconds it fails.
+
+    Raises:
+        AssertionError: Something was there to the last; the message shows it.
+    """
+    left: list[object] = []
+
+    def is_nothing() -> bool:
+        left[:] = found()
+        return not left
+
+    try:
+        wait_until(is_nothing, what, timeout_s)
+    except AssertionError:
+        raise AssertionError(f"{what}: not within {timeout_s:g} s; left: {left}") from None

@@ -25,8 +25,10 @@ from asynq_compat.journals.kafka.topics import (
     faults_of,
     journal_name_of,
 )
+from asynq_compat.journals.kafka.unreachable import BrokersStartingError
 
 _LOOK_AGAIN_S = 0.02
+_CREATE_AGAIN_S = 0.1
 _TOLD_WITHIN_S = 5.0
 # Of what one request makes: a broker takes some milliseconds for each, and refuses more than 10 000.
 _PARTITIONS_MAX = 500
@@ -73,7 +75,7 @@ def ensure_topics(admin: TopicAdmin, settings: KafkaSettings, wanted: Mapping[st
     missing = [topic for topic in topics if topic not in described]
     factor = settings.replication_factor
     for some in _in_requests(missing, wanted):
-        admin.create(some, factor, {**WANTED, **(WANTED_IF_REPLICATED if factor > 1 else {})})
+        _create(admin, settings, some)
         described |= _appeared(admin, settings, list(some))
     replicated = [topic for topic in missing if described[topic].replica_count > 1]
     if factor == -1 and replicated:
@@ -157,6 +159,21 @@ def _in_requests(topics: Sequence[str], wanted: Mapping[str, int]) -> Iterator[d
         part[topic] = wanted[topic]
     if part:
         yield part
+
+
+def _create(admin: TopicAdmin, settings: KafkaSettings, topics: Mapping[str, int]) -> None:
+    """Make them as soon as there is a broker that may lead them: one that has not been heard of for a while may not."""
+    factor = settings.replication_factor
+    configs = {**WANTED, **(WANTED_IF_REPLICATED if factor > 1 else {})}
+    deadline = time.monotonic() + settings.request_timeout_s
+    pause = threading.Event()
+    while True:
+        try:
+            return admin.create(topics, factor, configs)
+        except BrokersStartingError as error:
+            if time.monotonic() > deadline:
+                raise BrokerUnavailableError(str(error)) from error
+            pause.wait(_CREATE_AGAIN_S)
 
 
 def _configs(

@@ -24,6 +24,10 @@ _TAKES_CONNECTIONS = (
 _CODEC_PACKAGES = {"snappy": "python-snappy", "lz4": "lz4", "zstd": "zstandard"}
 
 
+class BrokersStartingError(BrokerUnavailableError):
+    """The brokers are registered, and none of them is up: a topic can be made soon."""
+
+
 def why_unreachable(addresses: Sequence[str], heard: Mapping[str, str] | None = None) -> str:
     """Return one cause for each "host:port": the one that was heard there, else what a probe finds."""
     known = heard or {}
@@ -98,7 +102,7 @@ def codec_missing(codec: str) -> str:
 def too_few_brokers(settings: KafkaSettings, said: str) -> AsynqError:
     """Return the error of a topic that cannot be made as often as was asked for."""
     if "fenced" in said:  # They are registered, and not up yet: the same refusal, which passes.
-        return BrokerUnavailableError(f"no topic can be made yet at {settings.address}: {said[:_SAID_MAX]}")
+        return BrokersStartingError(f"no topic can be made yet at {settings.address}: {said[:_SAID_MAX]}")
     return InvalidArgumentError(
         f"replication_factor {settings.replication_factor} cannot be had: {said[:_SAID_MAX]}; "
         "ask for at most as many as there are brokers, or leave it out"

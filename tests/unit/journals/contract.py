@@ -26,7 +26,7 @@ from asynq_compat.journals.journal import (
     state_journal_name,
 )
 
-LONG_S = 20.0
+LONG_S = 60.0
 
 
 def read_all(journal: Journal, count: int, *, after: int = BEFORE_THE_FIRST) -> list[Entry]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from asynq_compat.errors import AsynqError, BrokerUnavailableError, InvalidArgumentError
+from asynq_compat.errors import AsynqError, InvalidArgumentError
 from asynq_compat.journals.kafka.settings import KafkaSettings
-from asynq_compat.journals.kafka.unreachable import too_few_brokers
+from asynq_compat.journals.kafka.unreachable import BrokersStartingError, too_few_brokers
 
 SETTINGS = KafkaSettings(bootstrap=("b1:9092",), replication_factor=3)
 
@@ -17,7 +17,7 @@ SETTINGS = KafkaSettings(bootstrap=("b1:9092",), replication_factor=3)
         # Kafka's words.
         (
             "Unable to replicate the partition 3 time(s): All brokers are currently fenced.",
-            BrokerUnavailableError,
+            BrokersStartingError,
             "no topic can be made yet at",
         ),
         (

@@ -17,7 +17,7 @@ from asynq_compat.errors import BrokerUnavailableError, PayloadTooLargeError, Se
 from asynq_compat.journals.examining import Condition
 from asynq_compat.journals.journal import FRAME_BYTES_MAX, MissingRightError
 from asynq_compat.journals.kafka.confluent.admin import ConfluentAdmin
-from asynq_compat.journals.kafka.confluent.asking import Asker
+from asynq_compat.journals.kafka.confluent.asking import GONE, Asker
 from asynq_compat.journals.kafka.confluent.connecting import Connector, never_free
 from asynq_compat.journals.kafka.confluent.fetcher import ConfluentFetcher
 from asynq_compat.journals.kafka.confluent.producing import Producing
@@ -31,12 +31,6 @@ from asynq_compat.journals.kafka.unreachable import frame_too_large, right_neede
 # What a producer may take to send what is under way when all is closed.
 _FLUSH_S = 0.4
 _REQUEST_TIMEOUT_MS_MAX = 900_000  # librdkafka takes no more.
-# The first is a broker's word, the others are what librdkafka has found.
-_GONE = {
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - the library's names of its own errors begin so
-    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - as above
-}
 
 
 class ConfluentDriver:
@@ -50,7 +44,7 @@ class ConfluentDriver:
         self._connector = Connector(self._settings)
         self._producing = Held(self._make_producing, lambda one: one.close(_FLUSH_S), self._closed)
         self._admin = Held(self._make_admin, lambda _: None, self._closed)
-        self._asker = Held(lambda: Asker(self._connector, self._settings), Asker.close, self._closed)
+        self._asker = Held(self._make_asker, Asker.close, self._closed)
         self._connections = Connections(self._connector.close, self._producing, self._admin, self._asker)
 
     def after_fork(self) -> None:
@@ -82,7 +76,7 @@ class ConfluentDriver:
             # The second is said to who may write no topic at all, instead of an identity for the producer.
             if cause.code() in {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}:
                 raise MissingRightError(right_needed(self._settings, topic, "write")) from error
-            if cause.code() in _GONE:
+            if cause.code() in GONE and not self._is_there(topic):
                 raise BrokerUnavailableError(topic_gone(self._settings, topic), may_have_happened=True) from error
             raise self._no_answer(f"no answer to an append to {topic}", error, may_have_happened=True) from error
 
@@ -101,7 +95,7 @@ class ConfluentDriver:
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise BrokerUnavailableError(right_needed(self._settings, topic, "describe")) from error
-            if error.args[0].code() in _GONE:
+            if error.args[0].code() in GONE and not self._is_there(topic):
                 raise BrokerUnavailableError(topic_gone(self._settings, topic)) from error
             raise self._no_answer(f"no answer to where {topic} {what}", error) from error
         if offsets is None:
@@ -138,6 +132,15 @@ class ConfluentDriver:
 
     def _make_admin(self) -> ConfluentAdmin:
         return ConfluentAdmin(self._settings, self._connector, self._connector.connect(AdminClient))
+
+    def _make_asker(self) -> Asker:
+        return Asker(self._connector, self._settings, self._is_there)
+
+    def _is_there(self, topic: str) -> bool:
+        try:
+            return topic in self.topics()
+        except BrokerUnavailableError:
+            return True  # Nobody says otherwise.
 
     def _producer_options(self) -> dict[str, Any]:
         timeout_ms = int(self._settings.request_timeout_s * 1000)
