@@ -6,6 +6,7 @@ by who comes first. Either stands on a disk that can be filled.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -52,23 +53,23 @@ class KafkaGround:
 
     def __init__(self, folder: Path) -> None:
         ports = free_ports(2)
-        self.disk = SmallDisk(folder / "disk", _KAFKA_DISK_BYTES)
-        self.network = Proxy(ports[0])
-        data = self.disk.folder / "data"
-        properties = {"advertised.listeners": f"PLAINTEXT://{HOST}:{self.network.port}", "log.dirs": str(data)}
-        try:
+        with contextlib.ExitStack() as opened:
+            self.disk = SmallDisk(folder / "disk", _KAFKA_DISK_BYTES)
+            opened.callback(self.disk.close)
+            self.network = Proxy(ports[0])
+            opened.callback(self.network.close)
+            self._address = f"kafka://{HOST}:{self.network.port}"
+            self.url = f"{self._address}/chaos"
+            data = self.disk.folder / "data"
+            properties = {"advertised.listeners": f"PLAINTEXT://{HOST}:{self.network.port}", "log.dirs": str(data)}
             self.broker = KafkaCluster(properties, ports=(ports[0], ports[1]), starts=False)
+            opened.callback(self.broker.stop)
             shutil.copytree(self.broker.folder / "data", data)  # Formatted.
-            self.broker.start()
-        except BaseException:
-            self.network.close()
-            self.disk.close()
-            raise
-        self._address = f"kafka://{HOST}:{self.network.port}"
-        self.url = f"{self._address}/chaos"
+            self.start()
+            self._opened = opened.pop_all()
 
     def start(self) -> None:
-        """Start the node again and wait until it takes appends, which is later than that its port answers."""
+        """Start the node, also again, and wait until it takes appends, which is later than that its port answers."""
         self.broker.start()
         wait_until(self._takes_appends, "Kafka takes appends", _SERVES_WITHIN_S)
 
@@ -87,9 +88,7 @@ class KafkaGround:
 
     def close(self) -> None:
         """End all."""
-        self.network.close()
-        self.broker.stop()
-        self.disk.close()
+        self._opened.close()
 
 
 Ground = FileGround | KafkaGround

@@ -108,7 +108,9 @@ class Process:
         """Stop its clockwork (SIGSTOP) until `resume`; every thread of it stands on return."""
         os.kill(self.pid, signal.SIGSTOP)
         tasks = Path(f"/proc/{self.pid}/task")
-        wait_until(lambda: all(_stands(task) for task in tasks.iterdir()), f"{self.name} to stand still")
+        wait_until(
+            lambda: all(_stands(task) for task in tasks.iterdir()), f"{self.name} to stand still", self.start_timeout_s
+        )
 
     def resume(self) -> None:
         """Let it go on after `pause`."""

@@ -16,6 +16,7 @@ from collections.abc import Coroutine
 from tests.services.ports import HOST, free_ports
 
 _CHUNK_BYTES = 65_536
+_DONE_WITHIN_S = 60.0
 
 
 class Proxy:
@@ -43,7 +44,7 @@ class Proxy:
         self._server = self._do(asyncio.start_server(self._serve, HOST, self.port))
 
     def _do(self, what: Coroutine[None, None, asyncio.Server | None]) -> asyncio.Server | None:
-        return asyncio.run_coroutine_threadsafe(what, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result(_DONE_WITHIN_S)
 
     def cut(self) -> None:
         """Let nothing pass until `heal`."""

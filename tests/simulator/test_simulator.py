@@ -25,6 +25,8 @@ CAUGHT_WITHIN_DIVIDED = 50
 # So few histories may miss some of what is rare; `make simulate` demands all.
 MISSED_MAX = 4
 
+pytestmark = pytest.mark.timeout(900)
+
 
 def test_every_history_keeps_every_promise() -> None:
     reports = run_many(range(FIXED_COUNT))
