@@ -11,7 +11,8 @@ from asynq_compat.journals.kafka.ensuring import Described, ensure_topics
 from asynq_compat.journals.kafka.settings import KafkaSettings
 from asynq_compat.journals.kafka.topics import WANTED, WANTED_IF_REPLICATED
 
-_SETTINGS = KafkaSettings(bootstrap=("broker:9092",), request_timeout_s=0.05)
+_SETTINGS = KafkaSettings(bootstrap=("broker:9092",), request_timeout_s=60)
+_IMPATIENT = KafkaSettings(bootstrap=("broker:9092",), request_timeout_s=0.05)
 _QUEUES = [f"asynq.queue.q{number}" for number in range(100)]
 
 
@@ -100,4 +101,4 @@ def test_the_topic_is_named_whose_settings_would_harm_its_journal() -> None:
 
 def test_settings_that_no_broker_tells_are_not_waited_for_for_ever() -> None:
     with pytest.raises(BrokerUnavailableError, match=f"the settings of topic {_QUEUES[0]} are not told"):
-        ensure_topics(Cluster(tells_settings=False), _SETTINGS, dict.fromkeys(_QUEUES[:2], 1))
+        ensure_topics(Cluster(tells_settings=False), _IMPATIENT, dict.fromkeys(_QUEUES[:2], 1))
