@@ -26,7 +26,7 @@ _LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def filled(request: pytest.FixtureRequest, redis_url: str) -> Iterator[str]:
     """The URL of a Redis that both languages have filled, and where a scheduler runs."""
     request.getfixturevalue("filled_by_both")
-    scheduler = asynq.Scheduler(redis_url, asynq.SchedulerOpts(heartbeat_interval=1))
+    scheduler = asynq.Scheduler(redis_url, asynq.SchedulerOpts(heartbeat_interval=3))
     scheduler.register("@every 1h", asynq.Task("tick", b"{}"), queue="ticks", timeout=30)
     scheduler.register("0 4 * * *", asynq.Task("nightly", b"\xff"))
     with scheduler, asynq.Inspector(redis_url) as inspector:

@@ -56,7 +56,7 @@ def filled(oracle: Oracle, redis_url: str, go_program: Callable[[str], Path]) ->
             tasks = oracle.call("inspector.list_tasks", redis=redis_url, queue="default")
             return all(len(tasks[state]) == 1 for state in STATES if state != "pending")
 
-        wait_until(has_one_of_each, "Go's server has come through its tasks")
+        wait_until(has_one_of_each, "Go's server has come through its tasks", 60)
         yield redis_url
         own.kill()
 

@@ -14,7 +14,7 @@ from tests.interop.go_oracle import Oracle
 from tests.services.waiting import wait_until
 
 S = 1_000_000_000
-WAIT_S = 30.0
+WAIT_S = 60.0
 GO = "groups"
 
 

@@ -42,7 +42,8 @@ class Script:
 
     def ledger(self) -> list[list[str]]:
         path = self._folder / "ledger"
-        return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+        *whole, _being_written = path.read_text().split("\n") if path.exists() else [""]
+        return [line.split() for line in whole]
 
     def pid_of(self, task_type: str) -> int:
         """Return the worker that has begun a task of this type, once one has."""
@@ -134,7 +135,7 @@ def test_workers_end_with_their_server_whatever_they_are_doing(script: Script) -
 def test_a_log_line_bears_the_pid_of_who_wrote_it(script: Script) -> None:
     enqueue(script.url, "fail")
     pid = script.pid_of("fail")
-    wait_until(lambda: "it fails" in script.log(), "the line about it", PATIENCE_S)
+    wait_until(lambda: re.search(r"failed: SkipRetry: it fails.*\n", script.log()), "the line about it", PATIENCE_S)
 
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: "another one takes its place" in script.log(), "the line about its end", PATIENCE_S)

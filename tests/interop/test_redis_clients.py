@@ -34,7 +34,7 @@ def test_a_client_a_server_and_an_inspector_share_it(shared: redis.Redis) -> Non
     server = asynq.new_server_from_redis_client(shared, asynq.Config(concurrency=1))
     server.start(lambda ctx, task: handled.append(task.type))
     client.enqueue(asynq.Task("email"))
-    wait_until(lambda: inspector.get_queue_info("default").processed == 1, "the task to be done")
+    wait_until(lambda: inspector.get_queue_info("default").processed == 1, "the task to be done", 60)
     server.shutdown()
 
     assert handled == ["email"]

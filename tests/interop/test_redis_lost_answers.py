@@ -33,7 +33,7 @@ def network(redis_server: RedisServer) -> Iterator[Proxy]:
 
 
 def _by_way_of(network: Proxy, redis_url: str) -> RedisSettings:
-    return dataclasses.replace(settings_of(redis_url), addr=f"{HOST}:{network.port}", read_timeout_s=0.1)
+    return dataclasses.replace(settings_of(redis_url), addr=f"{HOST}:{network.port}", read_timeout_s=1.0)
 
 
 @pytest.mark.redis

@@ -52,12 +52,12 @@ def test_a_restart_of_redis_is_survived_without_a_word() -> None:
             broker.producing.enqueue([request("before")])
             server.restart()
             broker.producing.enqueue([request("after")])
-            taken = [lease.task_id for lease in intake.take(1)]
+            taken = [lease.task_id for lease in intake.take(30)]
             server.restart()
             idle = intake.take(0.05)
             server.restart()
             broker.producing.enqueue([request("again")])
-            taken += [lease.task_id for lease in intake.take(1)]
+            taken += [lease.task_id for lease in intake.take(30)]
             intake.close()
 
             assert taken == ["before", "after", "again"]
@@ -243,7 +243,7 @@ def test_a_server_whose_settlings_lose_their_answers_does_not_cry_wolf(
             settler.start()
             for lease in leases:
                 settler.add(Settlement(lease, SettleKind.DONE))
-            wait_until(lambda: len(loser.lost) == times and not settler._unsettled, "the settler has settled")
+            wait_until(lambda: len(loser.lost) == times and not settler._unsettled, "the settler has settled", 60)
             settler.stop()
             intake.close()
 

@@ -66,7 +66,7 @@ def wait_for(child: int) -> int:
     ended: list[int] = []
     waiter = threading.Thread(target=lambda: ended.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
     waiter.start()
-    waiter.join(20)
+    waiter.join(60)
     if waiter.is_alive():
         os.kill(child, 9)
         waiter.join()

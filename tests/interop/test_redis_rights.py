@@ -166,7 +166,7 @@ def test_a_client_a_server_and_an_inspector_do_with_the_rights_of_their_roles(
         client.enqueue(asynq.Task("email"), unique=60, task_id="one")
         client.enqueue(asynq.Task("email"), process_in=0.5)
     with asynq.Inspector(opt_of(guarded_redis, "inspector")) as inspector:
-        wait_until(lambda: inspector.get_queue_info("default").processed == 2, "both tasks to be done")
+        wait_until(lambda: inspector.get_queue_info("default").processed == 2, "both tasks to be done", 60)
     server.shutdown()
 
     assert len(handled) == 2
@@ -295,7 +295,7 @@ def test_a_cluster_wants_one_right_more(tmp_path: Path) -> None:
         with asynq.Client(opt_for("producer")) as client:
             for queue in ("default", "low"):
                 client.enqueue(asynq.Task(queue), queue=queue)
-            wait_until(lambda: sorted(handled) == ["default", "low"], "both tasks to be handled", 30)
+            wait_until(lambda: sorted(handled) == ["default", "low"], "both tasks to be handled", 60)
         server.shutdown()
         for node in cluster.connections():
             acl(node, "SETUSER", "producer", "-cluster|slots")

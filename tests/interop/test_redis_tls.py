@@ -61,7 +61,7 @@ def test_a_server_and_an_inspector_speak_tls_too(certificates: Certificates, tls
     server.start(lambda ctx, task: handled.append(task.type))
     enqueue(opt)
     with asynq.Inspector(opt) as inspector:
-        wait_until(lambda: inspector.get_queue_info("default").processed == 1, "the task to be done")
+        wait_until(lambda: inspector.get_queue_info("default").processed == 1, "the task to be done", 60)
     server.shutdown()
     assert handled == ["email"]
 

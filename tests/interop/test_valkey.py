@@ -40,7 +40,7 @@ def test_a_server_works(valkey_server: RedisServer, raw: redis.Redis) -> None:
         client.enqueue(asynq.Task("now"), retention=3600, task_id="kept")
         client.enqueue(asynq.Task("later"), process_in=1, unique=60)
         client.enqueue(asynq.Task("fails"))
-        wait_until(lambda: inspector.get_queue_info("default").processed == 3, "all three to be handled", 30)
+        wait_until(lambda: inspector.get_queue_info("default").processed == 3, "all three to be handled", 60)
         info = inspector.get_queue_info("default")
         assert (info.completed, info.archived, info.failed) == (1, 1, 1)
         assert info.memory_usage > 0

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from asynq_compat.brokers.journal.consuming import JournalIntake
+from asynq_compat.brokers.journal.session import LEASE_S
 from asynq_compat.config import Config
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.inspecting import Missing, StoredTask
@@ -16,18 +18,37 @@ from asynq_compat.ports.producing import EnqueueRequest, EnqueueStatus
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.servemux import Handler
 from asynq_compat.server import Server
+from asynq_compat.testing.clock import VirtualClock
 from asynq_compat.wire.message import TaskMessage, decode_message, encode_message
 
-_PATIENCE_S = 15.0
+# What is waited for comes within a second or two; on a machine that is busy with something else it takes as long as it takes.
+PATIENCE_S = 60.0
 
 
 def wait_until(condition: Callable[[], object], what: Callable[[], object] | str) -> None:
     """Wait for `condition`; on failure say `what` was seen."""
-    give_up_at = time.monotonic() + _PATIENCE_S
+    give_up_at = time.monotonic() + PATIENCE_S
     pause = threading.Event()
     while not condition():
         assert time.monotonic() < give_up_at, f"waited in vain: {what() if callable(what) else what}"
         pause.wait(0.005)
+
+
+def pass_time(clock: VirtualClock, seconds: int, server: Server, *, step_s: int = 5) -> None:
+    """Let time pass at the pace at which a server on a journal renews its lease, however slow the machine is."""
+    for _ in range(0, seconds, step_s):
+        clock.advance_s(step_s)
+        wait_until(lambda: _has_renewed(server, clock), "the server has not renewed its lease")
+
+
+def _has_renewed(server: Server, clock: VirtualClock) -> bool:
+    """Return whether its sessions hold for half of a lease: they are renewed after eight seconds of thirty."""
+    intake = server._engine and server._engine._intake
+    assert isinstance(intake, JournalIntake)
+    with intake._membership.lock:
+        sessions = [seat.session for seat in intake._membership.seats.values()]
+        holds_until_s = clock.monotonic_s() + LEASE_S / 2
+        return all(one.is_open and (one.is_idle or one.term.valid_until_s > holds_until_s) for one in sessions)
 
 
 class Ground:
@@ -70,6 +91,15 @@ class Ground:
     def wait_for_state(self, task_id: str, state: TaskState | None) -> None:
         """Wait until the task is in `state`; None: gone."""
         wait_until(lambda: self.state(task_id) is state, lambda: f"{task_id} is {self.state(task_id)}, not {state}")
+
+    def cancel_until(self, task_id: str, state: TaskState) -> None:
+        """Publish the task's cancellation until it is in `state`: a server subscribes in the background, and nobody may be listening yet."""
+
+        def is_there() -> bool:
+            self.broker.signalling.publish_cancelation(task_id)
+            return self.state(task_id) is state
+
+        wait_until(is_there, lambda: f"{task_id} is {self.state(task_id)}, not {state}")
 
     @contextmanager
     def serving(self, handler: Handler, **fields: Any) -> Iterator[Server]:

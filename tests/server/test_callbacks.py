@@ -16,9 +16,7 @@ from asynq_compat.rules.task_state import TaskState
 from asynq_compat.servemux import HandlerFunc, ServeMux
 from asynq_compat.server import Server
 from asynq_compat.task import Task
-from tests.server.ground import Ground, wait_until
-
-PATIENCE_S = 15
+from tests.server.ground import PATIENCE_S, Ground, wait_until
 
 
 def nothing(ctx: Context, task: Task) -> None:

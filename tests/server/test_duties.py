@@ -24,7 +24,7 @@ from asynq_compat.server import Server
 from asynq_compat.task import Task
 from asynq_compat.testing.clock import VirtualClock
 from asynq_compat.wire.message import TaskMessage, encode_message
-from tests.server.ground import Ground, wait_until
+from tests.server.ground import PATIENCE_S, Ground, wait_until
 
 LOG = logging.getLogger("test.duties")
 QUEUES = ("default",)
@@ -151,7 +151,7 @@ def test_a_lost_lease_ends_the_run_and_writes_nothing(redis_ground: Ground, cloc
 
     def handle(ctx: Context, task: Task) -> None:
         started.set()
-        ctx.wait(20)
+        ctx.wait(PATIENCE_S)
         reasons.append(ctx.reason)
         reason_seen.set()
 
@@ -161,11 +161,11 @@ def test_a_lost_lease_ends_the_run_and_writes_nothing(redis_ground: Ground, cloc
     task_id = redis_ground.enqueue(timeout=3600)
     server = Server(redis_ground.broker, Config(concurrency=1, error_handler=tell), clock=clock)
     server.start(handle)
-    assert started.wait(10)
+    assert started.wait(PATIENCE_S)
 
     clock.advance_s(31)
 
-    assert reason_seen.wait(10)
+    assert reason_seen.wait(PATIENCE_S)
     server.shutdown()
     assert [type(reason) for reason in reasons] == [LeaseExpiredError]
     assert told == [("asynq: task lease expired", True)]
@@ -178,11 +178,11 @@ def test_the_lease_of_a_running_task_is_kept(redis_ground: Ground, clock: Virtua
 
     def handle(ctx: Context, task: Task) -> None:
         started.set()
-        release.wait(20)
+        release.wait(PATIENCE_S)
 
     with redis_ground.serving(handle) as server:
         task_id = redis_ground.enqueue(retention=60)
-        assert started.wait(10)
+        assert started.wait(PATIENCE_S)
         assert server._engine is not None
         for _ in range(3):
             clock.advance_s(20)
@@ -197,7 +197,7 @@ def test_a_server_is_known_with_its_workers_while_it_runs_and_forgotten_when_it_
 
     def handle(ctx: Context, task: Task) -> None:
         started.set()
-        release.wait(20)
+        release.wait(PATIENCE_S)
 
     with redis.Redis.from_url(redis_ground.url) as raw:
 
@@ -211,7 +211,7 @@ def test_a_server_is_known_with_its_workers_while_it_runs_and_forgotten_when_it_
 
         with redis_ground.serving(handle) as server:
             task_id = redis_ground.enqueue()
-            assert started.wait(10)
+            assert started.wait(PATIENCE_S)
             wait_until(has_told_of_both, lambda: f"{published()} is published")
             of_server, of_workers = published()
             assert raw.zrange("asynq:servers", 0, -1) == [of_server]

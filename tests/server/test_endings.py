@@ -14,7 +14,11 @@ from asynq_compat.errors import ContextDeadlineError
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.servemux import HandlerFunc, ServeMux
 from asynq_compat.task import Task
-from tests.server.ground import Ground, wait_until
+from tests.server.ground import PATIENCE_S, Ground, wait_until
+
+HANGS_S = 2 * PATIENCE_S
+# The timeout of a task whose handler is to begin before it: less would do where nothing else runs.
+BEGINS_WITHIN_S = 3
 
 
 class Stubborn:
@@ -34,7 +38,7 @@ class Stubborn:
         self.ctx = ctx
         ctx.on_end(self.cancelled.set)
         self.started.set()
-        self.release.wait(20)
+        self.release.wait(HANGS_S)
         self.ended.set()
 
     async def coroutine(self, ctx: Context, task: Task) -> None:
@@ -44,7 +48,7 @@ class Stubborn:
         self.ctx = ctx
         self.started.set()
         try:
-            await asyncio.sleep(20)
+            await asyncio.sleep(HANGS_S)
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
@@ -71,19 +75,19 @@ def stubborn() -> Any:
 def test_a_passed_deadline_frees_the_slot_while_the_handler_hangs(
     ground: Ground, stubborn: Stubborn, colour: str
 ) -> None:
-    hanging = ground.enqueue("slow", timeout=1)
+    hanging = ground.enqueue("slow", timeout=BEGINS_WITHIN_S)
 
     with ground.serving(stubborn.of_colour(colour), concurrency=1):
-        assert stubborn.started.wait(10)
+        assert stubborn.started.wait(PATIENCE_S)
         quick = ground.enqueue("quick")
         ground.wait_for_state(hanging, TaskState.RETRY)
         ground.wait_for_state(quick, None)
 
-        assert stubborn.cancelled.wait(5)
+        assert stubborn.cancelled.wait(PATIENCE_S)
         assert stubborn.ctx is not None
         assert isinstance(stubborn.ctx.err, ContextDeadlineError)
         stubborn.release.set()
-        assert stubborn.ended.wait(5)
+        assert stubborn.ended.wait(PATIENCE_S)
         ground.wait_for_state(ground.enqueue("quick"), None)
 
     message = ground.message(hanging)
@@ -100,20 +104,14 @@ def test_a_deadline_that_has_passed_already_calls_no_handler(ground: Ground, stu
     assert not stubborn.started.is_set()
 
 
-def is_cancelled(ground: Ground, task_id: str) -> bool:
-    """Publish again until it is heard: the server subscribes in the background, and nobody may be listening yet."""
-    ground.broker.signalling.publish_cancelation(task_id)
-    return ground.state(task_id) is TaskState.RETRY
-
-
 def test_a_task_is_cancelled_by_its_id(ground: Ground, stubborn: Stubborn, colour: str) -> None:
     task_id = ground.enqueue("slow")
 
     with ground.serving(stubborn.of_colour(colour), concurrency=1):
-        assert stubborn.started.wait(10)
+        assert stubborn.started.wait(PATIENCE_S)
         ground.broker.signalling.publish_cancelation("another id")
-        wait_until(lambda: is_cancelled(ground, task_id), "the task is not cancelled")
-        assert stubborn.cancelled.wait(5)
+        ground.cancel_until(task_id, TaskState.RETRY)
+        assert stubborn.cancelled.wait(PATIENCE_S)
         ground.wait_for_state(ground.enqueue("quick"), None)
 
     message = ground.message(task_id)
@@ -125,7 +123,7 @@ def test_results_cannot_be_written_after_the_end(ground: Ground) -> None:
     wrote = threading.Event()
 
     def handle(ctx: Context, task: Task) -> None:
-        ctx.wait(20)
+        ctx.wait(HANGS_S)
         assert task.result_writer is not None
         try:
             task.result_writer.write(b"late")
@@ -133,9 +131,9 @@ def test_results_cannot_be_written_after_the_end(ground: Ground) -> None:
             errors.append(error)
         wrote.set()
 
-    ground.enqueue(timeout=1)
+    ground.enqueue(timeout=BEGINS_WITHIN_S)
     with ground.serving(handle):
-        assert wrote.wait(10)
+        assert wrote.wait(PATIENCE_S)
 
     assert [str(error) for error in errors] == ["failed to write task result: context deadline exceeded"]
 
@@ -144,12 +142,12 @@ def test_what_outlasts_the_shutdown_is_handed_back_unchanged(ground: Ground, stu
     task_id = ground.enqueue("slow")
 
     with ground.serving(stubborn.of_colour(colour), shutdown_timeout=0.1):
-        assert stubborn.started.wait(10)
+        assert stubborn.started.wait(PATIENCE_S)
 
     assert ground.state(task_id) is TaskState.PENDING
     assert ground.message(task_id).retried == 0
     assert ground.message(task_id).error_msg == ""
-    assert stubborn.cancelled.wait(5)
+    assert stubborn.cancelled.wait(PATIENCE_S)
 
 
 def test_a_shutdown_waits_for_what_runs(ground: Ground, colour: str) -> None:
@@ -157,15 +155,17 @@ def test_a_shutdown_waits_for_what_runs(ground: Ground, colour: str) -> None:
 
     def plain(ctx: Context, task: Task) -> None:
         started.set()
-        release.wait(10)
+        release.wait(PATIENCE_S)
 
     async def coroutine(ctx: Context, task: Task) -> None:
         started.set()
-        await asyncio.to_thread(release.wait, 10)
+        await asyncio.to_thread(release.wait, PATIENCE_S)
 
     task_id = ground.enqueue()
-    with ground.serving(plain if colour == "plain" else coroutine, shutdown_timeout=timedelta(seconds=10)) as server:
-        assert started.wait(10)
+    with ground.serving(
+        plain if colour == "plain" else coroutine, shutdown_timeout=timedelta(seconds=PATIENCE_S)
+    ) as server:
+        assert started.wait(PATIENCE_S)
         server.stop()
         left = ground.enqueue()
         timer = threading.Timer(0.1, release.set)
@@ -181,7 +181,7 @@ def test_the_end_of_the_base_context_ends_the_runs_below_it(ground: Ground, stub
     task_id = ground.enqueue("slow")
 
     with ground.serving(stubborn.of_colour(colour), base_context=lambda: base, concurrency=1):
-        assert stubborn.started.wait(10)
+        assert stubborn.started.wait(PATIENCE_S)
         assert stubborn.ctx is not None
         assert stubborn.ctx.value("tenant") == "acme"
         base.cancel()
@@ -199,13 +199,13 @@ def test_a_thread_that_a_coroutine_lent_out_is_replaced_when_it_is_lost(ground: 
     async def handle(ctx: Context, task: Task) -> None:
         await ctx.run_plain(stubborn.plain, ctx, task)
 
-    hanging = ground.enqueue("slow", timeout=1)
+    hanging = ground.enqueue("slow", timeout=BEGINS_WITHIN_S)
     with ground.serving(handle, concurrency=1):
-        assert stubborn.started.wait(10)
+        assert stubborn.started.wait(PATIENCE_S)
         ground.wait_for_state(hanging, TaskState.RETRY)
         ground.wait_for_state(ground.enqueue("quick"), None)
         stubborn.release.set()
-        assert stubborn.ended.wait(5)
+        assert stubborn.ended.wait(PATIENCE_S)
         ground.wait_for_state(ground.enqueue("quick"), None)
 
 

@@ -17,7 +17,7 @@ from asynq_compat.errors import ContextCanceledError, InvalidArgumentError, Revo
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.servemux import HandlerFunc, ServeMux
 from asynq_compat.task import Task
-from tests.server.ground import Ground, wait_until
+from tests.server.ground import PATIENCE_S, Ground, wait_until
 
 TRACE: contextvars.ContextVar[str] = contextvars.ContextVar("TRACE", default="unset")
 
@@ -116,7 +116,7 @@ def test_a_thread_of_the_handlers_own_hears_its_end(ground: Ground) -> None:
 
     def handle(ctx: Context, task: Task) -> None:
         def listen() -> None:
-            if ctx.wait(10):
+            if ctx.wait(PATIENCE_S):
                 heard.set()
 
         threading.Thread(target=listen).start()
@@ -125,7 +125,7 @@ def test_a_thread_of_the_handlers_own_hears_its_end(ground: Ground) -> None:
     with ground.serving(handle):
         ground.wait_for_state(task_id, None)
 
-        assert heard.wait(10)
+        assert heard.wait(PATIENCE_S)
 
 
 @pytest.mark.parametrize("colour", [0, 1])
@@ -334,20 +334,27 @@ def test_a_plain_function_may_return_a_coroutine(ground: Ground) -> None:
 def test_no_more_than_concurrency_run_at_a_time(ground: Ground, colour: int) -> None:
     lock = threading.Lock()
     now, most = 0, 0
+    all_slots = (
+        threading.Event()
+    )  # Until then whoever has one keeps it: one alone may be quicker than the next is taken.
 
     def count(by: int) -> None:
         nonlocal now, most
         with lock:
             now += by
             most = max(most, now)
+        if most >= 3:
+            all_slots.set()
 
     def plain(ctx: Context, task: Task) -> None:
         count(1)
+        all_slots.wait(PATIENCE_S)
         ctx.wait(0.02)
         count(-1)
 
     async def coroutine(ctx: Context, task: Task) -> None:
         count(1)
+        await asyncio.to_thread(all_slots.wait, PATIENCE_S)
         await asyncio.sleep(0.02)
         count(-1)
 

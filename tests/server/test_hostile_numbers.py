@@ -12,7 +12,7 @@ from asynq_compat.context import Context
 from asynq_compat.inspector import Inspector
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.task import Task
-from tests.server.ground import Ground, wait_until
+from tests.server.ground import PATIENCE_S, Ground, wait_until
 
 MAX32, MAX64 = 2**31 - 1, 2**63 - 1
 LATER = 4_000_000_000  # the year 2096
@@ -85,10 +85,10 @@ def test_a_deadline_beyond_all_calendars_is_published(ground: Ground, caplog: py
     def handle(ctx: Context, task: Task) -> None:
         del ctx, task
         started.set()
-        release.wait(20)
+        release.wait(PATIENCE_S)
 
     with ground.serving(handle) as server:
-        assert started.wait(20)
+        assert started.wait(PATIENCE_S)
         assert server._engine is not None
         server._engine._heartbeater.run_once()
         release.set()

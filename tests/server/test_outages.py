@@ -14,7 +14,7 @@ from asynq_compat.context import Context
 from asynq_compat.errors import AsynqError
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.task import Task
-from tests.server.ground import Ground, wait_until
+from tests.server.ground import PATIENCE_S, Ground, wait_until
 from tests.services.installing import ServiceMissingError
 from tests.services.redis import RedisServer
 
@@ -41,13 +41,13 @@ def test_what_a_broken_connection_left_unsettled_is_settled_later(
     def handle(ctx: Context, task: Task) -> None:
         runs.append(task.type)
         started.set()
-        release.wait(20)
+        release.wait(PATIENCE_S)
 
     broker = open_broker(own_redis.url)
     ground = Ground(broker, own_redis.url)
     task_id = ground.enqueue(retention=600)
     with ground.serving(handle, concurrency=1):
-        assert started.wait(10)
+        assert started.wait(PATIENCE_S)
         own_redis.kill()
         release.set()
         wait_until(lambda: "Will retry syncing" in caplog.text, lambda: caplog.text)

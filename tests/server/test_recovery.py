@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Iterator
 
@@ -18,7 +17,7 @@ from asynq_compat.rules.task_state import TaskState
 from asynq_compat.server import Server
 from asynq_compat.task import Task
 from asynq_compat.testing.clock import VirtualClock
-from tests.server.ground import Ground
+from tests.server.ground import Ground, pass_time
 
 LEASE_S = 30
 _LOOK_AGAIN_S = 0.02
@@ -54,10 +53,7 @@ def test_a_dead_workers_task_comes_back_when_its_lease_ends(memory_ground: Groun
     server.start(handle)
     try:
         dying.abandon()
-        pause = threading.Event()
-        for _ in range(LEASE_S - 1):
-            clock.advance_s(1)
-            pause.wait(_LOOK_AGAIN_S)  # So that the living one renews its own lease.
+        pass_time(clock, LEASE_S - 1, server, step_s=1)
         assert memory_ground.state(task_id) is TaskState.ACTIVE
         clock.advance_s(2)
 

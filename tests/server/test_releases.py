@@ -26,7 +26,7 @@ from asynq_compat.ports.history import History
 from asynq_compat.server import Server
 from asynq_compat.task import Task
 from asynq_compat.testing.clock import VirtualClock
-from tests.server.ground import Ground, wait_until
+from tests.server.ground import PATIENCE_S, Ground, pass_time, wait_until
 from tests.unit.brokers.journal.faulty import FaultyStore
 from tests.unit.machine.next_release import NEXT_RELEASE
 
@@ -97,7 +97,7 @@ class OldServer:
         self._failures: list[NewerReleaseError] = []
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        assert self._is_at_work.wait(10)
+        assert self._is_at_work.wait(PATIENCE_S)
 
     def _run(self) -> None:
         try:
@@ -107,11 +107,11 @@ class OldServer:
 
     def _handle(self, ctx: Context, task: Task) -> None:
         self._is_at_work.set()
-        self._may_end.wait(30)
+        self._may_end.wait(2 * PATIENCE_S)
 
     def ending(self) -> str:
         """Wait until it has ended by itself; return why it did."""
-        self._thread.join(20)
+        self._thread.join(PATIENCE_S)
         self._may_end.set()
         (failure,) = self._failures
         return str(failure)
@@ -132,14 +132,13 @@ def test_an_old_server_stops_and_its_task_is_run_by_the_new_one(caplog: pytest.L
 
     with releases.silence_of_the_old():
         while 1 in releases.knowing():
-            clock.advance_s(1)
-            threading.Event().wait(_LOOK_AGAIN_S)  # So that the new one renews its own lease.
+            pass_time(clock, 1, new, step_s=1)
         (activated,) = releases.history.activate(_QUEUE, 2)
 
     assert activated.active_version == 2
     assert "machine version 2, which this release does not know; upgrade this process" in old.ending()
     while not ran.acquire(timeout=_LOOK_AGAIN_S):
-        clock.advance_s(1)
+        pass_time(clock, 1, new, step_s=1)
     Ground(releases.new, "").wait_for_state(task_id, None)
     stats = releases.new.inspecting.queue_stats(_QUEUE)
     assert stats is not None

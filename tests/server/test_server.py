@@ -13,7 +13,7 @@ from asynq_compat.context import Context
 from asynq_compat.errors import InvalidArgumentError, ServerClosedError, ServerStateError
 from asynq_compat.server import Server
 from asynq_compat.task import Task
-from tests.server.ground import Ground, wait_until
+from tests.server.ground import PATIENCE_S, Ground, wait_until
 
 
 def nothing(ctx: Context, task: Task) -> None:
@@ -95,7 +95,7 @@ def test_run_ends_when_another_thread_shuts_down(ground: Ground) -> None:
 
     server.shutdown()
 
-    runner.join(10)
+    runner.join(PATIENCE_S)
     assert not runner.is_alive()
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.server.ground import PATIENCE_S
+
 PROGRAM = """
 import signal, sys, uuid
 import asynq_compat as asynq
@@ -44,13 +46,13 @@ class Program:
 
     def exit_code(self) -> int:
         """Wait for the end."""
-        return self._process.wait(20)
+        return self._process.wait(PATIENCE_S)
 
     def close(self) -> None:
         """End it whatever happens."""
         if self._process.poll() is None:
             self._process.kill()
-            self._process.wait(20)
+            self._process.wait(PATIENCE_S)
         assert self._process.stderr is not None
         self._process.stderr.close()
 

@@ -13,7 +13,7 @@ import contextlib
 import threading
 from collections.abc import Coroutine
 
-from tests.services.ports import HOST, free_ports
+from tests.services.ports import HOST
 
 _CHUNK_BYTES = 65_536
 _DONE_WITHIN_S = 60.0
@@ -28,7 +28,6 @@ class Proxy:
     """
 
     def __init__(self, target_port: int) -> None:
-        (self.port,) = free_ports(1)
         self.lost_bytes = 0
         self._target_port = target_port
         self._loses = False
@@ -39,9 +38,11 @@ class Proxy:
         self._passing.set()
         self._damaged: set[asyncio.StreamWriter] = set()
         self._serving: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy-{self.port}", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy-to-{target_port}", daemon=True)
         self._thread.start()
-        self._server = self._do(asyncio.start_server(self._serve, HOST, self.port))
+        self._server = self._do(asyncio.start_server(self._serve, HOST, 0))
+        assert self._server is not None
+        self.port = int(self._server.sockets[0].getsockname()[1])
 
     def _do(self, what: Coroutine[None, None, asyncio.Server | None]) -> asyncio.Server | None:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(_DONE_WITHIN_S)
