@@ -79,6 +79,23 @@ def seen_by_us(url: str, *lost: asynq.Option) -> list[tuple[object, ...]]:
         )
 
 
+Views = tuple[list[tuple[object, ...]], list[tuple[object, ...]], list[tuple[asynq.Option, ...]]]
+
+
+def look_at_six(url: str, oracle: Oracle) -> Views:
+    """What each side sees of six entries, and their options; where a heartbeat comes too late, some are away for a moment."""
+    looks: list[Views] = []
+
+    def are_all_there() -> bool:
+        with asynq.Inspector(url) as inspector:
+            options = [entry.opts for entry in inspector.scheduler_entries()]
+        looks.append((seen_by_go(oracle, url), seen_by_us(url, *(option for option, _ in LOST)), options))
+        return {len(seen) for seen in looks[-1]} == {6}
+
+    wait_until(are_all_there, "six entries", WAIT_S)
+    return looks[-1]
+
+
 def test_entries_of_both_languages_look_the_same_to_both_inspectors(redis_url: str, oracle: Oracle) -> None:
     every = [*OPTIONS, *LOST]
     specs = ["@every 1h", "CRON_TZ=Asia/Tokyo 30 4 * * mon-fri", "0 0 30 2 *"]
@@ -98,19 +115,7 @@ def test_entries_of_both_languages_look_the_same_to_both_inspectors(redis_url: s
         task, options = asynq.Task("py:é", b"\xff\x00"), [option for option, _ in every]
         ids += [scheduler.register(spec, task, *options) for spec in specs]
 
-        looks: list[tuple[list[tuple[object, ...]], list[tuple[object, ...]], list[tuple[asynq.Option, ...]]]] = []
-
-        def are_all_there() -> bool:
-            """Where a heartbeat comes too late, entries are away for a moment."""
-            with asynq.Inspector(redis_url) as inspector:
-                options = [entry.opts for entry in inspector.scheduler_entries()]
-            looks.append(
-                (seen_by_go(oracle, redis_url), seen_by_us(redis_url, *(option for option, _ in LOST)), options)
-            )
-            return {len(seen) for seen in looks[-1]} == {6}
-
-        wait_until(are_all_there, "six entries", WAIT_S)
-        by_go, by_us, all_options = looks[-1]
+        by_go, by_us, all_options = look_at_six(redis_url, oracle)
         oracle.call("scheduler.shutdown", name="go")
     after = seen_by_go(oracle, redis_url)
 

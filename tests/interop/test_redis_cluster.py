@@ -93,13 +93,7 @@ def test_a_server_does_all_its_duties(cluster: RedisCluster) -> None:
             client.enqueue(asynq.Task("gone"), queue=queue, retention=1, unique=60)
         client.enqueue(asynq.Task("long"), task_id="long", max_retry=0)
         assert has_begun.wait(WITHIN_S)
-
-        def is_cancelled() -> bool:
-            """A server subscribes in the background, and nobody may be listening yet."""
-            inspector.cancel_processing("long")
-            return was_cancelled.wait(0.5)
-
-        wait_until(is_cancelled, "the cancellation", WITHIN_S)
+        wait_until(partial(cancel, inspector, "long", was_cancelled), "its cancellation", WITHIN_S)
         wait_until(lambda: len(seen) == 5 * len(QUEUES) + 1, "all to be handled", WITHIN_S)
         for queue in QUEUES:
             wait_until(partial(has_one_left, inspector, queue), "the janitor to delete the other one", WITHIN_S)
@@ -107,6 +101,12 @@ def test_a_server_does_all_its_duties(cluster: RedisCluster) -> None:
         wait_until(lambda: len(inspector.servers()) == 1, "the server to be known", WITHIN_S)
     server.shutdown()
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith(THREAD_PREFIX)] == []
+
+
+def cancel(inspector: asynq.Inspector, task_id: str, is_heard: threading.Event) -> bool:
+    """Say it, perhaps again: a server subscribes in the background, and nobody may be listening yet."""
+    inspector.cancel_processing(task_id)
+    return is_heard.wait(0.5)
 
 
 def has_one_left(inspector: asynq.Inspector, queue: str) -> bool:
@@ -186,13 +186,49 @@ def test_a_slot_that_moves_under_load_is_followed(cluster: RedisCluster) -> None
     assert load.errors == []
 
 
+def test_a_slot_whose_move_takes_its_time_is_waited_for(cluster: RedisCluster) -> None:
+    """Until it is over, the one that has its keys asks for patience and the other sends there: that is no chase from node to node."""
+    slot = slot_of(b"asynq:{default}:pending")
+    home = cluster.node_of("asynq:{default}:pending")
+    away = next(node for node in cluster.nodes if node is not home)
+    with asynq.Client(url_of(cluster)) as client, ThreadPoolExecutor(1) as executor:
+        client.enqueue(asynq.Task("t"))
+        before = said(away, "TRYAGAIN")
+        send_keys(slot, home, away)
+        try:
+            enqueueing = executor.submit(client.enqueue, asynq.Task("t"))
+            wait_until(
+                lambda: said(away, "TRYAGAIN") > before + 5, "patience to be asked for again and again", WITHIN_S
+            )
+        finally:
+            assign(cluster, slot, home, away)
+            move(cluster, slot, away, home)
+        enqueueing.result(WITHIN_S)
+        with asynq.Inspector(url_of(cluster)) as inspector:
+            assert inspector.get_queue_info("default").pending == 2
+
+
+def said(node: ClusterNode, code: str) -> int:
+    """How often a node has given an answer of this code."""
+    with node.connect() as connection:
+        return int(connection.info("errorstats").get(f"errorstat_{code}", {"count": 0})["count"])
+
+
 def move(cluster: RedisCluster, slot: int, source: ClusterNode, target: ClusterNode) -> None:
     """Let a slot go from one node to another as redis-cli does."""
+    send_keys(slot, source, target)
+    assign(cluster, slot, source, target)
+
+
+def send_keys(slot: int, source: ClusterNode, target: ClusterNode) -> None:
     target.say("CLUSTER", "SETSLOT", slot, "IMPORTING", source.say("CLUSTER", "MYID"))
     source.say("CLUSTER", "SETSLOT", slot, "MIGRATING", target.say("CLUSTER", "MYID"))
     while keys := source.say("CLUSTER", "GETKEYSINSLOT", slot, 100):
         assert isinstance(keys, list)
-        source.say("MIGRATE", HOST, target.port, "", 0, 5000, "KEYS", *keys)
+        source.say("MIGRATE", HOST, target.port, "", 0, 60_000, "KEYS", *keys)
+
+
+def assign(cluster: RedisCluster, slot: int, source: ClusterNode, target: ClusterNode) -> None:
     for node in (target, source, *cluster.nodes):
         node.say("CLUSTER", "SETSLOT", slot, "NODE", target.say("CLUSTER", "MYID"))
 

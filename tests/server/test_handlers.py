@@ -17,7 +17,7 @@ from asynq_compat.errors import ContextCanceledError, InvalidArgumentError, Revo
 from asynq_compat.rules.task_state import TaskState
 from asynq_compat.servemux import HandlerFunc, ServeMux
 from asynq_compat.task import Task
-from tests.server.ground import PATIENCE_S, Ground, wait_until
+from tests.server.ground import PATIENCE_S, Ground
 
 TRACE: contextvars.ContextVar[str] = contextvars.ContextVar("TRACE", default="unset")
 
@@ -328,41 +328,6 @@ def test_a_plain_function_may_return_a_coroutine(ground: Ground) -> None:
         ground.wait_for_state(task_id, None)
 
     assert names == [("t", "asynq-loop")]
-
-
-@pytest.mark.parametrize("colour", [0, 1])
-def test_no_more_than_concurrency_run_at_a_time(ground: Ground, colour: int) -> None:
-    lock = threading.Lock()
-    now, most = 0, 0
-    all_slots = (
-        threading.Event()
-    )  # Until then whoever has one keeps it: one alone may be quicker than the next is taken.
-
-    def count(by: int) -> None:
-        nonlocal now, most
-        with lock:
-            now += by
-            most = max(most, now)
-        if most >= 3:
-            all_slots.set()
-
-    def plain(ctx: Context, task: Task) -> None:
-        count(1)
-        all_slots.wait(PATIENCE_S)
-        ctx.wait(0.02)
-        count(-1)
-
-    async def coroutine(ctx: Context, task: Task) -> None:
-        count(1)
-        await asyncio.to_thread(all_slots.wait, PATIENCE_S)
-        await asyncio.sleep(0.02)
-        count(-1)
-
-    ids = [ground.enqueue() for _ in range(30)]
-    with ground.serving([plain, coroutine][colour], concurrency=3):
-        wait_until(lambda: all(ground.state(task_id) is None for task_id in ids), "some of 30 tasks are left")
-
-    assert most == 3
 
 
 def test_a_generator_that_nobody_runs_is_no_success(ground: Ground) -> None:

@@ -32,6 +32,12 @@ def told(server: Server) -> Mapping[str, float]:
     return {name: float(value) for name, _, value in samples}
 
 
+def told_at_rest(server: Server) -> Mapping[str, float]:
+    """Return what it tells once nothing runs: a failure's end is on its way to the broker before its slot is seen as free."""
+    wait_until(lambda: told(server)[_RUNNING] == 0, lambda: told(server))
+    return told(server)
+
+
 def _timed(metrics: Mapping[str, float]) -> float:
     """Return of how many tasks is known how long they took."""
     return sum(value for name, value in metrics.items() if name.startswith("asynq_server_task_duration_seconds_count"))
@@ -62,9 +68,7 @@ def test_tasks_are_counted_by_queue_and_type(ground: Ground, is_async: bool) -> 
             ground.wait_for_state(task_id, TaskState.COMPLETED)
         ground.wait_for_state(bad, TaskState.ARCHIVED)
         ground.wait_for_state(excused, TaskState.RETRY)
-        # A failure's end is on its way to the broker before its slot is seen as free.
-        wait_until(lambda: told(server)[_RUNNING] == 0, lambda: told(server))
-        metrics = told(server)
+        metrics = told_at_rest(server)
 
     def count(name: str, task_type: str) -> float | None:
         return metrics.get(f'asynq_server_{name}{{queue="default",task_type="{task_type}"}}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from typing import Any, cast
@@ -97,6 +98,41 @@ def test_run_ends_when_another_thread_shuts_down(ground: Ground) -> None:
 
     runner.join(PATIENCE_S)
     assert not runner.is_alive()
+
+
+@pytest.mark.parametrize("colour", [0, 1])
+def test_no_more_than_concurrency_run_at_a_time(ground: Ground, colour: int) -> None:
+    lock = threading.Lock()
+    now, most = 0, 0
+    all_slots = (
+        threading.Event()
+    )  # Until then whoever has one keeps it: one alone may be quicker than the next is taken.
+
+    def count(by: int) -> None:
+        nonlocal now, most
+        with lock:
+            now += by
+            most = max(most, now)
+        if most >= 3:
+            all_slots.set()
+
+    def plain(ctx: Context, task: Task) -> None:
+        count(1)
+        all_slots.wait(PATIENCE_S)
+        ctx.wait(0.02)
+        count(-1)
+
+    async def coroutine(ctx: Context, task: Task) -> None:
+        count(1)
+        await asyncio.to_thread(all_slots.wait, PATIENCE_S)
+        await asyncio.sleep(0.02)
+        count(-1)
+
+    ids = [ground.enqueue() for _ in range(30)]
+    with ground.serving([plain, coroutine][colour], concurrency=3):
+        wait_until(lambda: all(ground.state(task_id) is None for task_id in ids), "some of 30 tasks are left")
+
+    assert most == 3
 
 
 def test_the_log_tells_gos_story(ground: Ground, caplog: pytest.LogCaptureFixture) -> None:

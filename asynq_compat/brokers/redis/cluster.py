@@ -35,7 +35,7 @@ _REDIRECTS = frozenset({"MOVED", "ASK"})
 class _Errand:
     """One command on its way."""
 
-    __slots__ = ("answer", "asks", "command", "failure", "index", "slot", "target", "was_sent")
+    __slots__ = ("answer", "asks", "command", "failure", "index", "redirects", "slot", "target", "was_sent")
 
     def __init__(self, index: int, one: Command) -> None:
         key = key_of(one.packed)
@@ -44,6 +44,7 @@ class _Errand:
         self.slot = None if key is None else slot_of(key)
         self.target: str | None = None  # Where a redirect sends it; None: by the table.
         self.asks = False
+        self.redirects = 0  # In a row.
         self.answer: Answer = None
         self.failure: Failure | None = None
         self.was_sent = False
@@ -74,22 +75,17 @@ class ClusterLink(Link):
         errands = [_Errand(index, one) for index, one in enumerate(commands)]
         waiting = errands
         give_up_at = time.monotonic() + self.settings.dial_timeout_s
-        attempt, redirects, resent = 0, 0, set[int]()
+        attempt, resent = 0, set[int]()
         while waiting:
             self._round(waiting, give_up_at)
             resent.update(one.index for one in waiting if one.failure is not None and one.failure.was_sent)
             waiting = [one for one in waiting if self._is_unfinished(one)]
-            if not waiting:
+            if all(map(_is_redirect, waiting)):
+                continue
+            if time.monotonic() > give_up_at or self.is_closed.is_set():
                 break
-            if any(_is_redirect(one) for one in waiting):
-                redirects += 1
-                if redirects > self.settings.max_redirects:
-                    break
-            else:
-                if time.monotonic() > give_up_at or self.is_closed.is_set():
-                    break
-                self.is_closed.wait(backoff_s(attempt))
-                attempt += 1
+            self.is_closed.wait(backoff_s(attempt))
+            attempt += 1
         failed = [one for one in errands if one.failure is not None]
         if failed and len(failed) == len(errands):
             self._raise(failed)
@@ -169,9 +165,12 @@ class ClusterLink(Link):
             self._is_stale = True
 
     def _is_unfinished(self, one: _Errand) -> bool:
-        if one.failure is not None:
-            return is_passing(one.failure.error)
-        return _is_redirect(one) or is_open(one.answer)
+        """Return whether it is to be sent again. While a slot moves, ASK and TRYAGAIN take turns until it has moved: that is no chase."""
+        if _is_redirect(one):
+            one.redirects += 1
+            return one.redirects <= self.settings.max_redirects
+        one.redirects = 0
+        return is_open(one.answer) if one.failure is None else is_passing(one.failure.error)
 
     def _address_of(self, one: _Errand, table: SlotTable | None) -> str | None:
         if table is None:
