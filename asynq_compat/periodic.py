@@ -10,21 +10,19 @@ Source: asynq v0.26.0 `PeriodicTaskManager`; docs/semantics.md, "Scheduler".
 from __future__ import annotations
 
 import hashlib
-import logging
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 from asynq_compat.connect import BrokerTarget, redis_client_opt
 from asynq_compat.engine.logs import server_logger
-from asynq_compat.engine.service import Service
+from asynq_compat.engine.scheduling.syncer import Syncer
 from asynq_compat.engine.signals import Signals
-from asynq_compat.errors import AsynqError, InvalidArgumentError, ServerStateError
+from asynq_compat.errors import InvalidArgumentError, ServerStateError
 from asynq_compat.options import Duration, Option, duration_ns
 from asynq_compat.rules.clock import Clock
-from asynq_compat.rules.go_text import go_quoted
 from asynq_compat.rules.keywords import suggesting_fields
 from asynq_compat.rules.limits import NS_PER_S, is_utf8, shown
 from asynq_compat.scheduler import Scheduler
@@ -125,14 +123,15 @@ class PeriodicTaskManager:
         self._scheduler = Scheduler(opts.redis_conn_opt, opts.scheduler_opts, clock=clock)
         self._log = server_logger(opts.scheduler_opts)
         self._signals = Signals(self._log, "what is being enqueued ends first")
-        self._syncer = Syncer(opts.get_configs, self._scheduler, opts.sync_interval, self._log)
+        self._syncer = Syncer(opts.get_configs, _refusal, self._scheduler, opts.sync_interval, self._log)
         self._lock = threading.Lock()  # Held while it starts.
         self._has_started = False
 
     def run(self) -> None:
         """Start, wait for SIGTERM or SIGINT (or `shutdown` from another thread), and shut down; raises as `start`."""
+        configs = self._asked()  # Not inside: who does not want to wait for the provider may end the program.
         with self._signals.heard(signal.SIGTERM, signal.SIGINT):
-            self.start()
+            self._start(configs)
             self._log.info("Send signal TERM or INT to stop the scheduler")
             self._signals.next()
             self.shutdown()
@@ -144,20 +143,34 @@ class PeriodicTaskManager:
             InvalidArgumentError: The provider failed, or a config is none. A cron spec that is wrong is only logged, at every sync.
             ServerStateError: It runs already, or was shut down; nothing is registered then.
         """
+        self._start(None)
+
+    def _asked(self) -> Sequence[PeriodicTaskConfig]:
         with self._lock:
-            if self._has_started:
-                raise ServerStateError(
-                    "asynq: asynq: the scheduler has already been stopped"
-                    if self._syncer.stopping.is_set()
-                    else "asynq: asynq: the scheduler is already running"
-                )
-            self._syncer.sync_first()
+            self._check_startable()
+            return self._syncer.first()
+
+    def _start(self, configs: Sequence[PeriodicTaskConfig] | None) -> None:
+        with self._lock:
+            self._check_startable()
+            self._syncer.follow(self._syncer.first() if configs is None else configs)
             self._scheduler.start()
             self._has_started = True
             self._syncer.start()
 
+    def _check_startable(self) -> None:
+        if self._has_started:
+            raise ServerStateError(
+                "asynq: asynq: the scheduler has already been stopped"
+                if self._syncer.stopping.is_set()
+                else "asynq: asynq: the scheduler is already running"
+            )
+
     def shutdown(self) -> None:
-        """Ask the provider no more and shut the scheduler down. Legal twice, and before the start."""
+        """Ask the provider no more and shut the scheduler down. Legal twice, and before the start.
+
+        A provider that was asked and does not return is waited for for 8 s.
+        """
         with self._lock:  # A start that is under way comes first.
             has_started = self._has_started
         if has_started:
@@ -175,70 +188,6 @@ class PeriodicTaskManager:
 
 
 new_periodic_task_manager = PeriodicTaskManager  # Go: NewPeriodicTaskManager
-
-
-class Syncer(Service):
-    """Registers what is new and unregisters what is gone. `run_once` syncs once."""
-
-    def __init__(
-        self,
-        get_configs: Callable[[], Sequence[PeriodicTaskConfig]],
-        scheduler: Scheduler,
-        interval_s: float,
-        log: logging.Logger,
-    ) -> None:
-        super().__init__("syncer", log, first_wait_s=interval_s)
-        self._get_configs = get_configs
-        self._scheduler = scheduler
-        self._interval_s = interval_s
-        self._entry_ids: dict[
-            str, str
-        ] = {}  # By what a config is; owned by the thread, and by `sync_first` before it starts.
-
-    def sync_first(self) -> None:
-        """Register everything; raises what `run_once` logs."""
-        try:
-            configs = list(self._get_configs())
-        except Exception as error:
-            raise InvalidArgumentError(f"asynq: initial call to GetConfigs failed: {error}") from error
-        refusal = _refusal(configs)
-        if refusal:
-            raise InvalidArgumentError(f"asynq: initial call to GetConfigs contained an invalid config: {refusal}")
-        self._follow(configs)
-
-    def run_once(self) -> float:
-        """Ask the provider and follow it; return how long to wait until the next time."""
-        try:
-            configs = list(self._get_configs())
-        except Exception as error:  # noqa: BLE001 - the user's code
-            self.log.error("Failed to get periodic task configs: %s", error)
-            return self._interval_s
-        refusal = _refusal(configs)
-        if refusal:
-            self.log.error("Failed to sync: GetConfigs returned an invalid config: %s", refusal)
-        else:
-            self._follow(configs)
-        return self._interval_s
-
-    def _follow(self, configs: Sequence[PeriodicTaskConfig]) -> None:
-        wanted = {_identity(config): config for config in configs}
-        for identity in self._entry_ids.keys() - wanted.keys():
-            entry_id = self._entry_ids.pop(identity)
-            self._scheduler.unregister(entry_id)
-            self.log.info("Successfully unregistered periodic task: entryID=%s", entry_id)
-        for identity, config in wanted.items():
-            if identity not in self._entry_ids:
-                self._register(identity, config)
-
-    def _register(self, identity: str, config: PeriodicTaskConfig) -> None:
-        what = f"cronspec={go_quoted(config.cronspec)} task={go_quoted(config.task.type)}"
-        try:
-            entry_id = self._scheduler.register(config.cronspec, config.task, *config.opts)
-        except AsynqError as error:
-            self.log.error("Failed to register periodic task: %s err=%s", what, error)
-            return
-        self._entry_ids[identity] = entry_id
-        self.log.info("Successfully registered periodic task: %s, entryID=%s", what, entry_id)
 
 
 def _get_configs(provider: object) -> Callable[[], Sequence[PeriodicTaskConfig]]:
@@ -284,17 +233,3 @@ def _refusal_of_one(config: object) -> str:
     if not isinstance(opts, Sequence) or not all(isinstance(option, Option) for option in opts):
         return f"PeriodicTaskConfig.Opts must be a list of options, got {shown(opts)}"
     return ""
-
-
-def _identity(config: PeriodicTaskConfig) -> str:
-    """Return what a config is here: what it is to Go, and the task's headers and own options."""
-    headers: object = config.task.headers
-    pairs = (
-        sorted((_text(name), _text(value)) for name, value in headers.items()) if isinstance(headers, Mapping) else []
-    )
-    return f"{config.hash()} {pairs!r} {[_text(option) for option in config.task.options]!r}"
-
-
-def _text(value: object) -> str:
-    """Return a header's text or an option's; anything else is refused when the task is registered."""
-    return value if isinstance(value, str) else str(value) if isinstance(value, Option) else shown(value)

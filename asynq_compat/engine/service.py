@@ -22,12 +22,15 @@ _WAIT_AFTER_ERROR_S = 1.0
 class Service(abc.ABC):
     """One duty on one thread, named ``asynq-<duty>``."""
 
-    def __init__(self, duty: str, log: logging.Logger, *, first_wait_s: float = 0.0) -> None:
+    def __init__(
+        self, duty: str, log: logging.Logger, *, first_wait_s: float = 0.0, patience_s: float | None = None
+    ) -> None:
         self.duty = duty
         self.log = log
         self.outages = Outages(log)
         self.stopping = threading.Event()
         self._first_wait_s = first_wait_s
+        self._patience_s = patience_s  # How long `stop` waits; None: as long as it takes.
         self._lock = threading.Lock()  # Held while the thread starts: `stop` may come meanwhile.
         self._thread: threading.Thread | None = None
 
@@ -51,7 +54,13 @@ class Service(abc.ABC):
             self.stopping.set()
         self.interrupt()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(self._patience_s)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its thread has not ended, where that is not the caller's own."""
+        thread = self._thread
+        return thread is not None and thread is not threading.current_thread() and thread.is_alive()
 
     def interrupt(self) -> None:
         """Make a blocking `run_once` return; `stopping` is set before."""

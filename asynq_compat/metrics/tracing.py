@@ -10,8 +10,9 @@ Source: OpenTelemetry's semantic conventions for messaging; docs/operations.md, 
 from __future__ import annotations
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import Awaitable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, overload
 
@@ -164,10 +165,13 @@ class Tracing:
                 yield
             except BaseException as error:
                 if not isinstance(error, RevokeTask):  # As in Asynq: the task is done with.
-                    measured["error.type"] = _name_of(error)
-                    span.set_attribute("error.type", _name_of(error))
-                    span.record_exception(error)
-                    span.set_status(self._trace.StatusCode.ERROR, str(error))
+                    # A coroutine is cancelled because its attempt is over: that is what the task fails with.
+                    cause = (ctx.err if isinstance(error, CancelledError) else None) or error
+                    measured["error.type"] = _name_of(cause)
+                    span.set_attribute("error.type", _name_of(cause))
+                    span.set_status(self._trace.StatusCode.ERROR, _text_of(cause))
+                    with suppress(BaseException):  # It asks for the error's text, too, which may be an error itself.
+                        span.record_exception(cause)
                 raise
             finally:
                 self._consumed.add(1, measured)
@@ -190,3 +194,10 @@ def _attributes(name: str, kind: str, queue: str) -> Attributes:
 def _name_of(error: BaseException) -> str:
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # noqa: BLE001 - it is the user's __str__
+        return ""

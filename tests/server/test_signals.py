@@ -23,12 +23,24 @@ assert signal.getsignal(signal.SIGINT) is before
 print("run returned", file=sys.stderr, flush=True)
 """
 
+MANAGER = """
+import sys, threading, uuid
+import asynq_compat as asynq
+
+def get_configs():
+    print("asked", file=sys.stderr, flush=True)
+    threading.Event().wait()
+
+opts = asynq.PeriodicTaskManagerOpts(periodic_task_config_provider=get_configs, redis_conn_opt=f"memory://{uuid.uuid4()}")
+asynq.PeriodicTaskManager(opts).run()
+"""
+
 
 class Program:
     """A server in a process of its own; its log is read line by line."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=subprocess.PIPE, text=True)
+    def __init__(self, source: str = PROGRAM) -> None:
+        self._process = subprocess.Popen([sys.executable, "-c", source], stderr=subprocess.PIPE, text=True)
         self.lines: list[str] = []
 
     def read_until(self, text: str) -> str:
@@ -94,3 +106,14 @@ def test_lines_have_gos_format_where_nobody_configured_logging(program: Program)
 
     pattern = r"asynq: pid=\d+ \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} INFO: Starting processing"
     assert re.fullmatch(pattern, line)
+
+
+def test_term_ends_a_manager_whose_provider_does_not_return_at_the_start() -> None:
+    """As in Go: nothing is under way yet that an end could wait for."""
+    running = Program(MANAGER)
+    try:
+        running.read_until("asked")
+        running.send(signal.SIGTERM)
+        assert running.exit_code() == -signal.SIGTERM
+    finally:
+        running.close()

@@ -141,6 +141,38 @@ def test_a_failure_is_the_spans_error_and_each_attempt_a_span(ground: Ground, to
     assert sum(point.count for point in told.metric("messaging.process.duration")) == 2
 
 
+def test_an_attempt_whose_time_is_over_fails_with_that(ground: Ground, told: Told) -> None:
+    async def handle(ctx: asynq.Context, task: asynq.Task) -> None:
+        await asyncio.Event().wait()
+
+    info = told.tracing.client(asynq.Client(ground.broker)).enqueue(asynq.Task("t"), timeout=1, max_retry=0)
+    with ground.serving(_mux(told, handle)):
+        ground.wait_for_state(info.id, TaskState.ARCHIVED)
+
+    (late,) = told.spans("process default")
+    assert (late.status.status_code, late.status.description) == (StatusCode.ERROR, "context deadline exceeded")
+    assert _attributes(late)["error.type"].startswith("asynq_compat.errors.")
+
+
+def test_an_error_without_a_text_stays_the_tasks_error(ground: Ground, told: Told) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    def fail(ctx: asynq.Context, task: asynq.Task) -> None:
+        raise Mute
+
+    failed_with: list[BaseException] = []
+    info = told.tracing.client(asynq.Client(ground.broker)).enqueue(asynq.Task("t"), max_retry=0)
+    with ground.serving(_mux(told, fail), error_handler=lambda ctx, task, error: failed_with.append(error)):
+        ground.wait_for_state(info.id, TaskState.ARCHIVED)
+
+    (span,) = told.spans("process default")
+    assert [type(error) for error in failed_with] == [Mute]
+    assert span.status.status_code is StatusCode.ERROR
+    assert _attributes(span)["error.type"].endswith("Mute")
+
+
 def test_a_task_without_a_trace_begins_one(ground: Ground, told: Told) -> None:
     task_id = ground.enqueue("t", headers={"traceparent": "nonsense"})
     with ground.serving(_mux(told, lambda ctx, task: None)):

@@ -214,6 +214,35 @@ def test_run_ends_when_another_thread_shuts_it_down(broker: Broker) -> None:
     assert not running.is_alive()
 
 
+def test_an_end_waits_no_longer_than_it_says_for_a_provider_and_registers_nothing_that_comes_later(
+    broker: Broker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asynq_compat.engine.scheduling.syncer._PATIENCE_S", 0.05)
+    caplog.set_level(logging.INFO)
+    asked, goes_on, has_given = threading.Semaphore(0), threading.Event(), threading.Event()
+
+    def give() -> list[asynq.PeriodicTaskConfig]:
+        asked.release()
+        if not manager._has_started:
+            return [config(kind="early")]
+        goes_on.wait(60)
+        has_given.set()
+        return [config(kind="late")]
+
+    manager = manager_of(broker, give, sync_interval=0.01)
+    manager.start()
+    for _ in range(2):
+        assert asked.acquire(timeout=60)
+    manager.shutdown()
+    assert not has_given.is_set()
+    assert "GetConfigs has not returned for 0.05 s: the scheduler ends without it" in caplog.text
+
+    goes_on.set()
+    wait_until(lambda: not manager._syncer.is_running, "its thread's end")
+    assert has_given.is_set()
+    assert "late" not in caplog.text
+
+
 def test_a_config_has_gos_hash() -> None:
     """SHA-256 of `* * * * *`, `t`, `p`, `MaxRetry(1)`, `Queue("q")`, one behind the other."""
     one = asynq.PeriodicTaskConfig("* * * * *", asynq.Task("t", b"p"), [asynq.Queue("q"), asynq.MaxRetry(1)])
