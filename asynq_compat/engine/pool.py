@@ -4,6 +4,7 @@ Contract: at most `size` threads that are not stuck, started when they are neede
 so a handler that blocks delays nobody behind it. `work` is called with each item on some thread; where it returns False, that thread
 has been replaced in the meantime and ends. A thread that finds nothing more to do calls `run_out`, which may bring more, and then waits.
 A `PlainCall` is an item too: when the attempt that it belongs to ends before it does, its thread is given up for lost and replaced.
+Where the system gives no thread, `submit` raises if none is left to do the work; the next `submit`, of nothing at all, tries again.
 Not obvious: putting a batch wakes one thread, and each one that takes an item wakes the next while there is more. Quick handlers are
 thus run in a row by few threads, with no hop per task (a C `SimpleQueue`; a lock of our own per task costs more than the task).
 """
@@ -35,13 +36,19 @@ class _Worker(threading.Thread, Generic[_I]):
 
     def run(self) -> None:
         get, work, is_empty = self.pool.items.get, self.pool.work, self.pool.items.empty
-        while True:
-            if is_empty():
-                self.pool.run_out()
-            item = get()
-            if item is None or not work(item):
-                break
-            self.done_count += 1
+        item: _I | None = None
+        try:
+            while True:
+                if is_empty():
+                    self.pool.run_out()
+                item = get()
+                if item is None or not work(item):
+                    break
+                item = None
+                self.done_count += 1
+        except BaseException:
+            self.pool.mourn(self, had_item=item is not None)
+            raise  # Into the interpreter's hook: whatever it is, it was not the user's code.
         self.pool.forget(self)
 
 
@@ -67,7 +74,9 @@ class Pool(Generic[_I]):
         with self._lock:
             self._put_count += len(items)
             if self._live_count < self._size:
-                self._start_what_is_missing()
+                failure = self._start_what_is_missing()
+                if failure is not None and self._live_count == 0:
+                    raise failure
 
     def replace(self) -> None:
         """Give up a thread that is stuck in an item: another takes its place when needed; it ends when its item does."""
@@ -108,13 +117,26 @@ class Pool(Generic[_I]):
             self._workers.discard(worker)
             self._gone_count += worker.done_count
 
-    def _start_what_is_missing(self) -> None:
+    def mourn(self, worker: _Worker[_I], *, had_item: bool) -> None:
+        """A thread has failed; called by itself."""
+        self.forget(worker)
+        with self._lock:
+            self._live_count -= 1
+            self._gone_count += had_item
+            self._start_what_is_missing()
+
+    def _start_what_is_missing(self) -> Exception | None:
+        """Start threads as they are needed; return why there is none to be had. Those that there are do the work meanwhile."""
         waiting_count = self._put_count - self._gone_count - sum(worker.done_count for worker in self._workers)
         while self._live_count < min(self._size, waiting_count):
             worker = _Worker(self)
+            try:
+                worker.start()
+            except (RuntimeError, MemoryError) as failure:
+                return failure
             self._workers.add(worker)
             self._live_count += 1
-            worker.start()
+        return None
 
 
 class PlainCall(Generic[_R]):

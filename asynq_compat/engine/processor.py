@@ -28,7 +28,7 @@ class Starting(Protocol):
     """Who runs what was taken."""
 
     def start(self, leases: Sequence[Lease]) -> None:
-        """Run the tasks; return at once."""
+        """Run the tasks, and those for which there was no thread before; return at once."""
 
 
 class Processor(Service):
@@ -60,8 +60,7 @@ class Processor(Service):
             return self._wait_after(error)
         self._outage_s = _OUTAGE_FIRST_S
         self.outages.over(_WHAT)
-        if leases:
-            self._runner.start(leases)
+        self._runner.start(leases)
         return 0.0
 
     def interrupt(self) -> None:

@@ -95,7 +95,10 @@ class Runner:
     # --- beginning ----------------------------------------------------------------------------------------------------------------
 
     def start(self, leases: Sequence[Lease]) -> None:
-        """Run the tasks, each at once."""
+        """Run the tasks, each at once, and those for which there was no thread before."""
+        if not leases:
+            self.pool.submit(())
+            return
         leases, rows = self._read(leases)
         now_ns = self.deadlines.follow_clock()
         earliest_ns = self.deadlines.earliest_ns

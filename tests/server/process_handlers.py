@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 import asynq_compat as asynq
+from asynq_compat.engine.processes.between import messages
 
 MUX = asynq.ServeMux()
 HANG_S = 60.0
@@ -117,6 +118,22 @@ def die_and_leave_a_child(ctx: asynq.Context, task: asynq.Task) -> None:
         os._exit(5)
     time.sleep(20)  # noqa: TID251 - nothing of the parent's may be waited for here
     os._exit(0)
+
+
+@MUX.on("die:speechless")
+def die_because_nothing_can_be_told(ctx: asynq.Context, task: asynq.Task) -> None:
+    """The first attempt ends where there is no memory to say so; the second in another process."""
+
+    def pack(message: messages.Message) -> bytes:
+        if message[0] == messages.ENDED:
+            raise MemoryError
+        return packed(message)
+
+    packed = messages.packed
+    if ctx.retry_count == 0:
+        messages.packed = pack
+    else:
+        note(ctx, task)
 
 
 def _note_copy(ctx: asynq.Context, task: asynq.Task, pid: int) -> None:

@@ -145,6 +145,16 @@ def test_the_end_of_a_process_is_seen_although_its_own_child_holds_its_socket(gr
     assert " died (exit code 5) while running this task" in ground.message(poison).error_msg
 
 
+def test_a_process_that_cannot_tell_what_became_of_its_tasks_ends_and_another_runs_them(ground: Ground) -> None:
+    with serving(ground, retry_delay_func=handlers.retry_delay):
+        task_id = ground.enqueue("die:speechless", retention=DAY_S)
+
+        (told,) = completed(ground, task_id)
+
+    assert told["retried"] == 1
+    assert " died (exit code 1) while running this task" in ground.message(task_id).error_msg
+
+
 def test_a_process_that_a_handler_forks_tells_nothing_when_it_comes_back_from_the_handler(ground: Ground) -> None:
     with serving(ground, concurrency=2):
         tasks = [ground.enqueue(kind, retry=0, retention=DAY_S) for kind in ("fork", "fork:fail", "fork:async")]

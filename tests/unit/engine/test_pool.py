@@ -137,3 +137,43 @@ def test_a_thread_that_runs_out_of_items_asks_for_more_before_it_waits() -> None
 
     assert is_over.wait(30)
     pool.stop()
+
+
+def test_work_for_which_there_was_no_thread_is_done_when_there_is_one(
+    make: Callable[[int], Pool[Item]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = make(2)
+    first, second = threading.Event(), threading.Event()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as system:
+        system.setattr(threading.Thread, "start", refuse)
+        for _ in range(3):  # More often than there is room for.
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                pool.submit([setting(first)])
+    pool.submit(())
+    assert first.wait(10)
+
+    with monkeypatch.context() as system:
+        system.setattr(threading.Thread, "start", refuse)
+        pool.submit([setting(second)])
+    assert second.wait(10)
+
+
+def test_a_thread_that_fails_leaves_its_place_to_another(
+    make: Callable[[int], Pool[Item]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = make(1)
+    done, failed = threading.Event(), threading.Semaphore(0)
+    monkeypatch.setattr(threading, "excepthook", lambda told: failed.release())
+
+    def fail() -> bool:
+        raise MemoryError
+
+    pool.submit([fail, fail, setting(done)])
+
+    assert done.wait(10)
+    for _ in range(2):
+        assert failed.acquire(timeout=10)

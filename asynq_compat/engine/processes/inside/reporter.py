@@ -7,16 +7,20 @@ thread that has run out of work tells what has gathered itself (`turn_over`); wh
 from __future__ import annotations
 
 import itertools
+import os
 import socket
 import threading
 from collections import deque
 from collections.abc import Sequence
+from typing import NoReturn
 
 from asynq_compat.engine.processes.between import messages
 from asynq_compat.engine.processes.between.outcomes import Failure, Timed, Told, error_of, nothing_of, told_of
 from asynq_compat.ports.consuming import Ended, Lease, Settlement
 
 _IDLE_S = 60.0
+# What the process ends with that cannot tell what became of tasks.
+_SPEECHLESS = 1
 
 
 class Reporter:
@@ -105,6 +109,14 @@ class Reporter:
             self._tell()
 
     def _tell(self) -> None:
+        try:
+            self._tell_what_has_gathered()
+        except OSError:
+            raise  # The server is gone.
+        except BaseException as error:  # noqa: BLE001 - whatever it is, such as no memory: its outcomes are known to nobody
+            _end_speechless(error)
+
+    def _tell_what_has_gathered(self) -> None:
         done = list[int]()
         others = list[Told]()
         try:
@@ -118,3 +130,12 @@ class Reporter:
             if done or others:
                 timed = [self._timed.popleft() for _ in range(len(self._timed))]
                 self.send(messages.ENDED, done, others, timed)
+
+
+def _end_speechless(error: BaseException) -> NoReturn:
+    """End this process, which cannot say what became of its tasks: its server lets them fail, and makes another one."""
+    try:
+        text = f"asynq_compat: worker process {os.getpid()} cannot tell its server what became of tasks ({type(error).__name__}), and ends\n"
+        os.write(2, text.encode())
+    finally:
+        os._exit(_SPEECHLESS)
