@@ -44,12 +44,23 @@ def main() -> None:
         later = client.enqueue(asynq.Task("mail", b"Dear Ms Miller"), queue=QUEUE, process_in=3600)
         inspector.update_task_payload(QUEUE, later.id, b"Dear Dr Miller")
         print(f"later: {inspector.get_task_info(QUEUE, later.id).payload!r}")
-        (told,) = [one for one in inspector.servers() if QUEUE in one.queues]
+        (told,) = wait_until_told(inspector)
         print(f"server {told.id} has {told.concurrency} slots and works on {len(told.active_workers)} tasks")
 
         server.shutdown()
         inspector.delete_queue(QUEUE, force=True)
         print(f"the queue is there: {QUEUE in inspector.queues()}")
+
+
+def wait_until_told(inspector: asynq.Inspector) -> list[asynq.ServerInfo]:
+    """Return what servers of the queue have told; each does so when it starts, and every five seconds."""
+    looking = threading.Event()
+    for _ in range(3_000):
+        told = [one for one in inspector.servers() if QUEUE in one.queues]
+        if told and not told[0].active_workers:
+            return told
+        looking.wait(0.01)
+    raise TimeoutError("no server has told of itself for half a minute")
 
 
 def wait_until_counted(inspector: asynq.Inspector, **counts: int) -> None:

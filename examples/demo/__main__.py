@@ -69,7 +69,7 @@ class Evening:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         for process in (*self._producers, *self._workers):
-            process.wait(30)
+            process.wait(60)
         self._log.close()
 
 

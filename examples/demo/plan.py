@@ -59,6 +59,7 @@ class Ledger:
             file.write(json.dumps(fields) + "\n")
 
     def lines(self) -> Iterator[dict[str, str | int]]:
-        """Yield what was appended; nothing when the file does not exist."""
+        """Yield what was appended; nothing when the file does not exist. A line counts when it has ended: it may be read while it is written."""
         if self.path.exists():
-            yield from map(json.loads, self.path.read_text().splitlines())
+            *whole, _being_written = self.path.read_text().split("\n")
+            yield from map(json.loads, whole)

@@ -367,6 +367,8 @@ def test_a_topic_that_would_lose_tasks_is_a_problem(
     admin = KafkaAdminClient(bootstrap_servers=kafka_cluster.bootstrap)
     admin.alter_configs([ConfigResource("topic", f"{kafka_namespace}.queue.default", {"retention.ms": "1000"})])
     admin.close()
+    # The controller has it; the broker that is asked hears of it a little later.
+    wait_until(lambda: ask("--broker", url, "doctor").code == 2, "the broker to know of the change", 60)
 
     answer = ask("--broker", url, "doctor", "--json")
 

@@ -152,6 +152,7 @@ def test_servers_and_days_are_shown(ask: Ask, url: str, inspector: asynq.Inspect
     try:
         assert begun.wait(60)
         wait_until(lambda: [len(one.active_workers) for one in inspector.servers()] == [1], "the server tells", 60)
+        wait_until(lambda: inspector.get_queue_info("low").processed_total == 1, "the other slot to have done all", 60)
 
         (told,) = ask("server", "ls", "--json").json()
         (row,) = ask("server", "list").out.splitlines()[1:]

@@ -22,6 +22,10 @@ from tests.services.waiting import wait_until
 REPOSITORY = Path(__file__).parents[2]
 WHOLE = re.compile(r"(\d+) tasks taken, \1 reached their end, 0 lost, 0 done twice")
 
+# An evening takes a quarter of a minute where nothing else is done.
+PATIENCE_S = 240.0
+pytestmark = pytest.mark.timeout(2 * PATIENCE_S)
+
 
 def _demo(state: Path, broker: str, *options: str | Path) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if name != "ASYNQ_COMPAT_BROKER"}
@@ -38,7 +42,7 @@ def _attempts(state: Path) -> int:
 
 
 def _assert_whole(demo: subprocess.Popen[str]) -> None:
-    output, _ = demo.communicate(timeout=120)
+    output, _ = demo.communicate(timeout=PATIENCE_S)
     assert demo.returncode == 0, output
     assert WHOLE.search(output.replace("\n", " ")), output
 
@@ -46,10 +50,10 @@ def _assert_whole(demo: subprocess.Popen[str]) -> None:
 def test_an_interrupted_demo_goes_on_and_loses_nothing(tmp_path: Path) -> None:
     state = tmp_path / "evening"
     first = _demo(state, "")
-    wait_until(lambda: _attempts(state) > 50, "fifty attempts", 60)
+    wait_until(lambda: _attempts(state) > 50, "fifty attempts", PATIENCE_S)
 
     first.send_signal(signal.SIGINT)
-    output, _ = first.communicate(timeout=60)
+    output, _ = first.communicate(timeout=PATIENCE_S)
 
     assert first.returncode == 130, output
     _assert_whole(_demo(state, ""))

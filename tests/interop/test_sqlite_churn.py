@@ -20,7 +20,7 @@ from tests.services.waiting import wait_until
 # Each round brings four processes, all at once; an interpreter takes most of its second.
 ROUNDS = 4
 HOWS = ("open", "twice", "fork", "killed")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def visit(url: str, how: str) -> None:

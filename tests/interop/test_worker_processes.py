@@ -16,6 +16,9 @@ import asynq_compat as asynq
 from tests.interop.worker_story import KILLED, STEADY, STOPPED, Story, tell
 
 Telling = Callable[[str], Story]
+# Four times what it takes, for a busy machine.
+_STORY_S = 300.0
+pytestmark = pytest.mark.timeout(2 * _STORY_S)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def telling(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         def told(kind: str) -> Story:
             if kind not in stories:
                 pytest.skip(why_not)
-            return stories[kind].result(200)
+            return stories[kind].result(_STORY_S)
 
         yield told
 
@@ -68,7 +71,14 @@ def test_no_retry_is_counted_for_a_task_that_never_started(story: Story) -> None
 
     counted = [(task_id, n) for task_id, info in story.tasks.items() for n in range(info.retried + 1)]
 
-    assert [attempt for attempt in counted if attempt not in started] == []
+    unseen = [(task_id, n) for task_id, n in counted if (task_id, n) not in started]
+    # The killed one may have died between its word that a handler begins and the first line of that handler.
+    dying = [
+        (task_id, n)
+        for task_id, n in unseen
+        if n == story.tasks[task_id].retried - 1 and story.tasks[task_id].last_err == "asynq: task lease expired"
+    ]
+    assert unseen == dying[:1]
 
 
 def test_an_attempt_is_counted_only_when_it_failed_or_its_worker_was_lost(story: Story) -> None:

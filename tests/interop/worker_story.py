@@ -31,6 +31,7 @@ _HELD, _HELD_MAX = SLOTS - 4, 2 * SLOTS
 _BATCH = 10
 # A lease, twice: they come back when it ends.
 _LEASE_PATIENCE_S = 60.0
+_PATIENCE_S = 60.0
 _KINDS = ("plain", "async", "fail", "plain", "async")
 
 
@@ -145,7 +146,9 @@ def _tell(story: Story, workers: _Workers, client: asynq.Client, inspector: asyn
         if any(line.worker == STOPPED and line.event == "start" for line in workers.lines()[seen_before:]):
             break
         pause.wait(0.05)
-    wait_until(lambda: not _unfinished(inspector), f"every task completed, unlike {_unfinished(inspector)}", 30)
+    wait_until(
+        lambda: not _unfinished(inspector), f"every task completed, unlike {_unfinished(inspector)}", _PATIENCE_S
+    )
     story.exit_codes = workers.end()
     story.lines = workers.lines()
     story.tasks = {task_id: inspector.get_task_info("default", task_id) for task_id in story.tasks}
@@ -169,13 +172,13 @@ def _held(n: int) -> asynq.Task:
 def _hold(story: Story, workers: _Workers, client: asynq.Client) -> None:
     """Give the workers tasks that stay, each worker some."""
     batches = itertools.count(1000)
-    wait_until(lambda: _is_heard_of_all(story, workers, client, next(batches)), "every worker takes tasks", 30)
+    wait_until(lambda: _is_heard_of_all(story, workers, client, next(batches)), "every worker takes tasks", _PATIENCE_S)
     while len(story.held_by) < _HELD or set(story.held_by.values()) != {KILLED, STOPPED, STEADY}:
         number = len(story.held_by)
         assert number < _HELD_MAX, story.held_by
         info = client.enqueue(_held(number))
         story.tasks[info.id] = info
-        wait_until(partial(_note_holder, story, workers, info.id), "the held task has started", 30)
+        wait_until(partial(_note_holder, story, workers, info.id), "the held task has started", _PATIENCE_S)
 
 
 def _is_heard_of_all(story: Story, workers: _Workers, client: asynq.Client, batch: int) -> bool:
@@ -210,7 +213,7 @@ def _await_start_marks(story: Story, workers: _Workers, client: asynq.Client, in
             if not any(inspector.get_task_info("default", task_id).state is done for task_id in ids)
         }
 
-    wait_until(lambda: not untold(), f"the journal knows what {KILLED} and {STOPPED} have started", 30)
+    wait_until(lambda: not untold(), f"the journal knows what {KILLED} and {STOPPED} have started", _PATIENCE_S)
 
 
 def _add(story: Story, client: asynq.Client, batch: int) -> None:

@@ -1,7 +1,7 @@
 """Which process appends while a test watches it, stops it or kills it?
 
-Contract: ``python -m tests.processes.appender FILE TAG SECONDS`` appends frames "TAG number" to the control journal, one by one, and
-prints each position once it is durable.
+Contract: ``python -m tests.processes.appender FILE TAG SECONDS`` appends frames "TAG number" to the control journal, one by one and at
+least one, and prints each position once it is durable.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def main(path: str, tag: str, seconds: float) -> None:
     sys.stdin.readline()
     end = time.monotonic() + seconds
     for number in itertools.count():
+        print(journal.append(f"{tag} {number}".encode()), flush=True)
         if time.monotonic() >= end:
             return
-        print(journal.append(f"{tag} {number}".encode()), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import sys
 import asynq_compat as asynq
 asynq.Server(sys.argv[1], asynq.Config(queues={"default": 1, "old": 1})).run(lambda ctx, task: None)
 """
-_LONG_S = 30
+_LONG_S = 120
 
 
 @pytest.fixture
@@ -39,15 +39,19 @@ def test_an_old_server_ends_and_says_why_while_an_old_producer_goes_on(path: Pat
     """A producer's plain tasks are valid for ever; everything else of an old process says that it must be upgraded."""
     url = f"sqlite:///{path}"
     new = next_release(path)
+    assert new.stdout is not None
     operator = open_journal(SqliteJournalStore(str(path)), versions=NEXT_RELEASE)
     assert operator.history is not None
     with asynq.Client(url) as producer:
         producer.enqueue(asynq.Task("before"))
+        assert new.stdout.readline() == "before\n"
         operator.history.activate("default", 2)
         operator.close()
         producer.enqueue(asynq.Task("behind"))
+        assert new.stdout.readline() == "behind\n"
         with asynq.Client(url) as late:
             late.enqueue(asynq.Task("late"))
+        assert new.stdout.readline() == "late\n"
 
         old = subprocess.run(
             [sys.executable, "-c", _OLD_SERVER, url], capture_output=True, text=True, timeout=_LONG_S, check=False
@@ -65,5 +69,4 @@ def test_an_old_server_ends_and_says_why_while_an_old_producer_goes_on(path: Pat
     assert (looked.returncode, looked.stderr.count("\n")) == (1, 1)
     assert "machine version 2, which this release does not know; upgrade this process" in looked.stderr
     ran, _ = new.communicate("", timeout=_LONG_S)
-    assert ran.split() == ["before", "behind", "late"]
-    assert new.returncode == 0
+    assert (ran, new.returncode) == ("", 0)
