@@ -59,7 +59,8 @@ class Processor(Service):
         except (BrokerUnavailableError, CorruptDataError) as error:
             return self._wait_after(error)
         self._outage_s = _OUTAGE_FIRST_S
-        self.outages.over(_WHAT)
+        if not self.stopping.is_set():  # Then it returns for another reason.
+            self.outages.over(_WHAT)
         self._runner.start(leases)
         return 0.0
 

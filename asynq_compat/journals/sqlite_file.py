@@ -62,6 +62,9 @@ class JournalFile:
         except AsynqError:
             self.close()
             raise
+        except OSError as error:
+            self.close()
+            raise self._not_writable(error.strerror or str(error)) from error
 
     def connect(self) -> sqlite3.Connection:
         """Return a connection of its own, in autocommit mode, usable by any one thread at a time."""
@@ -98,9 +101,14 @@ class JournalFile:
         """Make sure that the path still leads to what was opened: nobody would look for tasks in a file that was removed.
 
         Raises:
-            BrokerUnavailableError: It was removed, or something else stands there.
+            BrokerUnavailableError: It was removed, or something else stands there, or nobody lets us look.
         """
-        seen = self._seen()
+        try:
+            seen = self._seen()
+        except OSError as error:
+            raise BrokerUnavailableError(
+                f"the journal file {self.path} cannot be looked at: {error.strerror}; this user must be let into its folder again"
+            ) from error
         if seen != self._identity:
             what = "was removed" if seen is None else "was replaced by another"
             raise BrokerUnavailableError(
@@ -110,7 +118,7 @@ class JournalFile:
     def _seen(self) -> tuple[int, int] | None:
         try:
             found = os.stat(self.path)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return found.st_dev, found.st_ino
 
@@ -203,7 +211,8 @@ class JournalFile:
                 f"{self.path} cannot be read: Permission denied; name a file that this user may read and write"
             )
         if not os.access(self.path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-            raise self._not_writable("Permission denied")
+            is_read_only = os.statvfs(self.path).f_flag & os.ST_RDONLY
+            raise self._not_writable("Read-only file system" if is_read_only else "Permission denied")
 
     def _is_no_database(self) -> InvalidArgumentError:
         return InvalidArgumentError(

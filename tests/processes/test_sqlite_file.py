@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from asynq_compat.connect import open_broker
+from asynq_compat.errors import BrokerUnavailableError
 from asynq_compat.journals.journal import CONTROL, JournalStore
 from asynq_compat.journals.sqlite import SqliteJournalStore
 from tests.processes.appender import go, start_appender
+from tests.services.waiting import wait_until
 from tests.unit.journals.contract import LONG_S, data_of, read_all
 
 
@@ -108,3 +111,23 @@ def test_a_writer_killed_while_appending_loses_nothing_acknowledged_and_blocks_n
     positions = [entry.position for entry in entries]
     assert positions == list(range(mine + 1))
     assert set(acknowledged) < set(positions)
+
+
+def test_nobody_subscribes_to_what_cannot_be_read(path: Path) -> None:
+    """Else a server would tell again and again that an outage is over."""
+    broker = open_broker(f"sqlite:///{path}")
+    feed = broker.signalling.subscribe_cancelations()
+    for one in path.parent.glob(f"{path.name}*"):
+        one.rename(one.with_name(f"old-{one.name}"))
+
+    def is_known_to_be_gone() -> bool:
+        try:
+            return bool(feed.next(0.05))
+        except BrokerUnavailableError:
+            return True
+
+    wait_until(is_known_to_be_gone, "the reader to see it", 60)
+    with pytest.raises(BrokerUnavailableError, match="was removed"):
+        broker.signalling.subscribe_cancelations()
+    feed.close()
+    broker.close()

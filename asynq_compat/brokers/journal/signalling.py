@@ -61,6 +61,7 @@ class JournalFeed:
         """Forget what was published before this call; raises as `Replica.sync`."""
         upto = self._control.journal.end()
         self._control.replica.sync(timeout_s=TIMEOUT_S)
+        self._check_failure()
         with self._heard:
             while self._waiting and self._waiting[0][0] <= upto:
                 self._waiting.popleft()
@@ -73,10 +74,14 @@ class JournalFeed:
             self._waiting.clear()
             if self._is_closed:
                 return []
-        failure = self._control.replica.failure
-        if not task_ids and failure is not None:
-            raise BrokerUnavailableError(f"cancellations cannot be read at the moment: {failure}")
+        if not task_ids:
+            self._check_failure()
         return task_ids
+
+    def _check_failure(self) -> None:
+        failure = self._control.replica.failure
+        if failure is not None:
+            raise BrokerUnavailableError(f"cancellations cannot be read at the moment: {failure}")
 
     def on_applied(self, applied: AnyApplied, now_s: float) -> None:  # noqa: ARG002 - a listener's
         """Hear of one entry."""

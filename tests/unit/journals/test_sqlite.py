@@ -284,6 +284,28 @@ def test_nothing_more_is_written_to_a_file_that_nobody_will_find(path: Path, is_
     store.close()
 
 
+def test_a_folder_that_is_closed_for_a_while_is_told_from_a_file_that_is_gone() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+
+        def as_nobody() -> bool:
+            store = SqliteJournalStore(str(Path(folder) / "asynq.db"))
+            journal = store.open(CONTROL)
+            journal.append(b"x")
+            Path(folder).chmod(0)
+            user = os.geteuid()
+            if user == 0:  # Root may go everywhere.
+                os.seteuid(NOBODY)
+            try:
+                journal.append(b"y")
+            except BrokerUnavailableError as error:
+                told = str(error)
+            os.seteuid(user)
+            Path(folder).chmod(0o700)
+            return "cannot be looked at: Permission denied" in told and journal.append(b"z") == 1
+
+        assert in_child(as_nobody) == 0
+
+
 def test_a_file_that_may_not_be_written_is_refused() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "asynq.db"
