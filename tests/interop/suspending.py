@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from typing import Any
 
 from asynq_compat.journals.file_lock import FileLock
 
@@ -23,7 +24,7 @@ class Suspender:
     def __init__(self, url: str) -> None:
         self._file_lock = FileLock(f"{url.removeprefix('sqlite:///')}-lock") if url.startswith("sqlite:") else None
 
-    def suspend(self, process: subprocess.Popen[bytes]) -> None:
+    def suspend(self, process: subprocess.Popen[Any]) -> None:
         """Stop a child of ours until it gets SIGCONT; nothing happens to one that has ended meanwhile."""
         with self._file_lock.held(_LOCK_WITHIN_S) if self._file_lock else contextlib.nullcontext():
             process.send_signal(signal.SIGSTOP)

@@ -21,7 +21,8 @@ SEED = 7
 # Every so many outages one that takes longer: a restart of Redis, and connections that nobody hears of any more (a read times out, 3 s).
 RESTART_EVERY, HALF_OPEN_EVERY = 20, 40
 _LASTS_S = (0.02, 0.15)
-_WITHIN_S = 60.0
+# What was given out when its answer was lost comes back when its lease has been over for 30 s, at the recoverer's next look.
+_WITHIN_S = 150.0
 
 
 class Network:
