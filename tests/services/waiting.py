@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 POLL_S = 0.01
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 60.0) -> None:
     """Return as soon as `condition()` is true.
 
     Args:

@@ -205,9 +205,9 @@ def test_who_enqueues_while_another_thread_closes_the_client_hears_that(kind: st
 
     with ThreadPoolExecutor(6) as threads:
         callers = [threads.submit(enqueue, is_many=number < 2) for number in range(6)]
-        assert has_stored.wait(10)
+        assert has_stored.wait(60)
         client.close()
-        told = [caller.result(20) for caller in callers]
+        told = [caller.result(60) for caller in callers]
 
     doubtful = [one for one in told if getattr(one, "may_have_happened", False)]
     assert {type(one) for one in told if one not in doubtful} <= {errors.ServerStateError}

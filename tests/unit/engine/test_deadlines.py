@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +15,7 @@ from asynq_compat.ports.system_clock import SystemClock
 from asynq_compat.rules.clock import Clock
 from asynq_compat.testing.clock import VirtualClock
 from asynq_compat.wire.message import TaskMessage
+from tests.services.waiting import wait_until
 
 CLOCK = SystemClock()
 MS = 1_000_000
@@ -41,13 +41,11 @@ class Watched:
         self.clock = clock
         self.running: set[Run] = set()
         self.over: list[str] = []
-        self.changed = threading.Event()
         self.deadlines = Deadlines(lambda: list(self.running), self.end, lambda: None, clock, logging.getLogger("test"))
 
     def end(self, run: Run) -> None:
         self.running.discard(run)
         self.over.append(run.task_id)
-        self.changed.set()
 
     def begin(self, task_id: str, in_ms: int) -> None:
         deadline_ns = self.clock.now_ns() + in_ms * MS
@@ -64,17 +62,30 @@ def watched() -> Iterator[Watched]:
     attempts.deadlines.stop()
 
 
-def test_the_earliest_ends_first_and_never_early() -> None:
+def test_the_earliest_ends_first() -> None:
+    clock = VirtualClock()
+    attempts = Watched(clock)
+    attempts.begin("far", 3_600_000)
+    attempts.begin("later", 120_000)
+    attempts.begin("soon", 40_000)
+    seen = []
+    for step_s in (39, 1, 79, 1):
+        clock.advance_s(step_s)
+        attempts.deadlines._look()
+        seen.append(list(attempts.over))
+
+    assert seen == [[], ["soon"], ["soon"], ["soon", "later"]]
+    assert {run.task_id for run in attempts.running} == {"far"}
+
+
+def test_a_deadline_is_noticed_when_it_has_come_and_never_early() -> None:
     with watched() as attempts:
-        begun_ns = CLOCK.now_ns()
         attempts.begin("far", 3_600_000)
-        attempts.begin("later", 120)
-        attempts.begin("soon", 40)
-        assert attempts.changed.wait(10)
-        assert CLOCK.now_ns() - begun_ns >= 40 * MS
-        while len(attempts.over) < 2:
-            attempts.changed.clear()
-            assert attempts.changed.wait(10) or len(attempts.over) == 2
+        for number, task_id in enumerate(("soon", "later"), 1):
+            begun_ns = CLOCK.now_ns()
+            attempts.begin(task_id, 40)
+            wait_until(lambda number=number: len(attempts.over) == number, f"the end of {task_id}")  # type: ignore[misc]
+            assert CLOCK.now_ns() - begun_ns >= 40 * MS
 
     assert attempts.over == ["soon", "later"]
     assert {run.task_id for run in attempts.running} == {"far"}
@@ -82,11 +93,10 @@ def test_the_earliest_ends_first_and_never_early() -> None:
 
 def test_a_deadline_of_a_task_that_ended_costs_nothing_else() -> None:
     with watched() as attempts:
-        attempts.begin("ended", 20)
-        attempts.running.clear()
+        attempts.deadlines.notice(CLOCK.now_ns() + 20 * MS)  # Its task has ended.
         attempts.begin("next", 60)
 
-        assert attempts.changed.wait(10)
+        wait_until(lambda: bool(attempts.over), "the end of the next")
 
     assert attempts.over == ["next"]
 

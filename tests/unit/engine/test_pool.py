@@ -53,7 +53,7 @@ def test_every_item_runs_once(make: Callable[[int], Pool[Item]]) -> None:
     for start in range(0, 1000, 100):
         pool.submit([item(number) for number in range(start, start + 100)])
 
-    assert all_done.wait(10)
+    assert all_done.wait(60)
     assert sorted(done) == list(range(1000))
 
 
@@ -64,17 +64,17 @@ def test_as_many_run_at_once_as_there_is_room_and_no_more(make: Callable[[int], 
 
     def meet() -> bool:
         started.release()
-        barrier.wait(10)
+        barrier.wait(60)
         return True
 
     pool.submit([meet] * 6)
     for _ in range(3):
-        assert started.acquire(timeout=10)
+        assert started.acquire(timeout=60)
     assert not started.acquire(timeout=0.05)
-    barrier.wait(10)
+    barrier.wait(60)
     for _ in range(3):
-        assert started.acquire(timeout=10)
-    barrier.wait(10)
+        assert started.acquire(timeout=60)
+    barrier.wait(60)
 
 
 def test_a_lost_thread_is_replaced_and_ends_when_its_item_does(make: Callable[[int], Pool[Item]]) -> None:
@@ -84,22 +84,22 @@ def test_a_lost_thread_is_replaced_and_ends_when_its_item_does(make: Callable[[i
     def hang() -> bool:
         threads.append(threading.current_thread())
         stuck.set()
-        release.wait(10)
+        release.wait(60)
         return False
 
     pool.submit([hang])
-    assert stuck.wait(10)
+    assert stuck.wait(60)
     pool.replace()
     ran = threading.Event()
     pool.submit([setting(ran)])
-    assert ran.wait(10)
+    assert ran.wait(60)
     release.set()
 
-    threads[0].join(10)
+    threads[0].join(60)
     assert not threads[0].is_alive()
     again = threading.Event()
     pool.submit([setting(again)])
-    assert again.wait(10)
+    assert again.wait(60)
 
 
 def test_while_a_thread_is_lent_another_stands_in(make: Callable[[int], Pool[Item]]) -> None:
@@ -109,13 +109,13 @@ def test_while_a_thread_is_lent_another_stands_in(make: Callable[[int], Pool[Ite
     def outer() -> bool:
         with pool.lent():
             pool.submit([setting(inner_done)])
-            assert inner_done.wait(10)
+            assert inner_done.wait(60)
         outer_done.set()
         return True
 
     pool.submit([outer])
 
-    assert outer_done.wait(10)
+    assert outer_done.wait(60)
 
 
 def test_a_thread_that_runs_out_of_items_asks_for_more_before_it_waits() -> None:

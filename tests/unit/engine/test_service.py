@@ -38,7 +38,7 @@ def test_it_runs_on_a_thread_of_its_name_until_it_is_stopped() -> None:
     duty = Counting()
     duty.start()
     duty.start()
-    assert duty.has_counted.wait(10)
+    assert duty.has_counted.wait(60)
 
     duty.stop()
     duty.stop()
@@ -62,7 +62,7 @@ def test_an_unexpected_error_is_logged_and_it_goes_on(
     duty = Counting(fails_first=True)
     duty.start()
 
-    assert duty.has_counted.wait(10)
+    assert duty.has_counted.wait(60)
 
     duty.stop()
     assert "counter failed; it goes on" in caplog.text

@@ -18,7 +18,7 @@ from asynq_compat.journals.file_lock import FileLock
 HOLDER = """
 import sys
 from asynq_compat.journals.file_lock import FileLock
-with FileLock(sys.argv[1]).held(5):
+with FileLock(sys.argv[1]).held(60):
     print("held", flush=True)
     sys.stdin.readline()
 print("free", flush=True)
@@ -64,11 +64,11 @@ def test_a_lock_is_there_after_a_wait_in_vain(path: str, holder: subprocess.Pope
     holder.stdin.write("let go\n")
     holder.stdin.flush()
 
-    with lock.held(5):
+    with lock.held(60):
         pass
-    with lock.held(5):
+    with lock.held(60):
         pass
-    lock.retire(5)
+    lock.retire(60)
 
 
 def test_a_killed_holder_holds_nothing(path: str, holder: subprocess.Popen[str]) -> None:
@@ -76,16 +76,16 @@ def test_a_killed_holder_holds_nothing(path: str, holder: subprocess.Popen[str])
     taken = threading.Event()
 
     def take() -> None:
-        with lock.held(10):
+        with lock.held(60):
             taken.set()
 
     waiter = threading.Thread(target=take)
     waiter.start()
     holder.kill()
 
-    waiter.join(10)
+    waiter.join(60)
     assert taken.is_set()
-    lock.retire(5)
+    lock.retire(60)
 
 
 def test_threads_exclude_each_other(path: str) -> None:
@@ -95,7 +95,7 @@ def test_threads_exclude_each_other(path: str) -> None:
 
     def work(lock: FileLock) -> None:
         for _ in range(100):
-            with lock.held(10):
+            with lock.held(60):
                 inside.append(1)
                 most.append(len(inside))
                 inside.pop()
@@ -104,17 +104,17 @@ def test_threads_exclude_each_other(path: str) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
 
     assert len(most) == 400
     assert max(most) == 1
-    assert all(lock.retire(5) for lock in locks)
+    assert all(lock.retire(60) for lock in locks)
 
 
 def test_a_retired_lock_is_not_taken(path: str) -> None:
     lock = FileLock(path)
 
-    assert lock.retire(1)
+    assert lock.retire(60)
 
     with pytest.raises(ServerStateError), lock.held(1):
         pass

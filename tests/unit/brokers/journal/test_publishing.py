@@ -42,12 +42,12 @@ class Process:
         ticket = self.publisher._ticket
         if ticket is None:
             return 0
-        self.partitions.control.writer.wait(ticket, timeout_s=10.0)
+        self.partitions.control.writer.wait(ticket, timeout_s=60.0)
         return ticket.size_bytes
 
     def heard(self) -> list[PublishedCounts]:
         control = self.partitions.control
-        control.replica.sync(timeout_s=10.0)
+        control.replica.sync(timeout_s=60.0)
         with control.replica.lock:
             return control.replica.fold.counts()
 
@@ -201,7 +201,7 @@ def test_the_last_who_leaves_tells_it_also_of_what_another_spoke_for(
     second.publisher.run_once(is_last=True)
     ticket = second.publisher._ticket
     assert ticket is not None
-    second.partitions.control.writer.wait(ticket, timeout_s=10.0)
+    second.partitions.control.writer.wait(ticket, timeout_s=60.0)
 
     (one,) = second.heard()
     assert (one.by_name()["pending"], one.by_name()["sessions"]) == (5, 0)
