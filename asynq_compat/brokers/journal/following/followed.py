@@ -80,16 +80,22 @@ class Followed(abc.ABC, Generic[_F]):
         replica = self._replica
         if replica is None:
             with self._lock:
-                if self._replica is None:
-                    self._replica = self._make_replica()
-                    self._replica.start()
                 replica = self._replica
+                if replica is None:
+                    replica = self._make_replica()
+                    replica.start()
+                    self._replica = replica  # Behind the start: a frame that is sent before it hears no outcomes.
         return replica
 
     @property
     def has_replica(self) -> bool:
         """Whether somebody asked for the replica before."""
         return self._replica is not None
+
+    def _started(self) -> Replica[_F] | None:
+        """Return the replica if there is one, also one that is being started now."""
+        with self._lock:
+            return self._replica
 
     def commit(self, commands: list[Command], *, size_bytes: int, needs_outcomes: bool) -> Ticket:
         """Append commands as one batch and return their settled ticket; raises as `Writer.commit`."""
@@ -102,14 +108,14 @@ class Followed(abc.ABC, Generic[_F]):
     def end(self) -> None:
         """Send what waits and begin to end the threads, do not wait for them; legal twice."""
         self.writer.close()
-        if self._replica is not None:
-            self._replica.stop(waits=False)
+        if (replica := self._started()) is not None:
+            replica.stop(waits=False)
 
     def close(self) -> None:
         """End the threads; legal twice."""
         self.writer.close()
-        if self._replica is not None:
-            self._replica.stop()
+        if (replica := self._started()) is not None:
+            replica.stop()
         self.checkpoints.close()
         self.journal.close()
 
