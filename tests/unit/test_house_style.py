@@ -47,7 +47,7 @@ FULL_FOLDERS: dict[str, tuple[int, str]] = {
     "asynq_compat/testing/conformance": (42, "one file a transition, and what they share"),
     "asynq_compat/brokers/redis": (31, "one file a port, and the few that all of them stand on"),
     "asynq_compat/brokers/redis/lua": (32, "one file a transition"),
-    "asynq_compat/brokers/journal": (26, "one file a port, as in every broker, and what they share"),
+    "asynq_compat/brokers/journal": (27, "one file a port, as in every broker, and what they share"),
     "asynq_compat/wire": (14, "one file a kind of message, and one for each family of commands"),
     "asynq_compat/ports": (15, "one file a port"),
     "asynq_compat/rules": (15, "one rule of Asynq a file"),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S, Partition
 from asynq_compat.brokers.journal.partitions import Partitions
+from asynq_compat.brokers.journal.sizes import check_size
 from asynq_compat.errors import CorruptDataError
 from asynq_compat.journals.journal import queue_journal_name
 from asynq_compat.machine.applied import Outcome
@@ -61,6 +62,7 @@ class JournalAdministering:
 
     def update_payload(self, queue: str, task_id: str, payload: bytes) -> AdminOutcome:
         """Give a scheduled task another payload."""
+        check_size("payload", len(payload))
         return self._change(queue, task_id, admin_command.update_payload(task_id, payload))
 
     def run_all(self, queue: str, state: TaskState, *, group: str = "", progress: Progress | None = None) -> int | None:

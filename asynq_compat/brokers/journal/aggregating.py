@@ -16,8 +16,9 @@ from itertools import accumulate, takewhile
 
 from asynq_compat.brokers.journal.following.followed import Partition
 from asynq_compat.brokers.journal.partitions import Partitions
-from asynq_compat.brokers.journal.producing import MESSAGE_BYTES_MAX, STATUS, partition_key
+from asynq_compat.brokers.journal.producing import STATUS, partition_key
 from asynq_compat.brokers.journal.queue import Queue
+from asynq_compat.brokers.journal.sizes import MESSAGE_BYTES_MAX
 from asynq_compat.brokers.journal.writing.outbox import FRAME_BYTES_MAX
 from asynq_compat.errors import AsynqError, BrokerUnavailableError, CorruptDataError
 from asynq_compat.machine.applied import Outcome, SetView

@@ -23,6 +23,7 @@ from asynq_compat.brokers.journal.membership import Membership
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.session import Session, SessionTerm
 from asynq_compat.brokers.journal.settling import SettlePlan, outcomes_of, plan
+from asynq_compat.brokers.journal.sizes import check_size
 from asynq_compat.brokers.journal.waits import tell_waits
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.errors import (
@@ -164,6 +165,7 @@ class JournalIntake:
     def write_result(self, lease: Lease, result: bytes) -> int:
         """Store `result` with the task; return its length."""
         self._check_process()
+        check_size("result", len(result))
         membership = self._membership
         assert isinstance(lease.term, SessionTerm)
         with membership.lock:

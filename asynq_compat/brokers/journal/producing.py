@@ -14,21 +14,18 @@ from collections.abc import Callable, Sequence
 from asynq_compat.brokers.journal.following.followed import TIMEOUT_S, Partition
 from asynq_compat.brokers.journal.partitions import Partitions
 from asynq_compat.brokers.journal.queue import Queue
+from asynq_compat.brokers.journal.sizes import MESSAGE_BYTES_MAX, too_large
 from asynq_compat.brokers.journal.writing.outbox import FRAME_BYTES_MAX, FRAME_TASKS_MAX
 from asynq_compat.brokers.journal.writing.ticket import Ticket
 from asynq_compat.brokers.journal.writing.unsent import unanswered
-from asynq_compat.errors import AsynqError, BrokerUnavailableError, PayloadTooLargeError, UnsupportedByBroker
+from asynq_compat.errors import AsynqError, BrokerUnavailableError, UnsupportedByBroker
 from asynq_compat.machine.applied import Outcome
 from asynq_compat.ports.producing import EnqueueOutcome, EnqueueRequest, EnqueueStatus
 from asynq_compat.wire import command
-from asynq_compat.wire import frame as wire_frame
 from asynq_compat.wire.command import Command
 
 _LOG = logging.getLogger("asynq_compat.journal")
 
-# What a frame holds around one task: its envelope, the id, the lock.
-_ROOM_BYTES = 4_096
-MESSAGE_BYTES_MAX = wire_frame.FRAME_BYTES_MAX - _ROOM_BYTES
 _TASK_ROOM_BYTES = 16
 
 STATUS = {
@@ -236,13 +233,9 @@ class _Part:
 
 
 def _refusal(request: EnqueueRequest) -> AsynqError:
-    size = len(request.message)
-    return PayloadTooLargeError(
-        f"the task is {size} bytes when encoded, a journal takes up to {MESSAGE_BYTES_MAX}; store the payload elsewhere and "
-        "enqueue a reference to it",
-        size_bytes=size,
-        size_bytes_max=MESSAGE_BYTES_MAX,
-    )
+    size_bytes = len(request.message)
+    what = f"the task is {size_bytes} bytes when encoded"
+    return too_large(what, size_bytes, "enqueue a reference to it", "the payload")
 
 
 def _answer(outcomes: list[EnqueueOutcome], part: _Part, ticket: Ticket) -> None:

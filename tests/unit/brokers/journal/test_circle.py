@@ -84,6 +84,21 @@ def test_what_cannot_be_stored_says_why_and_holds_nothing_else_up(broker: Broker
     assert plain is EnqueueStatus.ENQUEUED
 
 
+def test_a_result_and_a_payload_that_are_too_large_are_named(broker: Broker) -> None:
+    """And the task can go on."""
+    large = b"x" * 20_000_000
+    enqueue(broker, 1)
+    intake = broker.consuming.open_intake(QueueOrder(weights={"default": 1}), 1, "s")
+    (lease,) = intake.take(5.0)
+
+    with pytest.raises(PayloadTooLargeError, match="the result is 20000000 bytes, a journal takes up to"):
+        intake.write_result(lease, large)
+    assert intake.write_result(lease, b"small") == 5
+    with pytest.raises(PayloadTooLargeError, match="the payload is 20000000 bytes"):
+        broker.administering.update_payload("default", lease.task_id, large)
+    intake.close()
+
+
 def test_a_queue_is_known_from_its_first_task_on(broker: Broker) -> None:
     assert broker.inspecting.queue_stats("default") is None
 
