@@ -197,12 +197,10 @@ class SqliteJournal:
     def first(self) -> int:
         """Return the position from which on nothing was cut."""
         bounds = (self._base, self._base + (1 << POSITION_BITS))
+        end = self.end()  # Before the beginning: an entry that comes in between, where there was none, was not cut.
         with self._asking, self._file.translated():
             (entry_id,) = self._connected().execute(_FIRST, bounds).fetchone()
-            if entry_id is None:
-                row = self._connected().execute(_END, (self._id,)).fetchone()
-                return int(row[0]) + 1 if row else 0
-        return int(entry_id) - self._base
+        return end + 1 if entry_id is None else int(entry_id) - self._base
 
     def truncate(self, before: int) -> None:
         """Delete the entries below a position, in slices that let writers in between."""

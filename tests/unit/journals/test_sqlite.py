@@ -82,6 +82,28 @@ def test_an_emptied_journal_does_not_restart_its_positions(store: JournalStore, 
     assert [entry.position for entry in read_all(journal, 1, after=last)] == [last + 1]
 
 
+def test_a_first_entry_that_comes_while_somebody_asks_for_the_beginning_is_no_cut(
+    store: JournalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = store.open(CONTROL)
+    assert isinstance(journal, SqliteJournal)
+    connected, asked = journal._connected, list[str]()
+
+    class Asked:
+        """The connection; somebody writes between two statements."""
+
+        def execute(self, statement: str, values: tuple[int, ...]) -> sqlite3.Cursor:
+            if len(asked) == 1:
+                journal.append(b"x")
+            asked.append(statement)
+            return connected().execute(statement, values)
+
+    monkeypatch.setattr(journal, "_connected", Asked)
+
+    assert journal.first() == 0
+    assert len(asked) == 2
+
+
 def test_the_room_of_what_was_cut_is_used_again(store: JournalStore, path: Path) -> None:
     journal = store.open(CONTROL)
     sizes = []
