@@ -236,8 +236,8 @@ def test_a_waiting_reader_goes_on_when_the_broker_is_back(
     store = KafkaJournalStore(settings)
     journal = store.open(CONTROL)
     journal.append(b"before")
-    found: list[bytes] = []
-    reader = threading.Thread(target=lambda: found.extend(data_of(read_all(journal, 2))))
+    found = data_of(read_all(journal, 1))  # From here on it is connected.
+    reader = threading.Thread(target=lambda: found.extend(data_of(read_all(journal, 1, after=0))))
     reader.start()
 
     own_cluster.kill()
