@@ -95,6 +95,7 @@ def test_an_outage_is_told_once_for_each_queue_and_what_was_lost_once_for_each_e
             clock.advance_s(1)
             wait_until(lambda: len(away.asked) >= asked_count + 3, "another try")  # noqa: B023
         wait_until(lambda: len(set(lost_lines())) == 3, "what is lost", 60)
+        assert keeper is not None
         wait_until(lambda: keeper._running_count == 0, "the last try", 60)
         away.is_away = False
         clock.advance_s(5)
@@ -155,3 +156,4 @@ def test_an_end_goes_on_without_a_broker_that_does_not_answer(
     assert "firings still run after 0.05 s: the scheduler ends without them" in caplog.text
     assert "The broker does not answer, the scheduler ends without it" in caplog.text
     away.goes_on.set()
+    wait_until(lambda: scheduler._timekeeper is not None and scheduler._timekeeper._running_count == 0, "its end", 60)
