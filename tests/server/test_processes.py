@@ -212,7 +212,7 @@ def test_what_workers_have_is_known_and_a_lost_lease_frees_its_slot(ground: Grou
 
         # All slots were taken; nothing is written about what was lost.
         completed(ground, *(ground.enqueue("plain", retention=DAY_S) for _ in range(4)))
-        assert not attempts.unsettled()
+        wait_until(lambda: not attempts.unsettled(), "the other slots to be free as well")
         assert {ground.state(one) for one in hanging} == {asynq.TaskState.ACTIVE}
 
 

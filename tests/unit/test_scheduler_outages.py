@@ -84,13 +84,13 @@ def test_an_outage_is_told_once_for_each_queue_and_what_was_lost_once_for_each_e
     with asynq.Scheduler(dataclasses.replace(broker, producing=away), opts, clock=clock) as scheduler:
         for kind in ("a", "b", "c"):
             scheduler.register("@every 5s", asynq.Task(kind), queue="low" if kind == "c" else "default")
+        keeper = scheduler._timekeeper
+        assert keeper is not None
         for count in (3, 6, 9):  # Each firing is tried until the next one, then lost.
             clock.advance_s(5)
             wait_until(lambda: len(told) == count, f"{count} errors")  # noqa: B023
-            keeper = scheduler._timekeeper
-            assert keeper is not None
             # Not before each has its next try: who fails later waits from then on.
-            wait_until(lambda: len(keeper._again) == 3, "each waits for its next try")  # noqa: B023
+            wait_until(lambda: len(keeper._again) == 3, "each waits for its next try")
             asked_count = len(away.asked)
             clock.advance_s(1)
             wait_until(lambda: len(away.asked) >= asked_count + 3, "another try")  # noqa: B023
