@@ -15,11 +15,10 @@ import pytest
 import asynq_compat as asynq
 from tests.interop.worker_story import KILLED, STEADY, STOPPED, Story, tell
 
-# Most of it is the story of both journals, which whoever is first waits for.
-pytestmark = pytest.mark.timeout(300)
 Telling = Callable[[str], Story]
 # Four times what it takes, for a busy machine.
 _STORY_S = 300.0
+# Most of it is the story of both journals, which whoever is first waits for.
 pytestmark = pytest.mark.timeout(2 * _STORY_S)
 
 
