@@ -274,8 +274,9 @@ def test_a_broker_that_stands_still_is_a_timeout_of_unknown_fate_and_leaves_no_t
         lambda: threading.active_count() <= threads_before, "the threads of thrown away producers to end", PATIENCE_S
     )
     wait_until(lambda: appends(journal, b"after"), "an append to get through", PATIENCE_S)
-    patient = KafkaJournalStore(replace(settings, request_timeout_s=PATIENCE_S)).open(CONTROL)
-    log = data_of(read_all(patient, patient.end() + 1))
+    patient = KafkaJournalStore(replace(settings, request_timeout_s=PATIENCE_S))
+    reading = patient.open(CONTROL)
+    log = data_of(read_all(reading, reading.end() + 1))
     fates = {b"unknown": first.value.may_have_happened, b"unsent": second.value.may_have_happened}
     # What was appended again, since its answer took more than a second, may stand there more than once.
     assert [frame for frame in dict.fromkeys(log) if not fates.get(frame)] == [b"before", b"after"]
