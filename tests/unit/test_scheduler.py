@@ -9,8 +9,7 @@ import dataclasses
 import itertools
 import logging
 import threading
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,23 +18,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import asynq_compat as asynq
-from asynq_compat.connect import open_broker
 from asynq_compat.ports.broker import Broker
 from asynq_compat.ports.scheduling import Scheduling
 from asynq_compat.testing.clock import VirtualClock
 from tests.services.waiting import wait_until
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def broker(clock: VirtualClock) -> Iterator[Broker]:
-    broker = open_broker(f"memory://{uuid.uuid4()}", clock=clock)
-    yield broker
-    broker.close()
 
 
 class Told:

@@ -8,29 +8,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import asynq_compat as asynq
-from asynq_compat.connect import open_broker
 from asynq_compat.ports.broker import Broker
 from asynq_compat.testing.clock import VirtualClock
 from tests.services.waiting import wait_until
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def broker(clock: VirtualClock) -> Iterator[Broker]:
-    broker = open_broker(f"memory://{uuid.uuid4()}", clock=clock)
-    yield broker
-    broker.close()
 
 
 class _Away:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from asynq_compat.config import Config
-from asynq_compat.connect import open_broker
 from asynq_compat.context import Context
 from asynq_compat.engine.duties.subscriber import Subscriber
 from asynq_compat.engine.processor import Processor
@@ -75,18 +74,6 @@ class Bench:
     def close(self) -> None:
         self.runner.stop_threads()
         self.intake.close()
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def broker(clock: VirtualClock) -> Iterator[Broker]:
-    broker = open_broker(f"memory://{uuid.uuid4()}", clock=clock)
-    yield broker
-    broker.close()
 
 
 @pytest.fixture

@@ -15,11 +15,6 @@ WHAT = "Failed to do it"
 
 
 @pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
 def outages(clock: VirtualClock, caplog: pytest.LogCaptureFixture) -> Outages:
     caplog.set_level(logging.INFO)
     return Outages(LOG, clock.monotonic_s)

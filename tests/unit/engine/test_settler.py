@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from asynq_compat.connect import open_broker
 from asynq_compat.engine.settler import Settler
 from asynq_compat.errors import BrokerUnavailableError, InvalidArgumentError
 from asynq_compat.ports.broker import Broker
@@ -57,18 +55,6 @@ class WatchedIntake:
     def turn_over(self, slots_freed: int) -> Sequence[Lease]:
         self.freed += slots_freed
         return []
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def broker(clock: VirtualClock) -> Iterator[Broker]:
-    broker = open_broker(f"memory://{uuid.uuid4()}", clock=clock)
-    yield broker
-    broker.close()
 
 
 @pytest.fixture

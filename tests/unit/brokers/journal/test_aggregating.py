@@ -24,11 +24,6 @@ PATIENCE = Patience(0, 0, 10)
 
 
 @pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
 def brokers(clock: VirtualClock) -> Iterator[list[Broker]]:
     """Two processes on the same journals."""
     name = uuid.uuid4().hex

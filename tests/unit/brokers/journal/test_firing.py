@@ -28,11 +28,6 @@ QUEUE = "q"
 
 
 @pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
 def brokers(tmp_path: Path, clock: VirtualClock) -> Iterator[tuple[Broker, Broker]]:
     opened = [
         open_journal(

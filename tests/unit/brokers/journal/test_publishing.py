@@ -62,11 +62,6 @@ def place() -> str:
 
 
 @pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
 def client(place: str, clock: VirtualClock) -> Iterator[Broker]:
     broker = memory_broker(place, clock=clock)
     yield broker

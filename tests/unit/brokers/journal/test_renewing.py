@@ -48,11 +48,6 @@ class Idler:
 
 
 @pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
 def idler(clock: VirtualClock) -> Iterator[Idler]:
     one = Idler(clock)
     yield one

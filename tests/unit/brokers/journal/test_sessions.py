@@ -32,11 +32,6 @@ Process = Callable[[], Broker]
 
 
 @pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
 def process(clock: VirtualClock) -> Iterator[Process]:
     """Open brokers that share one place but nothing else, as processes do."""
     name = uuid.uuid4().hex

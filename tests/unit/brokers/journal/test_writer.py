@@ -29,11 +29,6 @@ from tests.unit.brokers.journal.workplace import wait_until
 
 
 @pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
 def journal() -> FaultyJournal:
     return FaultyJournal(MemoryJournalStore(uuid.uuid4().hex).open("queue.test"))
 
